@@ -1,0 +1,66 @@
+.DEFAULT_GOAL := help
+
+
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PYTHON ?= python3
+PYTEST ?= -n 2
+
+.PHONY: help run test check bench lock browser
+
+help: ## say what there is
+	@echo 'make run     the whole company on this machine: database, API, worker and sealer'
+	@echo 'make test    everything the tests need, then all tests'
+	@echo 'make check   format, lint, types and import contracts'
+	@echo 'make bench   the measured figures beside their bars'
+	@echo 'make lock    lock the dependencies anew from requirements/in'
+
+run: .venv/.ready
+	@exec $(BIN)/flr serve
+
+test: .venv/.ready-test browser
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: .venv/.ready-test
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/.ready-test
+	@$(BIN)/python -m bench
+
+browser: .venv/.ready-test
+	@sh requirements/browser.sh
+
+# The environment. `make run` adds what is missing; `make test` makes it exactly the test lock, which holds the same
+# versions and more. pip stands in where uv cannot run.
+.venv/bin/python:
+	@sh requirements/environment.sh "$(PYTHON)"
+
+.venv/.ready: requirements/uv.txt requirements/app.txt pyproject.toml | .venv/bin/python
+	@echo 'Installing the locked dependencies (about a minute the first time) ...'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/app.txt || \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/app.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.ready-test: requirements/uv.txt requirements/test.txt pyproject.toml | .venv/bin/python
+	@echo 'Installing the locked dependencies of the tests (about a minute the first time) ...'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/test.txt || \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch .venv/.ready $@
+
+COMPILE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+  --no-annotate --python-version 3.11
+
+lock: | .venv/bin/python
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(COMPILE) requirements/in/uv.in -o requirements/uv.txt
+	@$(COMPILE) requirements/in/app.in -o requirements/app.txt
+	@$(COMPILE) -c requirements/app.txt requirements/in/test.in -o requirements/test.txt
+	@! grep -nE '://|--index|--find-links' requirements/*.txt
