@@ -1,0 +1,110 @@
+"""What is signed when a founder decides."""
+
+import hashlib
+from typing import Literal, Protocol, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from app.canon.canonical_json import canonical_bytes
+from app.canon.vocabulary import Principal
+
+Decision: TypeAlias = Literal["approve", "reject"]
+STATEMENT_TYPE = "flr.decision.v1"
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """The exact sentence that a founder's key signs. `iat` is Unix seconds; `nonce` is single-use."""
+
+    approval: str
+    decision: Decision
+    version: int
+    payload_digest: str
+    nonce: str
+    iat: int
+    typ: str = STATEMENT_TYPE
+
+    def signed_bytes(self) -> bytes:
+        """`flr.decision.v1` NUL canonical JSON."""
+        return STATEMENT_TYPE.encode() + b"\0" + canonical_bytes(msgspec.to_builtins(self))
+
+    def challenge(self) -> bytes:
+        """SHA-256 of the signed bytes: the WebAuthn challenge, and what a device key signs."""
+        return hashlib.sha256(self.signed_bytes()).digest()
+
+
+class DeviceProof(msgspec.Struct, frozen=True, tag="device_key", tag_field="kind"):
+    """An Ed25519 signature over `Statement.challenge()` by the founder's registered device key."""
+
+    kid: str
+    statement: Statement
+    signature: str
+
+
+class PasskeyProof(msgspec.Struct, frozen=True, tag="passkey", tag_field="kind"):
+    """A WebAuthn assertion (as the browser's `toJSON()` gives it) whose challenge is the statement's."""
+
+    statement: Statement
+    assertion: dict[str, object]
+
+
+Proof: TypeAlias = DeviceProof | PasskeyProof
+
+
+class ProofRefused(Exception):
+    """The proof does not show that this founder decided exactly this. The message says why."""
+
+
+class VerifiedProof(msgspec.Struct, frozen=True):
+    """A proof that held, in the form kept in the approval JWT: enough to check it again from public keys alone."""
+
+    method: Literal["passkey", "device_key", "session"]
+    claims: dict[str, object]
+
+
+class ProofVerifier(Protocol):
+    """Checks a founder's own key; consumes the nonce. Runs in the caller's transaction `tx`. Raises ProofRefused."""
+
+    async def verify(self, tx: object, by: Principal, proof: Proof) -> VerifiedProof: ...
+
+
+class ApprovalClaims(msgspec.Struct, frozen=True, kw_only=True):
+    """Claims of an `approval+jwt`. Times are Unix seconds."""
+
+    iss: str
+    sub: str
+    tid: str
+    jti: str
+    iat: int
+    exp: int
+    approval: str
+    decision: Decision
+    payload_digest: str
+    act_digest: str
+    kind: str
+    role_id: str | None = None
+    role_version: int | None = None
+    policy: str | None = None
+    run_id: str | None = None
+    step: int | None = None
+    proof: dict[str, object] = {}
+
+
+class ApprovalSigner(Protocol):
+    """Holds the approval key (API only)."""
+
+    def sign(self, claims: ApprovalClaims) -> str:
+        """An EdDSA JWT, typ `approval+jwt`, header `kid`."""
+        ...
+
+
+class ApprovalReader(Protocol):
+    """Verifies approval JWTs by public key (every process). Raises `ProofRefused`."""
+
+    def read(self, token: str) -> ApprovalClaims: ...
+
+
+def statement_for(
+    approval_id: UUID, decision: Decision, version: int, payload_digest: str, nonce: str, iat: int
+) -> Statement:
+    return Statement(str(approval_id), decision, version, payload_digest, nonce, iat)

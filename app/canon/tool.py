@@ -1,0 +1,153 @@
+"""What a tool is to the gate, to the worker and to its adapter."""
+
+from collections.abc import Mapping
+from typing import Literal, Protocol, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from app.canon.canonical_json import digest
+from app.canon.vocabulary import Money, Risk
+
+Effect: TypeAlias = Literal["read", "local", "external"]
+Arguments: TypeAlias = dict[str, object]
+
+
+class ToolSpec(msgspec.Struct, frozen=True):
+    """A tool as the gate and the model see it.
+
+    `parameters` is a JSON Schema object. `effect` says where the call acts: `read` changes nothing, `local` only
+    returns an effect value that the runtime applies, `external` acts outside. `idempotent` promises that repeating a
+    call with the same key does nothing twice. `destinations` names arguments that are a recipient, host, payee or
+    channel; `text` names arguments that carry prose outward (links and accounts inside are destinations too);
+    `money` names the argument with an amount in minor units and `currency` the one with its ISO code.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+    risk: Risk
+    effect: Effect
+    idempotent: bool = False
+    destinations: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    money: str | None = None
+    currency: str | None = None
+
+    @property
+    def schema_hash(self) -> str:
+        """SHA-256 hex over name, parameters, risk and effect: a changed tool is another tool."""
+        return digest([self.name, msgspec.to_builtins(self.parameters), self.risk, self.effect, self.idempotent])
+
+
+class InputFile(msgspec.Struct, frozen=True):
+    """A file attached to a ticket. `sha256` is also its evidence key."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    trusted: bool = False
+
+
+class Inputs(Protocol):
+    """The files of the ticket in hand."""
+
+    @property
+    def files(self) -> tuple[InputFile, ...]: ...
+
+    async def read(self, name: str) -> bytes:
+        """All bytes of the file called `name`. Raises `NotFound`."""
+        ...
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """One call that the gate has allowed. `key` is stable over every attempt of the same step."""
+
+    key: str
+    tenant: UUID
+    run_id: UUID
+    step: int
+    arguments: Arguments
+    inputs: Inputs
+    egress_hosts: tuple[str, ...] = ()
+
+
+class EvidenceItem(msgspec.Struct, frozen=True):
+    """Bytes that prove what a call did."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+class WriteNote(msgspec.Struct, frozen=True, tag="note"):
+    text: str
+
+
+class WriteDocument(msgspec.Struct, frozen=True, tag="document"):
+    name: str
+    media_type: str
+    content: str
+
+
+class OpenTicket(msgspec.Struct, frozen=True, tag="ticket"):
+    title: str
+    instructions: str
+    role: str | None = None
+
+
+class RecordRevenue(msgspec.Struct, frozen=True, tag="revenue"):
+    amount: Money
+    source: str
+    description: str
+
+
+class MovePayment(msgspec.Struct, frozen=True, tag="payment"):
+    """An order to pay, written into the payment book; nothing leaves a bank account by itself."""
+
+    amount: Money
+    payee: str
+    account: str
+    reference: str
+
+
+LocalEffect: TypeAlias = WriteNote | WriteDocument | OpenTicket | RecordRevenue | MovePayment
+
+
+class ToolResult(msgspec.Struct, frozen=True):
+    """What a call brought. `content` is what the worker reads; `data` the same as a value for procedures.
+
+    `effect` is set by local tools only and applied in the step's transaction.
+    """
+
+    content: str
+    data: object = None
+    effect: LocalEffect | None = None
+    evidence: tuple[EvidenceItem, ...] = ()
+
+
+class ToolFailed(Exception):
+    """The call was made and failed for certain: nothing happened outside. The worker is told the message."""
+
+
+class OutcomeUnknown(Exception):
+    """The call may have happened: the answer was lost. Never retried blindly."""
+
+
+class Tool(Protocol):
+    """A tool adapter. Raises `ToolFailed` (certain) or `OutcomeUnknown` (lost); anything else counts as unknown
+    for external tools and as failed for the others."""
+
+    @property
+    def spec(self) -> ToolSpec: ...
+
+    async def perform(self, call: ToolCall) -> ToolResult: ...
+
+
+class ToolAnswer(msgspec.Struct, frozen=True):
+    """What the worker is told of a proposed call. `content` is plain text for a model, `data` for procedures."""
+
+    status: Literal["done", "failed", "refused", "rejected", "expired", "withdrawn"]
+    content: str
+    data: object = None

@@ -1,0 +1,56 @@
+"""What rooms tell each other over the queue. Ids only: a message is a wake-up, the tables are the truth."""
+
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, tag_field="type"):
+    """At-least-once; every consumer is idempotent. `tenant` is entered before anything is read."""
+
+    tenant: UUID
+
+
+class TicketOpened(_Message):
+    ticket_id: UUID
+
+
+class ApprovalRaised(_Message):
+    approval_id: UUID
+
+
+class ApprovalDecided(_Message):
+    """Also sent when an approval expires or is withdrawn; delivered after the undo window."""
+
+    approval_id: UUID
+    run_id: UUID | None
+    ticket_id: UUID | None
+
+
+class RunWanted(_Message):
+    """Somebody should drive this run now."""
+
+    run_id: UUID
+
+
+class RunClosed(_Message):
+    run_id: UUID
+    ticket_id: UUID
+    role_id: UUID | None
+
+
+class RoleResumed(_Message):
+    role_id: UUID
+
+
+Message: TypeAlias = TicketOpened | ApprovalRaised | ApprovalDecided | RunWanted | RunClosed | RoleResumed
+
+ENCODER = msgspec.json.Encoder()
+DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+
+
+def entrypoint(message: Message) -> str:
+    """The queue's entrypoint for a message: `ticket_opened`, `run_wanted`, ..."""
+    name = type(message).__name__
+    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")

@@ -1,0 +1,152 @@
+"""The one transaction: our asyncpg pool owns it, Piccolo borrows the same connection.
+
+The tenant is set as the transaction's first statement; row-level security does the rest. Piccolo outside
+an open transaction raises, so that no query can run without its tenant.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from asyncpg.transaction import Transaction as Savepoint
+from piccolo.engine.exceptions import TransactionError
+from piccolo.engine.postgres import PostgresEngine
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+_SET_TENANT = "SELECT set_config('app.tenant', $1, true)"
+
+
+class Binding:
+    """The slot that Piccolo takes for its open transaction; shared by copied contexts."""
+
+    __slots__ = ("_manager", "open")
+
+    def __init__(self) -> None:
+        self.open: Connection | None = None
+        self._manager: AbstractAsyncContextManager[Transaction] | None = None
+
+    @property
+    def connection(self) -> Connection:
+        if self.open is None:
+            raise TransactionError("no open transaction here: open one with Database.transaction()")
+        return self.open
+
+    async def enter(self, manager: "AbstractAsyncContextManager[Transaction]") -> "Transaction":
+        self._manager = manager
+        return await manager.__aenter__()
+
+    async def leave(self, error: BaseException | None) -> None:
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            traceback = error.__traceback__ if error else None
+            await manager.__aexit__(type(error) if error else None, error, traceback)
+
+    async def abandon(self) -> None:
+        """Roll back what a framework forgot to close; quiet when nothing is open."""
+        if self._manager is None:
+            return
+        abandoned = TransactionError("abandoned")
+        try:
+            await self.leave(abandoned)
+        except TransactionError as error:
+            if error is not abandoned:
+                raise
+
+
+class Engine(PostgresEngine):
+    """Refuses every way around the edge's transaction."""
+
+    def __init__(self) -> None:
+        super().__init__(config={"database": "flr"}, extensions=())
+
+    async def get_new_connection(self) -> Any:
+        raise TransactionError("no open transaction here: open one with Database.transaction()")
+
+    async def batch(self, *_: Any, **__: Any) -> Any:
+        raise TransactionError("read in batches with tx.connection.cursor()")
+
+    def transaction(self, allow_nested: bool = False) -> Any:
+        raise TransactionError("the edge owns the transaction; use tx.savepoint()")
+
+    def atomic(self) -> Any:
+        raise TransactionError("the edge owns the transaction")
+
+    async def get_version(self) -> float:
+        return 18.0
+
+
+ENGINE = Engine()
+
+
+class Transaction:
+    """One open transaction of one tenant. One query at a time; never `gather` over it."""
+
+    __slots__ = ("connection", "tenant")
+
+    def __init__(self, connection: Connection, tenant: UUID) -> None:
+        self.connection = connection
+        self.tenant = tenant
+
+    def savepoint(self) -> Savepoint:
+        """`async with tx.savepoint():` rolls back to here on error."""
+        return self.connection.transaction()
+
+
+async def _keep(_: Any) -> None:
+    """Nothing session-wide is ever set on a pool connection, so there is nothing to reset."""
+
+
+class Database:
+    """The pool of one process. `connect` and `close` belong to composition."""
+
+    def __init__(self, url: str, *, max_size: int = 10) -> None:
+        self.url = url
+        self._max_size = max_size
+        self._pool: asyncpg.Pool | None = None
+
+    @property
+    def pool(self) -> asyncpg.Pool:
+        if self._pool is None:
+            raise RuntimeError("Database.connect() was not called")
+        return self._pool
+
+    async def connect(self) -> "Database":
+        self._pool = await asyncpg.create_pool(
+            self.url, min_size=1, max_size=self._max_size, command_timeout=20, reset=_keep
+        )
+        return self
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    async def __aenter__(self) -> "Database":
+        return await self.connect()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def transaction(self, tenant: UUID, binding: Binding | None = None) -> AsyncIterator[Transaction]:
+        """One transaction of `tenant`, committed at the end of the block, rolled back on error."""
+        mark = None
+        if binding is None:
+            binding = Binding()
+            mark = ENGINE.current_transaction.set(binding)  # type: ignore[arg-type]
+        try:
+            async with self.pool.acquire(timeout=5) as connection, connection.transaction():
+                await connection.fetchval(_SET_TENANT, str(tenant))
+                binding.open = connection
+                try:
+                    yield Transaction(connection, tenant)
+                finally:
+                    binding.open = None
+        finally:
+            if mark is not None:
+                ENGINE.current_transaction.reset(mark)

@@ -1,0 +1,103 @@
+"""Typed environment, read once by composition and passed down."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+DEFAULT_PORT = 8400
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting of one process. Environment names are in `docs/settings.md`.
+
+    `home` holds keys, the embedded database and evidence. `evidence_url` is `file:` or `s3:`.
+    `undo_seconds` is how long the server keeps an approval revocable before it acts.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    database_url: str | None = None
+    evidence_url: str | None = None
+    model_base_url: str | None = None
+    model_api_key: str | None = None
+    model_name: str = "scripted"
+    public_url: str | None = None
+    smtp_url: str | None = None
+    mail_from: str = "worker@localhost"
+    http_allow_private: tuple[str, ...] = ()
+    push_allow_hosts: tuple[str, ...] = ()
+    backbone: str = "langgraph"
+    router: str = "openai_agents"
+    worker: str = "smolagents"
+    undo_seconds: int = 10
+    max_merge_delay_seconds: int = 5
+
+    @property
+    def origin(self) -> str:
+        """Where a browser reaches the console: `scheme://host[:port]`, no trailing slash."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+
+class InvalidSetting(ValueError):
+    """An environment value cannot be used; the message names it and says what would do."""
+
+
+def _integer(environment: Mapping[str, str], name: str, default: int) -> int:
+    raw = environment.get(name, "").strip()
+    if not raw:
+        return default
+    try:
+        return int(raw)
+    except ValueError:
+        raise InvalidSetting(f"{name}={raw!r} is not a whole number") from None
+
+
+def _port(environment: Mapping[str, str]) -> int:
+    port = _integer(environment, "FLR_PORT", DEFAULT_PORT)
+    if not 0 <= port <= 65535:
+        raise InvalidSetting(f"FLR_PORT={port} is not a port: choose 1 to 65535")
+    return port
+
+
+def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in environment.get(name, "").split(",") if word.strip())
+
+
+def read(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment. Raises `InvalidSetting` with a sentence for a human."""
+    env = os.environ if environment is None else environment
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+
+    def text(name: str, field: str) -> str:
+        return env.get(name, "").strip() or str(defaults[field])
+
+    def optional(name: str) -> str | None:
+        return env.get(name, "").strip() or None
+
+    return Settings(
+        home=Path(env.get("FLR_HOME", "").strip() or ".flr").expanduser().absolute(),
+        host=text("FLR_HOST", "host"),
+        port=_port(env),
+        database_url=optional("DATABASE_URL"),
+        evidence_url=optional("FLR_EVIDENCE_URL"),
+        model_base_url=optional("FLR_MODEL_BASE_URL"),
+        model_api_key=optional("FLR_MODEL_API_KEY"),
+        model_name=text("FLR_MODEL", "model_name"),
+        public_url=optional("FLR_PUBLIC_URL"),
+        smtp_url=optional("FLR_SMTP_URL"),
+        mail_from=text("FLR_MAIL_FROM", "mail_from"),
+        http_allow_private=_words(env, "FLR_HTTP_ALLOW_PRIVATE"),
+        push_allow_hosts=_words(env, "FLR_PUSH_ALLOW_HOSTS"),
+        backbone=text("FLR_BACKBONE", "backbone"),
+        router=text("FLR_ROUTER", "router"),
+        worker=text("FLR_WORKER", "worker"),
+        undo_seconds=_integer(env, "FLR_UNDO_SECONDS", 10),
+        max_merge_delay_seconds=_integer(env, "FLR_MAX_MERGE_DELAY_SECONDS", 5),
+    )
