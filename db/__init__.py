@@ -1,0 +1,1 @@
+"""The schema: one Piccolo app for each room, migrations that load `.sql` files, all in one transaction."""

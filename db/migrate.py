@@ -1,0 +1,71 @@
+"""Brings a database to the present schema: all rooms, one transaction, one migrator at a time."""
+
+import contextlib
+import io
+import os
+import sys
+
+import asyncpg
+
+LOCK = "SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(hashtext('flr.migrate'))"
+
+
+class MigrationFailed(Exception):
+    """A migration was refused; the database is as it was before."""
+
+
+async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[str]:
+    """The ids of the migrations that were applied now, in order; empty when the schema was up to date.
+
+    `url` is the administrator's. `passwords` are set for the login roles it names. All or nothing. Raises
+    `MigrationFailed` when a migration is refused, and what asyncpg raises when the database cannot be reached.
+    """
+    os.environ["PICCOLO_CONF"] = "db.piccolo_conf"
+    from piccolo.apps.migrations.commands.forwards import run_forwards
+
+    from db.piccolo_conf import DB
+
+    DB.config = {"dsn": url, "timeout": 20, "command_timeout": 600}
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        async with DB.transaction() as transaction:
+            connection = transaction.connection
+            await connection.execute(LOCK)
+            before = await _applied(connection)
+            try:
+                result = await run_forwards("all")
+            except asyncpg.PostgresError as error:
+                raise MigrationFailed(_explain(error, said.getvalue())) from error
+            if not result.success:
+                raise MigrationFailed(result.message or said.getvalue().strip())
+            await _set_passwords(connection, passwords or {})
+            after = await _applied(connection)
+    return after[len(before) :]
+
+
+async def _applied(connection: asyncpg.Connection) -> list[str]:
+    if await connection.fetchval("SELECT to_regclass('public.migration')") is None:
+        return []
+    rows = await connection.fetch("SELECT name FROM public.migration ORDER BY id")
+    return [str(row["name"]) for row in rows]
+
+
+async def _set_passwords(connection: asyncpg.Connection, passwords: dict[str, str]) -> None:
+    for role, password in passwords.items():
+        statement = await connection.fetchval(
+            "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", role, password
+        )
+        await connection.execute(statement)
+
+
+def _explain(error: asyncpg.PostgresError, said: str) -> str:
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
+    where = getattr(error, "context", None) or getattr(error, "position", None) or ""
+    return f"{type(error).__name__}: {error} ({where}) after: {last.strip()}".replace(" ()", "")
+
+
+if __name__ == "__main__":
+    import asyncio
+
+    for name in asyncio.run(migrate(sys.argv[1])):
+        sys.stdout.write(f"{name}\n")
