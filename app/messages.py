@@ -12,15 +12,15 @@ class _Message(msgspec.Struct, frozen=True, tag=True, tag_field="type"):
     tenant: UUID
 
 
-class TicketOpened(_Message):
+class TicketOpened(_Message, frozen=True):
     ticket_id: UUID
 
 
-class ApprovalRaised(_Message):
+class ApprovalRaised(_Message, frozen=True):
     approval_id: UUID
 
 
-class ApprovalDecided(_Message):
+class ApprovalDecided(_Message, frozen=True):
     """Also sent when an approval expires or is withdrawn; delivered after the undo window."""
 
     approval_id: UUID
@@ -28,19 +28,19 @@ class ApprovalDecided(_Message):
     ticket_id: UUID | None
 
 
-class RunWanted(_Message):
+class RunWanted(_Message, frozen=True):
     """Somebody should drive this run now."""
 
     run_id: UUID
 
 
-class RunClosed(_Message):
+class RunClosed(_Message, frozen=True):
     run_id: UUID
     ticket_id: UUID
     role_id: UUID | None
 
 
-class RoleResumed(_Message):
+class RoleResumed(_Message, frozen=True):
     role_id: UUID
 
 

@@ -5,9 +5,8 @@ an open transaction raises, so that no query can run without its tenant.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from contextlib import AbstractAsyncContextManager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
@@ -126,8 +125,9 @@ class Database:
             await self._pool.close()
             self._pool = None
 
-    async def __aenter__(self) -> "Database":
-        return await self.connect()
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()

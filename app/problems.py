@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from litestar import Request, Response
@@ -35,7 +36,9 @@ STATUS: Mapping[type[errors.Fault], HTTPStatus] = {
 }
 
 
-def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+def _answer(
+    request: Request[Any, Any, Any], problem: Problem, headers: dict[str, str] | None = None
+) -> Response[Problem]:
     return Response(
         problem,
         status_code=problem.status,
@@ -51,7 +54,7 @@ def status_of(fault: errors.Fault) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _on_fault(request: Request, fault: errors.Fault) -> Response:
+def _on_fault(request: Request[Any, Any, Any], fault: errors.Fault) -> Response[Problem]:
     status = status_of(fault)
     data = getattr(fault, "data", None)
     problem = Problem(
@@ -64,7 +67,7 @@ def _on_fault(request: Request, fault: errors.Fault) -> Response:
     return _answer(request, problem)
 
 
-def _on_http(request: Request, error: HTTPException) -> Response:
+def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     extra = error.extra if isinstance(error.extra, list) else []
     problem = Problem(
         title=HTTPStatus(error.status_code).phrase,

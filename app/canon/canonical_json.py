@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from app.canon.errors import Invalid
 
-Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
 _LIMIT = 2**53
 

@@ -18,53 +18,53 @@ class _Constraint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     """What one argument must satisfy. Of a list, each leaf is checked."""
 
 
-class Max(_Constraint, tag="max"):
+class Max(_Constraint, frozen=True, tag="max"):
     """A number no greater than `limit` (an exact decimal, written as a string or integer)."""
 
     limit: int | str
 
 
-class Min(_Constraint, tag="min"):
+class Min(_Constraint, frozen=True, tag="min"):
     limit: int | str
 
 
-class OneOf(_Constraint, tag="one_of"):
+class OneOf(_Constraint, frozen=True, tag="one_of"):
     values: tuple[str | int | bool, ...]
 
 
-class Regex(_Constraint, tag="regex"):
+class Regex(_Constraint, frozen=True, tag="regex"):
     """The whole value matches `pattern` (re.fullmatch)."""
 
     pattern: str
 
 
-class DomainIn(_Constraint, tag="domain_in"):
+class DomainIn(_Constraint, frozen=True, tag="domain_in"):
     """The domain of a mail address or URL is one of `domains` or below it."""
 
     domains: tuple[str, ...]
 
 
-class InTicket(_Constraint, tag="in_ticket"):
+class InTicket(_Constraint, frozen=True, tag="in_ticket"):
     """The value stands in what the founder wrote in the ticket: the whole value, or each part of a date or time."""
 
 
-class KnownParty(_Constraint, tag="known_party"):
+class KnownParty(_Constraint, frozen=True, tag="known_party"):
     """The value is an address of a party that the founder has signed."""
 
 
-class Length(_Constraint, tag="length"):
+class Length(_Constraint, frozen=True, tag="length"):
     """Text of at most `limit` characters."""
 
     limit: int
 
 
-class Count(_Constraint, tag="count"):
+class Count(_Constraint, frozen=True, tag="count"):
     """A list of at most `limit` items."""
 
     limit: int
 
 
-class AnyOf(_Constraint, tag="any_of"):
+class AnyOf(_Constraint, frozen=True, tag="any_of"):
     """At least one of `constraints` holds."""
 
     constraints: tuple["Constraint", ...]
