@@ -2,7 +2,8 @@
 
 Keys are Ed25519, named by `kid` (first 16 hex digits of SHA-256 over the raw public key), one PEM file each in
 `FLR_HOME/keys/<purpose>-<kid>.pem`, mode 0600. Purposes: `token` and `approval` (API), `seal` (sealer only),
-`device` (the founder's CLI). The newest of a purpose signs; all of them verify.
+`device` (the founder's CLI). The newest of a purpose signs; all of them verify. The public half of each lies in
+`FLR_HOME/keys/public/<purpose>-<kid>.json` (JWK), so that a process that only verifies needs no private key.
 """
 
 import base64
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import jwt
@@ -77,7 +78,33 @@ def create_key(folder: Path, purpose: str) -> SigningKey:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
+    _publish(folder / "public", purpose, key)
     return key
+
+
+def _publish(folder: Path, purpose: str, key: SigningKey) -> None:
+    folder.mkdir(exist_ok=True)
+    jwk = public_jwk(key.kid, key.public, purpose)
+    (folder / f"{purpose}-{key.kid}.json").write_bytes(msgspec.json.encode(jwk))
+
+
+def public_jwk(kid: str, public: Ed25519PublicKey, purpose: str) -> dict[str, str]:
+    """The JWK form of a public key (RFC 8037); `purpose` is ours."""
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "alg": "EdDSA",
+        "kid": kid,
+        "use": "sig",
+        "purpose": purpose,
+        "x": b64url(raw_public(public)),
+    }
+
+
+def load_public_keys(folder: Path, purpose: str) -> dict[str, Ed25519PublicKey]:
+    """Public keys of a purpose by `kid`, of every key that was ever made here."""
+    jwks = (msgspec.json.decode(path.read_bytes()) for path in (folder / "public").glob(f"{purpose}-*.json"))
+    return {jwk["kid"]: Ed25519PublicKey.from_public_bytes(unb64url(jwk["x"])) for jwk in jwks}
 
 
 def load_keys(folder: Path, purpose: str) -> tuple[SigningKey, ...]:
@@ -100,34 +127,46 @@ def ensure_keys(folder: Path, *purposes: str) -> None:
             create_key(folder, purpose)
 
 
-class KeyRing:
-    """The keys of one purpose: the first signs, all verify."""
+class PublicKeys:
+    """The public keys of one purpose: what a process needs that only verifies."""
 
-    def __init__(self, keys: tuple[SigningKey, ...], purpose: str) -> None:
-        if not keys:
+    def __init__(self, by_kid: dict[str, Ed25519PublicKey], purpose: str) -> None:
+        if not by_kid:
             raise KeyMissing(f"no {purpose} key: run `flr migrate` on the machine that holds FLR_HOME")
         self.purpose = purpose
-        self.signing = keys[0]
-        self.by_kid = {key.kid: key.public for key in keys}
+        self.by_kid = by_kid
 
     @classmethod
-    def load(cls, folder: Path, purpose: str) -> "KeyRing":
-        return cls(load_keys(folder, purpose), purpose)
+    def load(cls, folder: Path, purpose: str) -> Self:
+        return cls(load_public_keys(folder, purpose), purpose)
 
     def jwks(self) -> list[dict[str, str]]:
-        """Public keys in JWK form (RFC 8037), `use` naming the purpose."""
-        return [
-            {
-                "kty": "OKP",
-                "crv": "Ed25519",
-                "alg": "EdDSA",
-                "kid": kid,
-                "use": "sig",
-                "purpose": self.purpose,
-                "x": b64url(raw_public(public)),
-            }
-            for kid, public in self.by_kid.items()
-        ]
+        """All keys in JWK form (RFC 8037)."""
+        return [public_jwk(kid, public, self.purpose) for kid, public in self.by_kid.items()]
+
+    def decode(self, token: str, typ: str) -> dict[str, Any]:
+        """Claims of a token signed by one of these keys; expiry is the caller's question. Raises `jwt.PyJWTError`."""
+        header = jwt.get_unverified_header(token)
+        public = self.by_kid.get(str(header.get("kid")))
+        if public is None or header.get("typ") != typ:
+            raise jwt.InvalidTokenError("unknown key or type")
+        options: Any = {"require": ["exp", "iat", "sub"], "verify_exp": False}
+        return jwt.decode(token, public, algorithms=["EdDSA"], issuer=ISSUER, options=options)
+
+
+class KeyRing(PublicKeys):
+    """The keys of one purpose: the newest private one signs, all verify."""
+
+    def __init__(self, by_kid: dict[str, Ed25519PublicKey], purpose: str, signing: SigningKey) -> None:
+        super().__init__(by_kid | {signing.kid: signing.public}, purpose)
+        self.signing = signing
+
+    @classmethod
+    def load(cls, folder: Path, purpose: str) -> Self:
+        private = load_keys(folder, purpose)
+        if not private:
+            raise KeyMissing(f"no {purpose} key in {folder}: run `flr migrate` on the machine that holds FLR_HOME")
+        return cls(load_public_keys(folder, purpose), purpose, private[0])
 
     def encode(self, claims: dict[str, Any], typ: str) -> str:
         return jwt.encode(
@@ -136,15 +175,6 @@ class KeyRing:
             algorithm="EdDSA",
             headers={"kid": self.signing.kid, "typ": typ},
         )
-
-    def decode(self, token: str, typ: str, *, check_expiry: bool = True) -> dict[str, Any]:
-        """Claims of a token signed by one of these keys. Raises `jwt.InvalidTokenError`."""
-        header = jwt.get_unverified_header(token)
-        public = self.by_kid.get(str(header.get("kid")))
-        if public is None or header.get("typ") != typ:
-            raise jwt.InvalidTokenError("unknown key or type")
-        options: Any = {"require": ["exp", "iat", "sub"], "verify_exp": check_expiry}
-        return jwt.decode(token, public, algorithms=["EdDSA"], issuer=ISSUER, options=options)
 
 
 class Tokens:
@@ -180,28 +210,36 @@ class Tokens:
 
     def _decode(self, token: str) -> Principal:
         try:
-            claims = self.ring.decode(token, "JWT", check_expiry=False)
+            claims = self.ring.decode(token, "JWT")
             return msgspec.convert(claims, Principal)
         except (jwt.PyJWTError, msgspec.ValidationError) as error:
             raise Unauthenticated(f"the token is not valid: {error}") from error
 
 
-class ApprovalTokens:
-    """Signs and reads approval JWTs (`canon.approval`)."""
+class ApprovalTokenReader:
+    """Reads approval JWTs (`canon.approval`) with public keys alone."""
 
-    def __init__(self, ring: KeyRing) -> None:
-        self.ring = ring
-
-    def sign(self, claims: ApprovalClaims) -> str:
-        return self.ring.encode(msgspec.to_builtins(claims), APPROVAL_TYPE)
+    def __init__(self, keys: PublicKeys) -> None:
+        self.keys = keys
 
     def read(self, token: str) -> ApprovalClaims:
         """Signature and shape only: whether it is still usable is the caller's question. Raises `ProofRefused`."""
         try:
-            claims = self.ring.decode(token, APPROVAL_TYPE, check_expiry=False)
+            claims = self.keys.decode(token, APPROVAL_TYPE)
             return msgspec.convert(claims, ApprovalClaims)
         except (jwt.PyJWTError, msgspec.ValidationError) as error:
             raise ProofRefused(f"approval signature does not hold: {error}") from error
+
+
+class ApprovalTokens(ApprovalTokenReader):
+    """Signs approval JWTs too; lives in the API process only."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        super().__init__(ring)
+        self.ring = ring
+
+    def sign(self, claims: ApprovalClaims) -> str:
+        return self.ring.encode(msgspec.to_builtins(claims), APPROVAL_TYPE)
 
 
 def require(principal: Principal, *roles: Rol) -> None:
