@@ -1,0 +1,243 @@
+"""The API process: composes settings, keys, adapters and the rooms' HTTP into one Litestar application.
+
+One request, one transaction: the `tx` dependency opens it for the caller's tenant and commits it after the answer
+is encoded and before its first byte.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, Request, Router, get
+from litestar.config.app import AppConfig
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from app import auth, problems
+from app.adapters.evidence import load_store
+from app.adapters.tools import load_tools
+from app.auth import ApprovalTokens, KeyRing, Tokens
+from app.canon.errors import Unauthenticated
+from app.canon.evidence import EvidenceStore
+from app.canon.vocabulary import Principal
+from app.database_urls import app_url
+from app.execution_graph import http as execution_http
+from app.founder_console import Hub, ProofBook, principal_of_cookie
+from app.founder_console import http as console_http
+from app.governance_ledger import http as ledger_http
+from app.postgres import ENGINE, Binding, Database, Transaction
+from app.role_registry import http as roles_http
+from app.settings import Settings
+from app.work_queue import http as queue_http
+
+VERSION = "0.1.0"
+API = "/api/v1"
+
+
+class Authentication(AbstractAuthenticationMiddleware):
+    """A bearer token, or the console's session cookie. Handlers with `exclude_from_auth` are public."""
+
+    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+        principal = await _principal(connection)
+        return AuthenticationResult(user=principal, auth=principal)
+
+
+async def _principal(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal:
+    state = connection.app.state
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        tokens: Tokens = state.tokens
+        return tokens.verify(token.strip())
+    principal = await principal_of_cookie(connection, state.database)
+    if principal is None:
+        raise Unauthenticated("no token: send `Authorization: Bearer ...` (print one with `flr token`), or sign in")
+    return principal
+
+
+def bind(app: ASGIApp) -> ASGIApp:
+    """Gives each request a slot for its transaction, and closes what the framework forgot."""
+
+    async def edge(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        binding = Binding()
+        scope["state"]["binding"] = binding
+        mark = ENGINE.current_transaction.set(binding)  # type: ignore[arg-type]
+        try:
+            await app(scope, receive, send)
+        finally:
+            ENGINE.current_transaction.reset(mark)
+            await binding.abandon()
+
+    return edge
+
+
+async def provide_tx(request: Request[Principal, Principal, State], state: State) -> AsyncIterator[Transaction]:
+    """The request's one transaction, for the tenant of the token."""
+    binding: Binding = request.scope["state"]["binding"]
+    tx = await binding.enter(state.database.transaction(request.auth.tid, binding))
+    try:
+        yield tx
+    except BaseException as error:
+        await binding.leave(error)
+        raise
+    else:
+        await binding.leave(None)
+
+
+@get("/healthz", exclude_from_auth=True, summary="The process is alive", tags=["operations"])
+async def healthz() -> dict[str, str]:
+    return {"status": "ok", "version": VERSION}
+
+
+@get("/readyz", exclude_from_auth=True, summary="The process can answer: its database does", tags=["operations"])
+async def readyz(state: State) -> dict[str, str]:
+    async with state.database.pool.acquire(timeout=2) as connection:
+        await connection.fetchval("SELECT 1")
+    return {"status": "ready"}
+
+
+@get("/.well-known/jwks.json", exclude_from_auth=True, summary="Public keys (RFC 7517)", tags=["operations"])
+async def jwks(state: State) -> dict[str, list[dict[str, str]]]:
+    settings: Settings = state.settings
+    seals = auth.load_public_keys(settings.keys, "seal")
+    sealing = [auth.public_jwk(kid, public, "seal") for kid, public in seals.items()]
+    return {"keys": [*state.tokens.ring.jwks(), *state.approval_tokens.keys.jwks(), *sealing]}
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="5-Layer Runtime",
+        version=VERSION,
+        description="Employ, bound, audit and evaluate AI workers. Errors are problem+json (RFC 9457).",
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        components=Components(
+            security_schemes={"token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+        ),
+        security=[{"token": []}],
+    )
+
+
+def build(settings: Settings, database: Database, store: EvidenceStore) -> Litestar:
+    """The application over a connected `database` and an open `store`; both stay the caller's to close."""
+    approval_tokens = ApprovalTokens(KeyRing.load(settings.keys, "approval"))
+    tools = load_tools(
+        smtp_url=settings.smtp_url, mail_from=settings.mail_from, allow_private=settings.http_allow_private
+    )
+    state = State(
+        {
+            "settings": settings,
+            "database": database,
+            "store": store,
+            "tokens": Tokens(KeyRing.load(settings.keys, "token")),
+            "approval_tokens": approval_tokens,
+            "proofs": ProofBook(settings.origin),
+            "tools": {name: tool.spec for name, tool in tools.items()},
+            "hub": Hub(database.url),
+            "scripted": settings.model_base_url is None,
+        }
+    )
+    api = Router(API, route_handlers=[*_api_routes()])
+    return Litestar(
+        route_handlers=[healthz, readyz, jwks, api, *ledger_http.FILE_ROUTES, *console_http.PAGE_ROUTES],
+        middleware=[DefineMiddleware(Authentication), bind],
+        dependencies={"tx": Provide(provide_tx)},
+        exception_handlers=problems.HANDLERS,
+        openapi_config=_openapi(),
+        state=state,
+        lifespan=[_listening],
+        on_app_init=[_configure],
+        request_max_body_size=64 * 1024 * 1024,
+    )
+
+
+def _api_routes() -> Sequence[Any]:
+    return (
+        *roles_http.ROUTES,
+        *queue_http.ROUTES,
+        *execution_http.ROUTES,
+        *ledger_http.ROUTES,
+        *console_http.API_ROUTES,
+    )
+
+
+def _configure(config: AppConfig) -> AppConfig:
+    return console_http.configure(config)
+
+
+@asynccontextmanager
+async def _listening(app: Litestar) -> AsyncIterator[None]:
+    listening = asyncio.create_task(app.state.hub.run())
+    try:
+        yield
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+
+
+class Server(uvicorn.Server):
+    """Tells open streams that the process closes, so that they end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._hub.close()
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings) -> int:
+    """Runs the API until SIGTERM or SIGINT; the process's exit code."""
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        sys.stderr.write(f"FLR_PORT={settings.port} cannot be opened on {settings.host}: {error.strerror}\n")
+        return 1
+    asyncio.run(_serve(settings, listener))
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    store = load_store(settings.evidence_url, settings.home)
+    async with Database(app_url(settings)) as database:
+        app = build(settings, database, store)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, proxy_headers=False
+        )
+        server = Server(config, app.state.hub)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            await store.close()
+
+
+if __name__ == "__main__":
+    from app.settings import read
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    sys.exit(serve(read()))
