@@ -37,14 +37,4 @@ BEGIN
 END
 $membership$;
 
--- TEMP is revoked because pg_temp is searched first: an object there could stand in for one a definer function means.
-DO $database$
-BEGIN
-  EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-  EXECUTE format('GRANT CONNECT ON DATABASE %I TO flr_app, flr_sealer, flr_auditor', current_database());
-  EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO flr_owner', current_database());
-  EXECUTE format('ALTER DATABASE %I SET timezone = ''UTC''', current_database());
-END
-$database$;
-
 REVOKE ALL ON SCHEMA public FROM PUBLIC;

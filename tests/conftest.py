@@ -1,0 +1,70 @@
+"""What every test may ask for: a real PostgreSQL, a fresh database in it, and no network but loopback."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from app.postgres import Database
+from tests.databases import Cluster, open_cluster
+from tests.loopback import allow_loopback_only
+
+allow_loopback_only()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """This worker's own PostgreSQL, or the one that DATABASE_URL names, with a migrated template."""
+    with open_cluster(os.environ.get("DATABASE_URL")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def database_name(cluster: Cluster) -> AsyncIterator[str]:
+    """A database of this test alone: all migrations applied, no rows."""
+    name = await asyncio.wrap_future(cluster.take())
+    yield name
+    cluster.give_back(name)
+
+
+@pytest.fixture
+def dsn(cluster: Cluster, database_name: str) -> str:
+    """The test's database, as the application's role."""
+    return cluster.url("flr_app", database_name)
+
+
+@pytest.fixture
+def sealer_dsn(cluster: Cluster, database_name: str) -> str:
+    """The test's database, as the sealer's role."""
+    return cluster.url("flr_sealer", database_name)
+
+
+@pytest.fixture
+def superuser_dsn(cluster: Cluster, database_name: str) -> str:
+    """The test's database, as the administrator."""
+    return cluster.url(None, database_name)
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    """The application's pool on the test's database."""
+    async with Database(dsn) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def application(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A bare connection as the application's role: no tenant, no transaction."""
+    connection = await asyncpg.connect(dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def superuser(superuser_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that no policy and no grant holds back."""
+    connection = await asyncpg.connect(superuser_dsn)
+    yield connection
+    await connection.close()
