@@ -54,6 +54,28 @@ def without_password(url: str) -> str:
     return urlunsplit((split.scheme, user + host, split.path, "", ""))
 
 
+def why_unusable(url: str, error: BaseException) -> str:
+    """One sentence, without the password, for what asyncpg raised when it tried this address."""
+    import asyncpg
+
+    where = f"The database at {without_password(url)}"
+    match error:
+        case asyncpg.InvalidCatalogNameError():
+            return f"{where} does not exist: create it, or correct DATABASE_URL."
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return f"{where} refuses the user or the password: correct DATABASE_URL."
+        case asyncpg.InsufficientPrivilegeError():
+            return f"{where} lets this user not do what is needed ({error}): use an administrator who may create roles."
+        case TimeoutError():
+            return f"{where} does not answer: start it, or correct DATABASE_URL."
+        case OSError():
+            return f"{where} cannot be reached ({error.strerror or error}): start it, or correct DATABASE_URL."
+        case asyncpg.PostgresError():
+            return f"{where} cannot be used: {error}."
+        case _:
+            return f"DATABASE_URL is no address of a PostgreSQL database: {error}."
+
+
 def _login_url(settings: Settings, role: str) -> str:
     if settings.database_url is None:
         return embedded_url(settings.home, role)

@@ -146,9 +146,11 @@ BIMO = Terms(
                     "media_type": "text/markdown",
                     "content": (
                         "# Pemasok termurah untuk tiap jenis\n\n"
-                        "| Jenis | Pemasok | Kualitas | Harga per kg | Minimum | Waktu kirim |\n|---|---|---|---|---|---|\n"
+                        "| Jenis | Pemasok | Kualitas | Harga per kg | Minimum | Waktu kirim |\n"
+                        "|---|---|---|---|---|---|\n"
                         "{% for jenis, pemasok, kualitas, harga, minimum, hari in termurah.rows %}"
-                        "| {{ jenis }} | {{ pemasok }} | {{ kualitas }} | Rp{{ harga }} | {{ minimum }} kg | {{ hari }} hari |\n"
+                        "| {{ jenis }} | {{ pemasok }} | {{ kualitas }} | Rp{{ harga }} "
+                        "| {{ minimum }} kg | {{ hari }} hari |\n"
                         "{% endfor %}"
                     ),
                 },
