@@ -56,16 +56,41 @@ class ProofRefused(Exception):
 
 
 class VerifiedProof(msgspec.Struct, frozen=True):
-    """A proof that held, in the form kept in the approval JWT: enough to check it again from public keys alone."""
+    """A proof that held, in the form kept in the approval JWT: enough to check it again from public keys alone.
+
+    `claims["statement"]` is the statement as signed: whoever uses the proof compares it with the approval in hand.
+    """
 
     method: Literal["passkey", "device_key", "session"]
     claims: dict[str, object]
 
+    @property
+    def statement(self) -> Statement:
+        """What was signed."""
+        return msgspec.convert(self.claims["statement"], Statement)
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A statement with a fresh nonce, ready to be signed. `challenge` is base64url of `statement.challenge()`;
+    `passkey` are WebAuthn request options as JSON, None where the founder has no passkey."""
+
+    statement: Statement
+    challenge: str
+    passkey: dict[str, object] | None = None
+
 
 class ProofVerifier(Protocol):
-    """Checks a founder's own key; consumes the nonce. Runs in the caller's transaction `tx`. Raises ProofRefused."""
+    """Offers statements to sign and checks a founder's own key. Both run in the caller's transaction `tx`."""
 
-    async def verify(self, tx: object, by: Principal, proof: Proof) -> VerifiedProof: ...
+    async def offer(
+        self, tx: object, by: Principal, *, approval_id: UUID, decision: Decision, version: int, payload_digest: str
+    ) -> Offer:
+        """A statement for `by` to sign, good for two minutes and one use."""
+        ...
+
+    async def verify(self, tx: object, by: Principal, proof: Proof) -> VerifiedProof:
+        """Consumes the nonce. Raises ProofRefused."""
+        ...
 
 
 class ApprovalClaims(msgspec.Struct, frozen=True, kw_only=True):
