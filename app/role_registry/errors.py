@@ -1,0 +1,73 @@
+"""What befalls a caller of the role registry."""
+
+from uuid import UUID
+
+from app.canon.errors import Conflict, Invalid, NotFound, Stale
+
+
+class CompanyUnknown(NotFound):
+    """This tenant has no company yet."""
+
+
+class CompanyExists(Conflict):
+    """This tenant has its company already."""
+
+
+class RoleUnknown(NotFound):
+    """This tenant has no role of that id."""
+
+    def __init__(self, role_id: UUID) -> None:
+        super().__init__(f"there is no role {role_id}")
+        self.data: dict[str, object] = {"role_id": str(role_id)}
+
+
+class RoleStale(Stale):
+    """The role has a newer contract than the one seen."""
+
+    def __init__(self, role_id: UUID, seen: int, version: int) -> None:
+        super().__init__(f"the role is at version {version}, you saw {seen}: read it again and repeat")
+        self.data: dict[str, object] = {"role_id": str(role_id), "version": version}
+
+
+class NameTaken(Conflict):
+    """Another role that is not retired has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"another role is called {name!r}: choose another name, or retire that one")
+        self.data: dict[str, object] = {"name": name}
+
+
+class NotInForce(Conflict):
+    """The role has no contract that anyone may act under: not signed yet, or retired."""
+
+    def __init__(self, role_id: UUID, status: str) -> None:
+        super().__init__(f"the role is {status}: no contract of it is in force")
+        self.data: dict[str, object] = {"role_id": str(role_id), "status": status}
+
+
+class RoleMoveRefused(Conflict):
+    """The role cannot go from the state it is in to the one asked for."""
+
+    def __init__(self, role_id: UUID, status: str, to: str) -> None:
+        super().__init__(f"a role that is {status} cannot become {to}")
+        self.data: dict[str, object] = {"role_id": str(role_id), "status": status}
+
+
+class TermsRefused(Invalid):
+    """The terms cannot be signed as they are; `data` lists every reason."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__("; ".join(reasons))
+        self.data: dict[str, object] = {"reasons": list(reasons)}
+
+
+class PartyUnknown(NotFound):
+    """This tenant has no known party of that id."""
+
+
+class PartyKnown(Conflict):
+    """A party with this address is known already."""
+
+
+class StepSettled(Conflict):
+    """The step's budget was settled already: it has been carried out."""

@@ -1,0 +1,97 @@
+"""The work queue: tickets, approvals of every kind, and the delivery of messages between rooms.
+
+Tables owned (schema `work_queue`): tickets, ticket_inputs, approvals, approval_decisions, idempotency_keys, deliveries,
+and the queue's own.
+
+Invariants:
+- every function runs in the caller's transaction and records its event in it;
+- a ticket and an approval move only along `model.TICKET_MOVES` and `model.APPROVAL_MOVES`;
+- one use case, `decide`, stands behind every approve and reject; nothing is acted upon before the undo window ends;
+- what nobody decided is expired, never rejected; what is paused neither expires nor acts;
+- a message is published in the transaction that gives cause for it, and delivered at least once.
+"""
+
+from app.work_queue import delivery
+from app.work_queue.approvals import (
+    consume,
+    decide,
+    expire,
+    get_approval,
+    list_approvals,
+    mark_opened,
+    mark_shown,
+    pending_alike,
+    pending_of_ticket,
+    prove,
+    raise_approval,
+    rejected_before,
+    undo,
+    votes_of,
+    withdraw,
+)
+from app.work_queue.delivery import publish
+from app.work_queue.freezing import expire_due, freeze, tenants_with_due_approvals, thaw
+from app.work_queue.model import (
+    Approval,
+    ApprovalKind,
+    ApprovalStatus,
+    NewApproval,
+    NewTicket,
+    Page,
+    Ticket,
+    TicketInput,
+    TicketPatch,
+    TicketStatus,
+    Vote,
+)
+from app.work_queue.tickets import (
+    attach_input,
+    get_ticket,
+    inputs_of,
+    list_tickets,
+    move_ticket,
+    open_ticket,
+    patch_ticket,
+)
+
+__all__ = [
+    "Approval",
+    "ApprovalKind",
+    "ApprovalStatus",
+    "NewApproval",
+    "NewTicket",
+    "Page",
+    "Ticket",
+    "TicketInput",
+    "TicketPatch",
+    "TicketStatus",
+    "Vote",
+    "attach_input",
+    "consume",
+    "decide",
+    "delivery",
+    "expire",
+    "expire_due",
+    "freeze",
+    "get_approval",
+    "get_ticket",
+    "inputs_of",
+    "list_approvals",
+    "list_tickets",
+    "mark_opened",
+    "mark_shown",
+    "move_ticket",
+    "open_ticket",
+    "patch_ticket",
+    "pending_alike",
+    "pending_of_ticket",
+    "prove",
+    "publish",
+    "raise_approval",
+    "rejected_before",
+    "tenants_with_due_approvals",
+    "thaw",
+    "undo",
+    "votes_of",
+    "withdraw",
+]
