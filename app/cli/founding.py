@@ -1,0 +1,73 @@
+"""How a company comes to be on a machine: tenant, founder, the founder's device key, a one-time enrolment link."""
+
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+
+from app import auth
+from app.auth import KeyRing, Tokens
+from app.canon.vocabulary import Principal, Rol, new_id
+from app.cli.device import PURPOSE, device_key
+from app.database_urls import app_url
+from app.founder_console import create_enrolment, create_founder, register_device_key
+from app.postgres import Database, Transaction
+from app.role_registry import create_company
+from app.settings import Settings
+
+FILE = "company.json"
+TOKEN_SECONDS = 12 * 3600
+
+
+class Founded(msgspec.Struct, frozen=True):
+    """The company that this machine's commands speak for, kept in FLR_HOME/company.json."""
+
+    tenant: UUID
+    founder: UUID
+    name: str
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(str(self.founder), self.tenant, Rol.FOUNDER)
+
+    def token(self, settings: Settings, rol: Rol = Rol.FOUNDER, ttl_seconds: int = TOKEN_SECONDS) -> str:
+        """A signed API token for the founder, or for a nameless holder of another role."""
+        tokens = Tokens(KeyRing.load(settings.keys, "token"))
+        sub = str(self.founder) if rol is Rol.FOUNDER else f"{rol}-{new_id()}"
+        return tokens.issue(sub=sub, tid=self.tenant, rol=rol, ttl_seconds=ttl_seconds)
+
+
+class NoCompany(auth.Fault):
+    """There is no company on this machine yet: run `make run`, or `flr demo`."""
+
+
+def read_founded(home: Path) -> Founded:
+    """The company of this home. Raises `NoCompany`."""
+    try:
+        return msgspec.json.decode((home / FILE).read_bytes(), type=Founded)
+    except FileNotFoundError:
+        raise NoCompany(str(NoCompany.__doc__)) from None
+
+
+async def found_company(
+    settings: Settings, *, name: str, founder: str, language: str, time_zone: str = "Asia/Jakarta"
+) -> Founded:
+    """Make company, founder and device key; this machine's commands speak for it from now on.
+
+    Makes missing keys. Opens and commits a transaction of its own.
+    """
+    auth.ensure_keys(settings.keys, "token", "approval", "seal", PURPOSE)
+    tenant = new_id()
+    async with Database(app_url(settings), max_size=2) as database, database.transaction(tenant) as tx:
+        await create_company(tx, name=name, time_zone=time_zone, currency="IDR", language=language, actor="system")
+        person = await create_founder(tx, name=founder, language=language)
+        key = device_key(settings.keys)
+        await register_device_key(tx, person.id, public_key=key.raw_public, label="command line")
+    founded = Founded(tenant, person.id, name)
+    (settings.home / FILE).write_bytes(msgspec.json.encode(founded))
+    return founded
+
+
+async def enrolment_link(tx: Transaction, settings: Settings, founded: Founded) -> str:
+    """A one-time address at which the founder's phone becomes the founder's."""
+    return settings.origin + await create_enrolment(tx, founded.founder)
