@@ -127,9 +127,3 @@ class ApprovalReader(Protocol):
     """Verifies approval JWTs by public key (every process). Raises `ProofRefused`."""
 
     def read(self, token: str) -> ApprovalClaims: ...
-
-
-def statement_for(
-    approval_id: UUID, decision: Decision, version: int, payload_digest: str, nonce: str, iat: int
-) -> Statement:
-    return Statement(str(approval_id), decision, version, payload_digest, nonce, iat)
