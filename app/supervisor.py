@@ -4,8 +4,8 @@ process reaches the children through the kernel.
 """
 
 import asyncio
+import os
 import signal
-import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
@@ -13,15 +13,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TextIO
+from queue import Full, Queue
+from threading import Thread
+from typing import Any, Self
 
 WRONG_CONFIGURATION = 78  # EX_CONFIG of sysexits.h: starting again would not help
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 30.0
 LONG_LIFE_SECONDS = 30.0
 TRIES_BEFORE_FIRST_UP = 5
-LONGEST_LINE_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16
+LONGEST_LINE_BYTES = 1 << 20  # a longer one is cut in pieces
 LOG_BYTES = 10_000_000
+TERMINAL_LINES = 1000
+TERMINAL_LINE_LENGTH = 4000
 
 
 class ChildFailed(Exception):
@@ -55,8 +60,7 @@ class Child:
     was_up: bool = False
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=20))
 
-    @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self.process is not None and self.process.returncode is None
 
     def sentence(self) -> str:
@@ -67,31 +71,43 @@ class Child:
 
 
 class Console:
-    """Where lines go: the terminal and a log file; only the file once the terminal is gone."""
+    """Where lines go: the log file, and the terminal as far as it takes them.
 
-    def __init__(self, log: Path, terminal: TextIO | None = None) -> None:
+    The terminal has a thread of its own, so that one that is paused, or a pipe nobody reads, stops no child.
+    """
+
+    def __init__(self, log: Path, terminal: int = 1) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_name(f"{log.name}.1"))
         self.path = log
         self._log = log.open("a", encoding="utf-8", buffering=1)
-        self._terminal: TextIO | None = terminal or sys.stdout
+        self._lines: Queue[str | None] = Queue(TERMINAL_LINES)
+        self._thread = Thread(target=self._show, args=(terminal,), daemon=True)
+        self._thread.start()
 
     def write(self, name: str, line: str, *, quiet: bool = False) -> None:
+        """Never blocks on the terminal, never raises."""
         with suppress(OSError):
             self._log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {name} | {line}\n")
-        if self._terminal is None or quiet:
-            return
-        try:
-            print(f"{name:>8} | {line}", file=self._terminal, flush=True)
-        except (OSError, ValueError):
-            self._terminal = None
+        if not quiet:
+            with suppress(Full):
+                self._lines.put_nowait(f"{name:>8} | {line[:TERMINAL_LINE_LENGTH]}\n")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with suppress(Full):
+            self._lines.put(None, timeout=1)
+        self._thread.join(timeout=1)
         self._log.close()
+
+    def _show(self, terminal: int) -> None:
+        # os.write, since a thread stopped inside sys.stdout would hold its lock when the interpreter ends.
+        with suppress(OSError):
+            while (line := self._lines.get()) is not None:
+                os.write(terminal, line.encode(errors="replace"))
 
 
 class Supervisor:
@@ -205,7 +221,7 @@ class Supervisor:
         environment = None if child.environment is None else child.environment()
         options = {"start_new_session": True, "env": environment} | dict(child.options)
         process = await asyncio.create_subprocess_exec(
-            *child.argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, limit=LONGEST_LINE_BYTES, **options
+            *child.argv, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, **options
         )
         child.process = process
         if process.stdout is None:
@@ -213,27 +229,30 @@ class Supervisor:
         return process, asyncio.create_task(self._pump(child, process.stdout))
 
     async def _pump(self, child: Child, stream: asyncio.StreamReader) -> None:
-        while True:
-            try:
-                line = await stream.readline()
-            except ValueError:
-                self.console.write(child.name, f"(a line of more than {LONGEST_LINE_BYTES} bytes)")
-                continue
-            if not line:
-                return
-            text = line.decode(errors="replace").rstrip()
-            child.last_lines.append(text)
-            self.console.write(child.name, text, quiet=child.quiet or child.once)
+        rest = b""
+        while chunk := await stream.read(CHUNK_BYTES):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > LONGEST_LINE_BYTES:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                self._take_line(child, line)
+        if rest:
+            self._take_line(child, rest)
+
+    def _take_line(self, child: Child, line: bytes) -> None:
+        text = line[:LONGEST_LINE_BYTES].decode(errors="replace").rstrip()
+        child.last_lines.append(text)
+        self.console.write(child.name, text, quiet=child.quiet or child.once)
 
     async def _stop(self, child: Child) -> None:
-        if not child.alive or child.process is None:
+        if child.process is None or not child.is_alive():
             return
         with suppress(ProcessLookupError):
             child.process.send_signal(child.stop_signal)
         end = time.monotonic() + child.stop_seconds
-        while child.alive and time.monotonic() < end and self._signals < 2:
+        while child.is_alive() and time.monotonic() < end and self._signals < 2:
             await asyncio.sleep(0.01)
-        if child.alive:
+        if child.is_alive():
             self.console.write("flr", f"{child.name} does not stop; killed")
             with suppress(ProcessLookupError):
                 child.process.kill()
