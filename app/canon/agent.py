@@ -153,5 +153,9 @@ class Backbone(Protocol):
 
     async def drive(self, run_id: UUID, beats: Beats) -> Beat: ...
 
+    async def close(self) -> None:
+        """Gives back what `drive` opened. Called by whoever loaded the backbone."""
+        ...
+
 
 AdapterKind: TypeAlias = Literal["worker", "router", "backbone"]

@@ -147,6 +147,7 @@ class ProcedureStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `tool` is called with `arguments`, in which `{{ expressions }}` read earlier results by `save_as`, the ticket and
     loop items. `when` skips the step if false; `for_each` names a list and repeats the step for each item.
+    A call that is not done (refused, rejected, failed, expired) ends the procedure unless `otherwise` says to go on.
     """
 
     tool: str
@@ -154,6 +155,7 @@ class ProcedureStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     save_as: str | None = None
     when: str | None = None
     for_each: str | None = None
+    otherwise: Literal["stop", "go_on"] = "stop"
 
 
 class EngineBinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

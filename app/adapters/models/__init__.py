@@ -1,0 +1,1 @@
+"""Models over the chat-completions protocol: one client for every endpoint, and a scripted endpoint for demos."""
