@@ -24,6 +24,7 @@ async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[
     from piccolo.apps.migrations.commands.forwards import run_forwards
 
     from db.piccolo_conf import DB
+    from db.zz_govern.lifted import lift_guards, restore_guards
 
     DB.config = {"dsn": url, "timeout": 20, "command_timeout": 600}
     said = io.StringIO()
@@ -32,6 +33,7 @@ async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[
             connection = transaction.connection
             await connection.execute(LOCK)
             before = await _applied(connection)
+            await lift_guards(connection)
             try:
                 result = await run_forwards("all")
             except asyncpg.PostgresError as error:
@@ -40,6 +42,7 @@ async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[
                 raise MigrationFailed(result.message or said.getvalue().strip())
             await _set_passwords(connection, passwords or {})
             after = await _applied(connection)
+            await restore_guards(connection, after[len(before) :])
     return after[len(before) :]
 
 

@@ -1,0 +1,39 @@
+"""The governance ledger: what happened, written in the transaction in which it happened, and never changed.
+
+Tables owned (schema `governance_ledger`): governance_events, changes, ledger_seals, ledger_heads, ledger_mark,
+ledger_checkpoints, ledger_keys, ledger_verifications, evidence_objects, evidence_spool.
+
+Invariants, kept by the database:
+- a row of a governed table commits only with an event of the same transaction that names it (Law 17);
+- events, changes, seals and checkpoints are never updated or deleted;
+- committed events of a tenant form one gapless SHA-256 chain, linked by the sealer within the merge delay.
+"""
+
+from app.governance_ledger.appending import append, append_many
+from app.governance_ledger.evidence import keep_evidence, read_evidence
+from app.governance_ledger.model import (
+    ChainReport,
+    Event,
+    EventFilter,
+    Page,
+    Receipt,
+    RecordedEvent,
+)
+from app.governance_ledger.reading import read_event, read_events
+from app.governance_ledger.verifying import verify_chain
+
+__all__ = [
+    "ChainReport",
+    "Event",
+    "EventFilter",
+    "Page",
+    "Receipt",
+    "RecordedEvent",
+    "append",
+    "append_many",
+    "keep_evidence",
+    "read_event",
+    "read_events",
+    "read_evidence",
+    "verify_chain",
+]

@@ -1,0 +1,23 @@
+"""What the ledger refuses."""
+
+from app.canon.errors import Fault, Invalid, NotFound
+
+
+class EventRefused(Invalid):
+    """The event cannot be recorded as it is; the message names the field."""
+
+
+class EventUnknown(NotFound):
+    """This tenant has no event of that id."""
+
+
+class EvidenceUnknown(NotFound):
+    """This tenant has no evidence of that key, or the event carries none."""
+
+
+class EvidenceTooLarge(Invalid):
+    """The bytes are beyond what one piece of evidence may hold."""
+
+
+class EvidenceDiffers(Fault):
+    """The store holds other bytes under this key than the ledger names."""

@@ -1,0 +1,130 @@
+"""All SQL of appending, reading and evidence. Row-level security keeps every statement inside the tenant."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from app.governance_ledger.document import DECODER
+from app.governance_ledger.model import EventFilter, Receipt, RecordedEvent
+from app.postgres import Transaction
+
+_APPEND = """
+INSERT INTO governance_ledger.governance_events (tenant_id, event_id, subjects, expect, body)
+VALUES ($1, $2, $3, $4, $5)
+RETURNING event_id, leaf, xid::text AS xid, recorded_at
+"""
+
+_APPEND_MANY = """
+INSERT INTO governance_ledger.governance_events (tenant_id, event_id, subjects, expect, body)
+SELECT $1, event_id, string_to_array(subjects, ' '), expect, body
+  FROM unnest($2::uuid[], $3::text[], $4::int[], $5::text[])
+       WITH ORDINALITY AS given (event_id, subjects, expect, body, place)
+ ORDER BY place
+RETURNING event_id, leaf, xid::text AS xid, recorded_at
+"""
+
+_EVENT = """
+SELECT e.n, e.leaf, e.body, s.seq, s.hash
+  FROM governance_ledger.governance_events e
+  LEFT JOIN governance_ledger.ledger_seals s ON s.tenant_id = e.tenant_id AND s.n = e.n
+"""
+
+
+async def insert_event(tx: Transaction, row: tuple[UUID, Sequence[str], int | None, str]) -> Receipt:
+    record = await tx.connection.fetchrow(_APPEND, tx.tenant, *row)
+    assert record is not None
+    return _receipt(record)
+
+
+async def insert_events(
+    tx: Transaction, rows: Sequence[tuple[UUID, Sequence[str], int | None, str]]
+) -> tuple[Receipt, ...]:
+    """In one statement, in the order given."""
+    records = await tx.connection.fetch(
+        _APPEND_MANY,
+        tx.tenant,
+        [row[0] for row in rows],
+        [" ".join(row[1]) for row in rows],
+        [row[2] for row in rows],
+        [row[3] for row in rows],
+    )
+    receipts = {receipt.event_id: receipt for receipt in map(_receipt, records)}
+    return tuple(receipts[row[0]] for row in rows)
+
+
+async def fetch_event(tx: Transaction, event_id: UUID) -> RecordedEvent | None:
+    record = await tx.connection.fetchrow(_EVENT + "WHERE e.tenant_id = $1 AND e.event_id = $2", tx.tenant, event_id)
+    return None if record is None else _recorded(record)
+
+
+async def fetch_events(
+    tx: Transaction, where: EventFilter, *, after: int | None, limit: int, newest_first: bool
+) -> list[RecordedEvent]:
+    """At most `limit` events beyond the one numbered `after`, in the order of their number."""
+    conditions, values = _conditions(where)
+    if after is not None:
+        values.append(after)
+        conditions.append(f"e.n {'<' if newest_first else '>'} ${len(values) + 1}")
+    values.append(limit)
+    statement = (
+        _EVENT
+        + "WHERE e.tenant_id = $1"
+        + "".join(f" AND {condition}" for condition in conditions)
+        + f" ORDER BY e.n {'DESC' if newest_first else 'ASC'} LIMIT ${len(values) + 1}"
+    )
+    return [_recorded(record) for record in await tx.connection.fetch(statement, tx.tenant, *values)]
+
+
+def _conditions(where: EventFilter) -> tuple[list[str], list[object]]:
+    conditions: list[str] = []
+    values: list[object] = []
+
+    def add(condition: str, value: object) -> None:
+        values.append(value)
+        conditions.append(condition.format(f"${len(values) + 1}"))
+
+    if where.type is not None:
+        prefix = where.type.removesuffix("*")
+        exact = prefix == where.type and not prefix.endswith(".")
+        add("e.type = {}" if exact else "starts_with(e.type, {})", prefix)
+    wanted: Sequence[tuple[str, UUID | str | datetime | None]] = (
+        ("e.actor = {}", where.actor),
+        ("e.occurred_at >= {}", where.since),
+        ("e.occurred_at < {}", where.until),
+        ("e.ticket_id = {}", where.ticket_id),
+        ("e.run_id = {}", where.run_id),
+    )
+    for condition, value in wanted:
+        if value is not None:
+            add(condition, value)
+    return conditions, values
+
+
+def _receipt(record: asyncpg.Record) -> Receipt:
+    return Receipt(record["event_id"], record["leaf"].hex(), record["xid"], record["recorded_at"])
+
+
+def _recorded(record: asyncpg.Record) -> RecordedEvent:
+    document = DECODER.decode(record["body"])
+    body = document.body
+    return RecordedEvent(
+        n=record["n"],
+        event_id=document.id,
+        tenant_id=document.tenant,
+        type=body.type,
+        actor=body.actor,
+        occurred_at=body.occurred_at,
+        recorded_at=document.at,
+        ticket_id=body.ticket_id,
+        run_id=body.run_id,
+        step=body.step,
+        data=body.data,
+        approval_signature=body.approval,
+        evidence=body.evidence,
+        subjects=document.subjects,
+        leaf=record["leaf"].hex(),
+        seq=record["seq"],
+        hash=None if record["hash"] is None else record["hash"].hex(),
+    )

@@ -1,0 +1,298 @@
+"""Recomputing a tenant's chain from the stored bytes and holding it against everything that witnesses it."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from app.canon.evidence import EvidenceStore, NotStored
+from app.governance_ledger import notes
+from app.governance_ledger.chain import genesis, leaf_of, link
+from app.governance_ledger.merkle import Frontier
+from app.governance_ledger.model import Break, ChainReport, CheckpointSummary, Unsealed
+from app.postgres import Transaction
+
+BATCH = 5_000
+DEFAULT_MERGE_DELAY_SECONDS = 5
+
+_HEAD = """
+SELECT coalesce(h.seq, 0) AS seq, h.hash,
+       coalesce((SELECT max(seq) FROM governance_ledger.ledger_seals WHERE tenant_id = $1), 0) AS last
+  FROM (SELECT 1) one LEFT JOIN governance_ledger.ledger_heads h ON h.tenant_id = $1
+"""
+
+# The document's text is laid out in a fixed order, so each column is found again at its start or its end, without
+# parsing it. Columns are outside the hash: one that differs was altered.
+_LINKS = """
+SELECT s.seq, s.hash, e.event_id, convert_to(e.body, 'UTF8') AS document, e.leaf,
+       starts_with(e.body, concat(
+         '{"at":"', to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+         '","body":{"actor":', to_json(e.actor), ',"approval":', coalesce(to_json(e.approval_signature)::text, 'null'),
+         ',"data":'))
+       AND right(e.body, length(t.tail)) = t.tail
+       AND (e.evidence_sha256 IS NULL OR (
+         position(concat('"evidence":[{"key":', to_json(e.evidence_url), ',') IN e.body) > 0
+         AND position(concat('"sha256":"', e.evidence_sha256, '"') IN e.body) > 0)) AS agree
+  FROM governance_ledger.ledger_seals s
+  LEFT JOIN governance_ledger.governance_events e ON e.tenant_id = s.tenant_id AND e.n = s.n
+  CROSS JOIN LATERAL (SELECT concat(
+    CASE WHEN e.evidence_sha256 IS NULL THEN ',"evidence":[]' END,
+    ',"occurred_at":"', to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    '","run_id":', coalesce('"' || e.run_id || '"', 'null'), ',"step":', coalesce(e.step::text, 'null'),
+    ',"ticket_id":', coalesce('"' || e.ticket_id || '"', 'null'), ',"type":', to_json(e.type),
+    '},"effect":{"digest":"', encode(e.effect_digest, 'hex'), '","n":"', e.effect_n, '"},"id":"', e.event_id,
+    '","n":"', e.n, '","subjects":', array_to_json(e.subjects), ',"tenant":"', e.tenant_id,
+    '","v":"1","xid":"', e.xid, '"}') AS tail) t
+ WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3
+ ORDER BY s.seq
+"""
+
+_LAST_VERIFIED = """
+SELECT v.seq, v.hash, s.hash AS stored
+  FROM governance_ledger.ledger_verifications v
+  LEFT JOIN governance_ledger.ledger_seals s ON s.tenant_id = v.tenant_id AND s.seq = v.seq
+ WHERE v.tenant_id = $1 ORDER BY v.seq DESC LIMIT 1
+"""
+
+_CHECKPOINTS = """
+SELECT c.serial, c.size, c.head_hash, c.root_hash, c.kid, c.signed_at, c.note, c.key, s.hash AS stored
+  FROM governance_ledger.ledger_checkpoints c
+  LEFT JOIN governance_ledger.ledger_seals s ON s.tenant_id = c.tenant_id AND s.seq = c.size
+ WHERE c.tenant_id = $1 AND (c.size > $2 OR c.serial =
+   (SELECT max(serial) FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1))
+ ORDER BY c.serial
+"""
+
+# Incremental: only what the last seal could not see. Full: every event, also one that the mark has passed by.
+_UNSEALED = """
+WITH waiting AS (
+  SELECT e.event_id, e.recorded_at FROM governance_ledger.governance_events e, governance_ledger.ledger_mark m
+   WHERE e.tenant_id = $1
+     AND ($2 OR e.xid >= pg_snapshot_xmax(m.snap) OR e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(m.snap))))
+     AND NOT EXISTS (SELECT FROM governance_ledger.ledger_seals s WHERE s.tenant_id = e.tenant_id AND s.n = e.n)
+)
+SELECT count(*) AS count,
+       coalesce(ceil(extract(epoch FROM clock_timestamp() - min(recorded_at)) * 1000), 0)::bigint AS oldest_age_ms,
+       (array_agg(event_id ORDER BY recorded_at))[1] AS oldest
+  FROM waiting
+"""
+
+_TWICE = """
+SELECT min(seq) FROM (
+  SELECT max(seq) AS seq FROM governance_ledger.ledger_seals WHERE tenant_id = $1 GROUP BY n HAVING count(*) > 1) again
+"""
+
+_VERIFIED = "INSERT INTO governance_ledger.ledger_verifications (tenant_id, seq, hash) VALUES ($1, $2, $3)"
+
+
+class _Broken(Exception):
+    def __init__(self, reason: str, seq: int | None = None, event_id: UUID | None = None) -> None:
+        super().__init__(reason)
+        self.found = Break(seq, event_id, reason)
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """A checkpoint row and the chain's stored hash at its size."""
+
+    serial: int
+    size: int
+    head_hash: bytes
+    root_hash: bytes
+    kid: str
+    signed_at: datetime
+    note: str
+    key: str
+    stored: bytes | None
+
+
+class _Verification:
+    """One pass over one tenant's chain."""
+
+    def __init__(self, tx: Transaction, *, full: bool) -> None:
+        self.tx = tx
+        self.full = full
+        self.started = time.perf_counter()
+        self.from_seq = 0
+        self.seq = 0
+        self.hash = genesis(tx.tenant)
+        self.head: tuple[int, bytes] = (0, self.hash)
+        self.checkpoints: Sequence[_Stored] = ()
+        self.unsealed = Unsealed(0, 0)
+
+    async def start(self) -> None:
+        """Read the head, and go on from where the last pass ended, after holding the chain against it."""
+        head = await self.tx.connection.fetchrow(_HEAD, self.tx.tenant)
+        assert head is not None
+        self.head = (head["seq"], head["hash"] or self.hash)
+        marked = await self.tx.connection.fetchrow(_LAST_VERIFIED, self.tx.tenant)
+        self.checkpoints = await self._read_checkpoints(0 if self.full or marked is None else marked["seq"])
+        if head["last"] != head["seq"]:
+            raise _Broken(
+                f"the head says {head['seq']} events are sealed, the seals end at {head['last']}", head["last"]
+            )
+        if marked is None:
+            return
+        if marked["seq"] > self.head[0]:
+            raise _Broken(f"truncated: event {marked['seq']} was verified before and is gone", marked["seq"])
+        if marked["stored"] != marked["hash"]:
+            raise _Broken("rewritten: the chain differs from what was verified before", marked["seq"])
+        if not self.full:
+            self.from_seq, self.seq, self.hash = marked["seq"], marked["seq"], marked["hash"]
+
+    async def _read_checkpoints(self, beyond: int) -> list[_Stored]:
+        rows = await self.tx.connection.fetch(_CHECKPOINTS, self.tx.tenant, beyond)
+        return [_Stored(**dict(row)) for row in rows]
+
+    async def replay(self) -> None:
+        """Recompute every link, and in a full pass the tree's roots."""
+        roots = {checkpoint.size: checkpoint.root_hash for checkpoint in self.checkpoints} if self.full else {}
+        tree = Frontier()
+        async for rows in self._batches():
+            for row in rows:
+                leaf = self._check(row)
+                if roots:
+                    tree.append(leaf)
+                    signed = roots.get(tree.size)
+                    if signed is not None and signed != tree.root():
+                        raise _Broken("the tree's root differs from the signed checkpoint", self.seq, row["event_id"])
+        if (self.seq, self.hash) != self.head:
+            raise _Broken("the head is not the end of the chain", self.seq)
+
+    async def _batches(self) -> AsyncIterator[list[asyncpg.Record]]:
+        while self.seq < self.head[0]:
+            before = self.seq
+            yield await self.tx.connection.fetch(_LINKS, self.tx.tenant, before, min(before + BATCH, self.head[0]))
+            if self.seq == before:
+                raise _Broken("a seal is missing", before + 1)
+
+    def _check(self, row: asyncpg.Record) -> bytes:
+        seq, event_id, document = row["seq"], row["event_id"], row["document"]
+        if seq != self.seq + 1:
+            raise _Broken("a seal is missing", self.seq + 1)
+        if document is None:
+            raise _Broken("the sealed event is missing", seq)
+        leaf = leaf_of(document)
+        self.seq, self.hash = seq, link(self.hash, seq, leaf)
+        if self.hash != row["hash"]:
+            raise _Broken("the chain's hash does not follow from the event", seq, event_id)
+        if leaf != row["leaf"] or not row["agree"]:
+            raise _Broken("a column differs from the sealed document", seq, event_id)
+        return leaf
+
+    async def hold_against_checkpoints(self, keys: dict[str, bytes]) -> None:
+        serial, size = None, -1
+        for checkpoint in self.checkpoints:
+            self._check_note(checkpoint, keys)
+            if checkpoint.size > self.head[0]:
+                raise _Broken(
+                    f"truncated: a checkpoint covers {checkpoint.size} events, {self.head[0]} are here", self.head[0]
+                )
+            if checkpoint.stored != checkpoint.head_hash:
+                raise _Broken("rewritten: the chain differs from a signed checkpoint", checkpoint.size)
+            if checkpoint.size <= size or serial not in (None, checkpoint.serial - 1):
+                raise _Broken(f"checkpoint {checkpoint.serial} does not follow the one before it", checkpoint.size)
+            serial, size = checkpoint.serial, checkpoint.size
+
+    def _check_note(self, checkpoint: _Stored, keys: dict[str, bytes]) -> None:
+        public = keys.get(checkpoint.kid)
+        if public is None:
+            raise _Broken(f"checkpoint {checkpoint.serial} is signed by an unknown key", checkpoint.size)
+        try:
+            signed = notes.verify(checkpoint.note, self.tx.tenant, public)
+        except notes.NoteRefused as error:
+            raise _Broken(f"checkpoint {checkpoint.serial}: {error}", checkpoint.size) from error
+        said = (signed.size, signed.root_hash, signed.head_hash)
+        if said != (checkpoint.size, checkpoint.root_hash, checkpoint.head_hash):
+            raise _Broken(f"checkpoint {checkpoint.serial} differs from what it signs", checkpoint.size)
+
+    async def look_for_unsealed(self, allowed_ms: int) -> None:
+        row = await self.tx.connection.fetchrow(_UNSEALED, self.tx.tenant, self.full)
+        assert row is not None
+        self.unsealed = Unsealed(row["count"], row["oldest_age_ms"])
+        if row["oldest_age_ms"] > allowed_ms:
+            raise _Broken(
+                f"not sealed for {row['oldest_age_ms']} ms, {allowed_ms} ms are promised: is the sealer running?",
+                None,
+                row["oldest"],
+            )
+
+    async def look_for_doubles(self) -> None:
+        if self.full:
+            seq = await self.tx.connection.fetchval(_TWICE, self.tx.tenant)
+            if seq is not None:
+                raise _Broken("an event is sealed twice", seq)
+
+    async def hold_against_store(self, store: EvidenceStore) -> None:
+        """The store's copies are out of the database's reach: one more than here shows a cut."""
+        last = self.checkpoints[-1].serial if self.checkpoints else 0
+        try:
+            await store.head(notes.object_key(self.tx.tenant, last + 1))
+        except NotStored:
+            return
+        newer = await self._read_checkpoints(self.head[0])
+        if not newer or newer[-1].serial <= last:
+            raise _Broken(f"truncated: the store holds checkpoint {last + 1}, the ledger ends at {last}", self.head[0])
+
+    async def remember(self) -> None:
+        if self.seq > self.from_seq:
+            await self.tx.connection.execute(_VERIFIED, self.tx.tenant, self.seq, self.hash)
+
+    def report(self, found: Break | None) -> ChainReport:
+        return ChainReport(
+            ok=found is None,
+            tenant=self.tx.tenant,
+            from_seq=self.from_seq + 1,
+            to_seq=self.seq,
+            events=self.seq - self.from_seq,
+            head_hash=self.hash.hex(),
+            checkpoint=_summary(self.checkpoints[-1]) if self.checkpoints else None,
+            unsealed=self.unsealed,
+            first_break=found,
+            duration_ms=round((time.perf_counter() - self.started) * 1000),
+        )
+
+
+async def verify_chain(
+    tx: Transaction,
+    *,
+    full: bool = False,
+    store: EvidenceStore | None = None,
+    keys: dict[str, bytes] | None = None,
+    max_merge_delay_seconds: int = DEFAULT_MERGE_DELAY_SECONDS,
+) -> ChainReport:
+    """Whether the tenant's ledger is what it was; the first place at which it is not.
+
+    Goes on from where the last verification ended; `full` starts at the first event, recomputes the tree's roots and
+    looks for events that were never sealed. `keys` (kid to 32 raw bytes) are the sealers' public keys to trust; None
+    takes those that the database names. `store` is asked for checkpoints that the database no longer has. What was
+    rewritten after the last checkpoint held outside the database cannot be found by anyone. Writes one row that
+    remembers how far it came.
+    """
+    verification = _Verification(tx, full=full)
+    found: Break | None = None
+    try:
+        await verification.start()
+        await verification.replay()
+        await verification.hold_against_checkpoints(keys if keys is not None else await _keys(tx))
+        await verification.look_for_doubles()
+        if store is not None:
+            await verification.hold_against_store(store)
+        await verification.remember()
+        await verification.look_for_unsealed(max_merge_delay_seconds * 1000)
+    except _Broken as broken:
+        found = broken.found
+    return verification.report(found)
+
+
+async def _keys(tx: Transaction) -> dict[str, bytes]:
+    rows = await tx.connection.fetch("SELECT kid, public_key FROM governance_ledger.ledger_keys")
+    return {row["kid"]: row["public_key"] for row in rows}
+
+
+def _summary(row: _Stored) -> CheckpointSummary:
+    return CheckpointSummary(
+        row.serial, row.size, row.root_hash.hex(), row.head_hash.hex(), row.kid, row.signed_at, row.note
+    )

@@ -1,0 +1,131 @@
+CREATE SCHEMA governance_ledger;
+
+-- One order for events and row changes: "covered" means an event with a greater n in the same transaction.
+CREATE SEQUENCE governance_ledger.n;
+
+-- The application inserts tenant_id, event_id, subjects, expect and the inner body; the stamp trigger fills the rest and
+-- replaces body by the whole canonical document. body is text, never jsonb: its bytes are what is hashed.
+CREATE TABLE governance_ledger.governance_events (
+  tenant_id uuid NOT NULL,
+  n bigint NOT NULL,
+  event_id uuid NOT NULL,
+  xid xid8 NOT NULL,
+  recorded_at timestamptz NOT NULL,
+  occurred_at timestamptz NOT NULL,
+  type text NOT NULL,
+  actor text NOT NULL,
+  ticket_id uuid,
+  run_id uuid,
+  step integer,
+  expect integer,
+  effect_n integer NOT NULL,
+  effect_digest bytea NOT NULL,
+  leaf bytea NOT NULL,
+  subjects text[] NOT NULL DEFAULT '{}',
+  evidence_sha256 text,
+  evidence_url text,
+  approval_signature text,
+  body text NOT NULL,
+  PRIMARY KEY (tenant_id, n),
+  CONSTRAINT governance_events_event_id UNIQUE (event_id),
+  CONSTRAINT governance_events_subjects CHECK (
+    array_to_json(subjects)::text ~ '^\[("[a-z0-9_]+[.][a-z0-9_]+(/[A-Za-z0-9._:-]+)?"(,(?="))?)*\]$')
+);
+CREATE INDEX governance_events_xid ON governance_ledger.governance_events (xid, n);
+CREATE INDEX governance_events_ticket ON governance_ledger.governance_events (ticket_id, n) WHERE ticket_id IS NOT NULL;
+COMMENT ON TABLE governance_ledger.governance_events IS 'Law 17: every act, in the transaction of its effect. Write once.';
+
+-- Every change of a row that is governed in the digest form. The old image is the new_image of the key's previous change.
+CREATE TABLE governance_ledger.changes (
+  xid xid8 NOT NULL,
+  n bigint NOT NULL,
+  tenant_id uuid NOT NULL,
+  rel text NOT NULL,
+  key text NOT NULL,
+  op "char" NOT NULL,
+  old_hash bytea,
+  new_image text,
+  digest bytea NOT NULL,
+  PRIMARY KEY (xid, n)
+);
+CREATE INDEX changes_key ON governance_ledger.changes (tenant_id, rel, key, n);
+
+CREATE TABLE governance_ledger.ledger_seals (
+  tenant_id uuid NOT NULL,
+  seq bigint NOT NULL,
+  n bigint NOT NULL,
+  hash bytea NOT NULL,
+  sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (tenant_id, seq),
+  CONSTRAINT ledger_seals_once UNIQUE (tenant_id, n)
+);
+
+CREATE TABLE governance_ledger.ledger_heads (
+  tenant_id uuid PRIMARY KEY,
+  seq bigint NOT NULL,
+  hash bytea NOT NULL
+) WITH (fillfactor = 50);
+
+-- The snapshot of the last seal: what is visible now and was not visible then is what is to be sealed.
+CREATE TABLE governance_ledger.ledger_mark (
+  one integer PRIMARY KEY CHECK (one = 1),
+  snap pg_snapshot NOT NULL
+);
+
+-- serial is gapless for each tenant, so that one more checkpoint in the store than here shows a truncation.
+CREATE TABLE governance_ledger.ledger_checkpoints (
+  tenant_id uuid NOT NULL,
+  serial bigint NOT NULL CHECK (serial > 0),
+  size bigint NOT NULL,
+  head_hash bytea NOT NULL,
+  root_hash bytea NOT NULL,
+  frontier bytea NOT NULL,
+  kid text NOT NULL,
+  signed_at timestamptz NOT NULL,
+  note text NOT NULL,
+  key text NOT NULL,
+  PRIMARY KEY (tenant_id, serial),
+  CONSTRAINT ledger_checkpoints_size UNIQUE (tenant_id, size)
+);
+
+-- Public keys that have signed checkpoints here. Who trusts nobody brings the key from elsewhere.
+CREATE TABLE governance_ledger.ledger_keys (
+  kid text PRIMARY KEY,
+  public_key bytea NOT NULL CHECK (octet_length(public_key) = 32),
+  first_used_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- How far a tenant's chain was recomputed: where incremental verifying goes on.
+CREATE TABLE governance_ledger.ledger_verifications (
+  tenant_id uuid NOT NULL,
+  seq bigint NOT NULL,
+  hash bytea NOT NULL,
+  verified_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX ledger_verifications_last ON governance_ledger.ledger_verifications (tenant_id, seq DESC);
+
+-- Not unique on purpose: two transactions that keep the same bytes must not wait for each other.
+CREATE TABLE governance_ledger.evidence_objects (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  tenant_id uuid NOT NULL,
+  sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+  key text NOT NULL,
+  size_bytes bigint NOT NULL CHECK (size_bytes >= 0),
+  media_type text NOT NULL,
+  name text NOT NULL,
+  kept_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX evidence_objects_sha256 ON governance_ledger.evidence_objects (tenant_id, sha256);
+
+-- Bytes that wait for the store; the sealer's mover deletes a row once the store has confirmed it.
+CREATE TABLE governance_ledger.evidence_spool (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  tenant_id uuid NOT NULL,
+  key text NOT NULL,
+  sha256 text NOT NULL,
+  media_type text NOT NULL,
+  content bytea NOT NULL,
+  spooled_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX evidence_spool_key ON governance_ledger.evidence_spool (tenant_id, key);
+ALTER TABLE governance_ledger.evidence_spool ALTER COLUMN content SET STORAGE EXTERNAL;
