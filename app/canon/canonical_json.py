@@ -6,7 +6,9 @@ money and large ids are strings. Under these limits sorted, compact JSON equals 
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TypeAlias
 
 from app.canon.errors import Invalid
@@ -14,6 +16,8 @@ from app.canon.errors import Invalid
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
 _LIMIT = 2**53
+MAX_DEPTH = 32
+MAX_INTEGER_BITS = 512
 
 
 class NotCanonical(Invalid):
@@ -56,3 +60,44 @@ def canonical_bytes(value: object) -> bytes:
 def digest(value: object) -> str:
     """SHA-256 of the canonical bytes, lower-case hex."""
     return hashlib.sha256(canonical_bytes(value)).hexdigest()
+
+
+def exact(value: object, depth: int = 0) -> object:
+    """The same value in canonical form: what a model or a caller sent as JSON, made fit for a digest.
+
+    Whole floats become integers, other floats their shortest decimal string, integers beyond 2**53 strings. Call it
+    wherever a `Proposal` is built. Raises `NotCanonical` for what has no form: NaN, infinity, NUL, lone surrogates,
+    keys that are not ASCII, more than 32 levels.
+    """
+    if depth > MAX_DEPTH:
+        raise NotCanonical(f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, Mapping):
+        return {_key(key): exact(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [exact(item, depth + 1) for item in value]
+    if isinstance(value, float):
+        return _exact_float(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _LIMIT:
+        return _exact_integer(value)
+    _check(value, "$")
+    return value
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str) or not key.isascii() or "\x00" in key:
+        raise NotCanonical(f"key {key!r} is not an ASCII string")
+    return key
+
+
+def _exact_integer(value: int) -> str:
+    if value.bit_length() > MAX_INTEGER_BITS:
+        raise NotCanonical(f"a whole number of {value.bit_length()} bits is too large")
+    return str(value)
+
+
+def _exact_float(value: float) -> int | str:
+    if not math.isfinite(value):
+        raise NotCanonical(f"{value} is not a number")
+    if value.is_integer() and abs(value) <= _LIMIT:
+        return int(value)
+    return format(Decimal(repr(value)), "f")

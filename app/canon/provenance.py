@@ -17,16 +17,30 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Trusted(msgspec.Struct, frozen=True):
-    """What the founder or a deputy wrote: the ticket's words and fields, the role's text, signed parties' addresses."""
+    """What the founder or a deputy wrote: the ticket's words and fields, the role's text, signed parties' addresses.
+
+    `files` are the texts of attached files that the founder marked as trusted. The text of a ticket that a worker
+    opened is no founder's: it does not belong here.
+    """
 
     ticket: str
     fields: dict[str, str] = {}
     role: str = ""
     parties: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What was written for this ticket: its text, its fields, its trusted files."""
+        return (self.ticket, *self.fields.values(), *self.files)
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """All that the gate knows of where values can have come from."""
+    """All that the gate knows of where values can have come from.
+
+    `documents` maps names of files that may be attached to a message (documents written in the run) to their text.
+    """
 
     trusted: Trusted
     readings: tuple[Reading, ...] = ()
+    documents: dict[str, str] = {}

@@ -20,7 +20,9 @@ class ToolSpec(msgspec.Struct, frozen=True):
     returns an effect value that the runtime applies, `external` acts outside. `idempotent` promises that repeating a
     call with the same key does nothing twice. `destinations` names arguments that are a recipient, host, payee or
     channel; `text` names arguments that carry prose outward (links and accounts inside are destinations too);
-    `money` names the argument with an amount in minor units and `currency` the one with its ISO code.
+    `money` names the argument with an amount in minor units and `currency` the one with its ISO code. `attachments`
+    names arguments that are names of files going outward with the call; `data` names arguments that are names of data
+    read, checked against the role's data scopes.
     """
 
     name: str
@@ -33,6 +35,8 @@ class ToolSpec(msgspec.Struct, frozen=True):
     text: tuple[str, ...] = ()
     money: str | None = None
     currency: str | None = None
+    attachments: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
 
     @property
     def schema_hash(self) -> str:

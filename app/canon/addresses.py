@@ -1,0 +1,226 @@
+"""Mail addresses, links and accounts: found in text as a reader would see them, read strictly when one is given."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+
+from app.canon.top_level_domains import COUNTRIES, FILE_ENDINGS, GENERIC
+
+Kind: TypeAlias = Literal["mail", "link", "account", "name"]
+
+_LABEL = r"[^\W_](?:[\w-]{0,62})"
+_HOST = rf"{_LABEL}(?:\.{_LABEL})*"
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}"
+_DOMAIN = rf"(?:{_HOST}|\[[0-9A-Fa-f:.]+\])"
+_MAIL_STRICT = re.compile(rf"{_LOCAL}@{_DOMAIN}")
+_MAIL = re.compile(rf"[\w.+'-]{{1,64}}@{_DOMAIN}")
+_SCHEME = re.compile(
+    r"(?<![\w+.-])(?:[a-z][a-z0-9+.-]{1,20}:[/\\]{1,3}|(?:https?|javascript|data|tel|sms|tg):)[^\s<>\"]+", re.IGNORECASE
+)
+_RELATIVE = re.compile(rf"(?<![\w:/\\])[/\\]{{2}}{_HOST}\.\w+\S*")
+_BARE = re.compile(
+    rf"(?<![\w@.%-])((?:{_LABEL}\.)+({_LABEL}))\.?(:[0-9]{{1,5}}(?![0-9]))?([/?#][^\s<>\"']*)?(?![\w@-])"
+)
+_BARE_IP = re.compile(
+    r"(?<![\w@.-])(?:[1-9]?[0-9]|[12][0-9]{2})(?:\.(?:[1-9]?[0-9]|[12][0-9]{2})){3}(?::[0-9]{2,5}\b|/)\S*"
+)
+_TRAILING = ".,;:!?'\")]}>*_`|"
+
+_UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE)
+_DATE = re.compile(
+    r"(?<![0-9])(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})(?![0-9])"
+)
+_CLOCK = re.compile(r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[+-][0-9]{2}:?[0-9]{2})?(?![0-9])")
+_DIGITS = re.compile(r"(?<![^\W_])(?<![0-9][.,])[0-9]+(?:[-. ][0-9]{2,})*(?![^\W_])")
+_PHONE = re.compile(r"(?<![^\W_])\+[1-9][0-9]{0,2}[ -]?(?:\([0-9]+\)[ -]?)?[0-9](?:[ -]?[0-9]){6,12}(?![^\W_])")
+_IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{2,4}){3,9}(?![^\W_])", re.IGNORECASE)
+_WALLET = re.compile(
+    r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[0-9a-z]{25,60}|(?=\w*[0-9])(?=\w*[A-Z])(?=\w*[a-z])[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)"
+)
+_ACCOUNT_WORD = re.compile(
+    r"(?:rekening|norek|no\.? ?rek|rek\.|account|acct|a/c|iban|virtual|\bva\b|bank|bca|bri|bni|btn|mandiri|cimb|"
+    r"permata|danamon|gopay|ovo|dana|shopeepay|paypal|swift|bic|transfer|kartu|card|wallet|dompet)[^\n]{0,32}$",
+    re.IGNORECASE,
+)
+_CURRENCY_BEFORE = re.compile(r"(?:\b(?:rp|idr|usd|eur|sgd|myr|jpy|gbp|aud|cny)\.? ?|[$€£¥] ?)-?$", re.IGNORECASE)
+_CURRENCY_AFTER = re.compile(r"^ ?(?:rp|idr|usd|eur|sgd|myr|jpy|gbp|aud|cny|[$€£¥])\b", re.IGNORECASE)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An address as it stands in a text or argument."""
+
+    kind: Kind
+    value: str
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A link that can be read in one way only. `port` is None when it is the scheme's own."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: tuple[str, ...]
+
+
+def loosened(text: str) -> str:
+    """Text as a reader's program may show it: NFKC, no invisible signs, entities, escapes and `[at]` undone."""
+    text = html.unescape(text) if "&" in text else text
+    for _ in range(2):
+        text = unquote(text) if "%" in text else text
+    text = unicodedata.normalize("NFKC", text).translate({0x3002: ".", 0xFF61: ".", 0x2024: ".", 0x2215: "/"})
+    text = "".join(_digit(character) for character in text if unicodedata.category(character) not in {"Cf", "Mn"})
+    text = re.sub(r"\s*[\[({<]\s*(?:at|@)\s*[\])}>]\s*", "@", text, flags=re.IGNORECASE)
+    text = re.sub(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*", ".", text, flags=re.IGNORECASE)
+    return re.sub(r"\bhxxp", "http", text, flags=re.IGNORECASE)
+
+
+def _digit(character: str) -> str:
+    if character.isascii() or not character.isdecimal():
+        return character
+    return str(unicodedata.decimal(character))
+
+
+def found_in(text: str) -> list[Found]:
+    """Every mail address, link and account in `text`, each once, in the order of their kinds."""
+    rest = loosened(text)
+    found: dict[Found, None] = {}
+    for kind, pattern in (("link", _SCHEME), ("link", _RELATIVE), ("mail", _MAIL)):
+        for match in pattern.finditer(rest):
+            value = match[0].rstrip(_TRAILING)
+            found[Found("mail" if kind == "mail" else "link", value)] = None
+            if kind == "link":
+                found.update(dict.fromkeys(nested_in(value)))
+        rest = pattern.sub(" ", rest)
+    for value in _bare_links(rest):
+        found[Found("link", value)] = None
+    for value in _accounts(rest):
+        found[Found("account", value)] = None
+    return list(found)
+
+
+def nested_in(link: str) -> list[Found]:
+    """Addresses carried inside a link, behind its host: `https://a.example/?next=https://b.example`."""
+    behind = re.sub(r"^[a-z0-9+.-]*:?[/\\]*[^/?#]*", "", link, flags=re.IGNORECASE)
+    path, _, query = behind.partition("?")
+    inside = found_in(re.sub(r"[?&=;,|#]", " ", query))
+    inside += [item for item in found_in(path.replace("#", " ")) if item.kind == "mail" or ":" in item.value]
+    return [item for item in inside if item.kind in {"mail", "link"}]
+
+
+def _bare_links(text: str) -> Iterator[str]:
+    for match in _BARE.finditer(text):
+        last = match[2].casefold()
+        explicit = bool(match[3] or match[4]) or match[1].casefold().startswith("www.")
+        if last in FILE_ENDINGS and not explicit:
+            continue
+        if _is_top_level(match[2]) or match[1].casefold().startswith("www."):
+            yield match[0].rstrip(_TRAILING)
+    for match in _BARE_IP.finditer(text):
+        yield match[0].rstrip(_TRAILING)
+
+
+def _is_top_level(label: str) -> bool:
+    known = label.casefold()
+    if known.startswith("xn--"):
+        return True
+    if label != known and label != label.upper():
+        return False
+    return known in COUNTRIES or known in GENERIC
+
+
+def _accounts(text: str) -> Iterator[str]:
+    for pattern in (_IBAN, _WALLET, _PHONE):
+        for match in pattern.finditer(text):
+            if pattern is not _IBAN or is_iban(match[0]):
+                yield match[0]
+    rest = text
+    for pattern in (_UUID, _DATE, _CLOCK):
+        rest = pattern.sub(lambda match: "\n" * len(match[0]), rest)
+    for match in _DIGITS.finditer(rest):
+        if _looks_like_account(match[0], rest[max(0, match.start() - 40) : match.start()], rest[match.end() :][:6]):
+            yield match[0]
+
+
+def _looks_like_account(digits: str, before: str, after: str) -> bool:
+    count = sum(character.isdigit() for character in digits)
+    named = _ACCOUNT_WORD.search(before) is not None
+    amount = bool(_CURRENCY_BEFORE.search(before) or _CURRENCY_AFTER.search(after))
+    if amount or not 6 <= count <= 24:
+        return False
+    if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{3})+", digits) or re.fullmatch(r"(?:0|[1-9][0-9]*)\.[0-9]+", digits):
+        return False
+    return named or (count >= 10 and _one_number(digits))
+
+
+def _one_number(digits: str) -> bool:
+    """Groups as people write accounts: no blanks, or at most three groups, or groups of four."""
+    groups = re.split(r"[-. ]", digits)
+    if " " not in digits:
+        return True
+    return all(len(group) == 4 for group in groups[:-1]) or (len(groups) <= 3 and min(map(len, groups)) >= 3)
+
+
+def is_iban(value: str) -> bool:
+    """ISO 13616: the check digits fit."""
+    text = compact(value)
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", text):
+        return False
+    return int("".join(str(int(character, 36)) for character in text[4:] + text[:4])) % 97 == 1
+
+
+def compact(value: str) -> str:
+    """An account without its blanks, dashes and dots, in capitals."""
+    return re.sub(r"[\s.\-]", "", unicodedata.normalize("NFKC", value)).upper()
+
+
+def host_of(value: str) -> str | None:
+    """A host in its one form: lower case, A-labels, no trailing dot. None when it is no host."""
+    text = unicodedata.normalize("NFKC", value).rstrip(".").lower()
+    if not text or any(character.isspace() or not character.isprintable() for character in text):
+        return None
+    if not text.isascii():
+        try:
+            text = text.encode("idna").decode()
+        except UnicodeError:
+            return None
+    return text if re.fullmatch(r"\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?", text) else None
+
+
+def mail_of(value: str) -> str | None:
+    """The one address in `ana@x.example` or `Ana <ana@x.example>`, in its one form; None when it is anything else."""
+    text = value.strip()
+    framed = re.fullmatch(r"[^<>@,;:\r\n]*<([^<>\r\n]*)>", text)
+    text = unicodedata.normalize("NFKC", framed[1] if framed else text)
+    if _MAIL_STRICT.fullmatch(text) is None or any(not character.isprintable() for character in text):
+        return None
+    local, _, domain = text.rpartition("@")
+    host = host_of(domain)
+    return f"{local.casefold()}@{host}" if host else None
+
+
+def link_of(value: str) -> Link | None:
+    """A link (scheme optional) that every program reads alike; None for user names, backslashes, `..` and the like."""
+    text = value if "://" in value else f"https://{value}"
+    if re.search(r"[\\\s]", text) or not text.isprintable():
+        return None
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    host = host_of(parts.hostname or "") if "@" not in parts.netloc and "%" not in parts.netloc else None
+    path = _segments(parts)
+    if host is None or path is None:
+        return None
+    own = {"http": 80, "https": 443}.get(parts.scheme)
+    return Link(parts.scheme if "://" in value else "", host, None if port == own else port, path)
+
+
+def _segments(parts: SplitResult) -> tuple[str, ...] | None:
+    segments = tuple(unquote(part) for part in parts.path.split("/") if part)
+    return None if any(part in {".", ".."} or re.search(r"[/\\%]", part) for part in segments) else segments

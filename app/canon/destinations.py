@@ -1,0 +1,231 @@
+"""Where a call would carry something, and whether the founder has named that place.
+
+Named: what stands in the ticket, in the role's text, in files marked trusted, among signed parties, in the role's
+egress hosts, and in `one_of` and `domain_in` of the tool's own rules. So writing such a rule grants, as well as
+bounds. Everything else is a stranger, whatever mail, page or file praised it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from app.canon.addresses import (
+    Found,
+    Kind,
+    Link,
+    compact,
+    found_in,
+    host_of,
+    link_of,
+    loosened,
+    mail_of,
+    nested_in,
+)
+from app.canon.contract import AnyOf, Constraint, DomainIn, OneOf, ToolRule
+from app.canon.facts import Fact
+from app.canon.provenance import Provenance, Reading
+from app.canon.tool import Arguments, ToolSpec
+from app.canon.values import leaves_at, plain, shown, texts_at, written
+from app.canon.written import stands_in
+
+MAX_FACTS = 12
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Every place that the founder has named. `texts` are what was written, for payees, channels and accounts."""
+
+    mails: frozenset[str]
+    links: tuple[Link, ...]
+    hosts: tuple[str, ...]
+    domains: tuple[str, ...]
+    values: frozenset[str]
+    texts: tuple[str, ...]
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """One place a call would reach, and the argument (or attached file) it stands in."""
+
+    path: str
+    kind: Kind
+    value: str
+
+
+def named_places(provenance: Provenance, rules: Sequence[ToolRule], egress_hosts: Sequence[str]) -> Named:
+    """What counts as named for a tool whose rules these are."""
+    trusted = provenance.trusted
+    texts = (*trusted.given, trusted.role, *trusted.parties)
+    places = [item for text in texts for item in found_in(text)]
+    constraints = _constraints(rules)
+    values = [str(value) for one in constraints if isinstance(one, OneOf) for value in one.values]
+    places += [_classified(value) for value in (*values, *trusted.parties)]
+    return Named(
+        mails=frozenset(filter(None, (mail_of(item.value) for item in places if item.kind == "mail"))),
+        links=tuple(filter(None, (link_of(item.value) for item in places if item.kind == "link"))),
+        hosts=tuple(host.strip().lower() for host in egress_hosts),
+        domains=tuple(domain for one in constraints if isinstance(one, DomainIn) for domain in one.domains),
+        values=frozenset(map(plain, (*values, *trusted.parties))),
+        texts=texts,
+    )
+
+
+def _constraints(rules: Sequence[ToolRule]) -> list[Constraint]:
+    """Every constraint of the rules, those inside `any_of` included."""
+    pending: list[Constraint] = [one for rule in rules for argument in rule.arguments for one in argument.constraints]
+    found: list[Constraint] = []
+    while pending:
+        one = pending.pop()
+        found.append(one)
+        if isinstance(one, AnyOf):
+            pending.extend(one.constraints)
+    return found
+
+
+def destinations_of(tool: ToolSpec, arguments: Arguments, documents: dict[str, str]) -> tuple[Destination, ...]:
+    """Every place in the destination arguments, in prose that goes outward and in documents attached to it."""
+    places: dict[Destination, None] = {}
+    for path in tool.destinations:
+        for leaf in leaves_at(arguments, path):
+            item = _classified(written(leaf))
+            places[Destination(path, item.kind, item.value)] = None
+            if item.kind == "link":
+                places.update((Destination(path, one.kind, one.value), None) for one in nested_in(item.value))
+    for path, text in outward_texts(tool, arguments, documents):
+        places.update((Destination(path, one.kind, one.value), None) for one in found_in(text))
+    return tuple(places)
+
+
+def outward_texts(tool: ToolSpec, arguments: Arguments, documents: dict[str, str]) -> list[tuple[str, str]]:
+    """Prose that would leave with the call, each with the argument or the document's name."""
+    texts = [(path, text) for path in tool.text for text in texts_at(arguments, path)]
+    names = [name for path in tool.attachments for name in texts_at(arguments, path)]
+    return texts + [(name, documents[name]) for name in names if name in documents]
+
+
+def _classified(value: str) -> Found:
+    text = value.strip()
+    if mail_of(text):
+        return Found("mail", text)
+    if "://" in text or ((found := found_in(text)) and found[0].kind == "link" and found[0].value == text):
+        return Found("link", text)
+    digits = sum(character.isdigit() for character in text)
+    if digits >= 5 and re.fullmatch(r"[\w .\-/]{5,40}", text) and digits * 2 >= len(compact(text)):
+        return Found("account", text)
+    return Found("name", text)
+
+
+def is_named(destination: Destination, named: Named) -> bool:
+    """The founder has named exactly this place."""
+    if plain(destination.value) in named.values:
+        return True
+    match destination.kind:
+        case "mail":
+            return _mail_named(destination.value, named)
+        case "link":
+            return _link_named(destination.value, named)
+        case "account":
+            return _account_named(destination.value, named)
+        case "name":
+            return stands_in(destination.value, named.texts)
+
+
+def _mail_named(value: str, named: Named) -> bool:
+    mail = mail_of(value)
+    if mail is None:
+        return False
+    return mail in named.mails or below_any(mail.rpartition("@")[2], named.domains)
+
+
+def _link_named(value: str, named: Named) -> bool:
+    link = link_of(value)
+    if link is None or link.scheme not in {"", "http", "https"}:
+        return False
+    if below_any(link.host, named.domains) or host_allowed(link.host, link.port, named.hosts):
+        return True
+    return any(_covers(written_link, link) for written_link in named.links)
+
+
+def _covers(given: Link, asked: Link) -> bool:
+    """A written host names all of its pages; a written page names itself and what lies below it."""
+    if given.host != asked.host or asked.path[: len(given.path)] != given.path:
+        return False
+    if given.scheme == "https" and asked.scheme == "http":
+        return False
+    return given.port == asked.port
+
+
+def _account_named(value: str, named: Named) -> bool:
+    account = compact(value)
+    if account in {compact(known) for known in named.values}:
+        return True
+    spaced = re.compile(
+        r"(?<![^\W_])(?<![0-9][-.])" + r"[ .\-]?".join(map(re.escape, account)) + r"(?![^\W_])(?![-.][0-9])",
+        re.IGNORECASE,
+    )
+    return any(spaced.search(loosened(text)) for text in named.texts)
+
+
+def below_any(host: str, domains: Iterable[str]) -> bool:
+    """`host` is one of `domains` or below one."""
+    for domain in domains:
+        wanted = host_of(domain.strip().removeprefix("*."))
+        if wanted and (host == wanted or host.endswith(f".{wanted}")):
+            return True
+    return False
+
+
+def host_allowed(host: str, port: int | None, allowed: Iterable[str]) -> bool:
+    """An entry is a host (any port), `host:port`, or `*.host` for everything below it."""
+    for entry in allowed:
+        name, colon, wanted_port = entry.strip().lower().rpartition(":")
+        if not colon or not wanted_port.isdigit():
+            name, wanted_port = entry.strip().lower(), ""
+        if wanted_port and str(port or "") != wanted_port and not (port is None and wanted_port in {"80", "443"}):
+            continue
+        wanted = host_of(name.removeprefix("*."))
+        if wanted and (host.endswith(f".{wanted}") if name.startswith("*.") else host == wanted):
+            return True
+    return False
+
+
+def hosts_of(tool: ToolSpec, arguments: Arguments) -> tuple[str, ...]:
+    """`host:port` or host of every link among the destination arguments: what an allowed or approved call may reach."""
+    links = (link_of(written(leaf)) for path in tool.destinations for leaf in leaves_at(arguments, path))
+    return tuple(f"{link.host}:{link.port}" if link.port else link.host for link in links if link)
+
+
+def stranger_facts(tool: ToolSpec, arguments: Arguments, provenance: Provenance, named: Named) -> tuple[Fact, ...]:
+    """One fact for each place that the founder has not named, with the reading it came from; at most twelve."""
+    facts: dict[tuple[str, str], Fact] = {}
+    for place in destinations_of(tool, arguments, provenance.documents):
+        if is_named(place, named):
+            continue
+        source = source_of(place, provenance.readings)
+        facts.setdefault(
+            (place.path, plain(place.value)),
+            Fact(
+                "destination",
+                place.path,
+                shown(place.value),
+                place.kind,
+                source.step if source else None,
+                source.tool if source else "",
+            ),
+        )
+    return tuple(facts.values())[:MAX_FACTS]
+
+
+def source_of(place: Destination, readings: Sequence[Reading]) -> Reading | None:
+    """The first answer in which the value could be read."""
+    for reading in readings:
+        if _read_in(place, reading.text):
+            return reading
+    return None
+
+
+def _read_in(place: Destination, text: str) -> bool:
+    if place.kind == "account":
+        return compact(place.value) in compact(loosened(text))
+    heap = plain(loosened(text))
+    link = link_of(place.value) if place.kind == "link" else None
+    return plain(loosened(place.value)) in heap or (link is not None and link.host in heap)
