@@ -4,6 +4,7 @@ The checkpoints hold ids and coarse words only. The journal is the truth: a lost
 replay and grants nothing. The tables are made by `db/execution_graph/sql/0002_langgraph.sql`, never here.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 from uuid import UUID
@@ -15,15 +16,17 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 from langsmith.run_helpers import tracing_context
 from psycopg import AsyncConnection
+from psycopg import Error as PostgresError
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.canon.agent import Beat, Beats, Finished, Held, Stopped
 
 SCHEMA = "execution_graph"
-NODES = frozenset({"route", "act", "hold", "close"})
 
-Word = Literal["finished", "held", "stopped", "failed"]
+_log = logging.getLogger(__name__)
+
+Word = Literal["routed", "finished", "held", "stopped", "failed"]
 
 
 class State(TypedDict, total=False):
@@ -49,7 +52,7 @@ class Drive:
         except Exception as error:  # noqa: BLE001
             self.failure = error
             return {"beat": "failed"}
-        return {}
+        return {"beat": "routed"}
 
     async def act(self) -> State:
         try:
@@ -110,7 +113,7 @@ async def _close(state: State, runtime: Runtime[Drive]) -> State:
 
 
 def _after_route(state: State) -> str:
-    return END if state.get("beat") == "failed" else "act"
+    return "act" if state["beat"] == "routed" else END
 
 
 def _after_act(state: State) -> str:
@@ -149,11 +152,17 @@ class LangGraphBackbone:
 
     async def drive(self, run_id: UUID, beats: Beats) -> Beat:
         saver = await self._open()
-        config: RunnableConfig = {"configurable": {"thread_id": str(run_id)}}
         drive = Drive(beats)
         with tracing_context(enabled=False):
-            entry = await self._entry(saver, run_id, config)
-            await self._graph.ainvoke(entry, config, context=drive, durability="sync")
+            try:
+                await self._invoke(run_id, drive)
+            except (PostgresError, PoolTimeout):
+                raise
+            except Exception:  # noqa: BLE001
+                # Unreadable, from another version or half deleted: the journal needs no checkpoint, so begin without.
+                _log.warning("checkpoint of run %s set aside", run_id, exc_info=True)
+                await saver.adelete_thread(str(run_id))
+                await self._invoke(run_id, drive)
         beat = drive.outcome()
         if isinstance(beat, Finished):
             await saver.adelete_thread(str(run_id))
@@ -165,18 +174,21 @@ class LangGraphBackbone:
         if pool is not None:
             await pool.close()
 
-    async def _entry(
-        self, saver: AsyncPostgresSaver, run_id: UUID, config: RunnableConfig
-    ) -> Command[Any] | State | None:
+    async def _invoke(self, run_id: UUID, drive: Drive) -> None:
+        """Twice at most: a process may have died after it left `act` and before `hold` was stored as interrupted."""
+        config: RunnableConfig = {"configurable": {"thread_id": str(run_id)}}
+        for _ in range(2):
+            entry = await self._entry(run_id, config)
+            await self._graph.ainvoke(entry, config, context=drive, durability="sync")
+            if drive.beat is not None or drive.failure is not None:
+                return
+
+    async def _entry(self, run_id: UUID, config: RunnableConfig) -> Command[Any] | State | None:
         """What to invoke the graph with: crash recovery is None, never the input again."""
         snapshot = await self._graph.aget_state(config)
         if snapshot.interrupts:
             return Command(resume="see the approval")
-        if snapshot.next and NODES.issuperset(snapshot.next):
-            return None
-        if snapshot.next:
-            await saver.adelete_thread(str(run_id))
-        return {"run": str(run_id)}
+        return None if snapshot.next else {"run": str(run_id)}
 
     async def _open(self) -> AsyncPostgresSaver:
         if self._saver is None:
