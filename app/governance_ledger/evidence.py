@@ -4,10 +4,14 @@ Bytes are spooled in the caller's transaction and moved to the store afterwards,
 """
 
 import hashlib
+import re
+from uuid import UUID
+
+import msgspec
 
 from app.canon.evidence import EvidenceRef, EvidenceStore, NotStored
-from app.governance_ledger.errors import EvidenceTooLarge, EvidenceUnknown
-from app.postgres import Transaction
+from app.governance_ledger.errors import EvidenceDiffers, EvidenceTooLarge, EvidenceUnknown
+from app.postgres import Database, Transaction
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -23,13 +27,26 @@ INSERT INTO governance_ledger.evidence_spool (tenant_id, key, sha256, media_type
 SELECT $1, $3, $2, $5, $7 FROM object
 """
 
-_SPOOLED = """
-SELECT substring(content FROM $3 FOR $4) FROM governance_ledger.evidence_spool
- WHERE tenant_id = $1 AND key = $2 LIMIT 1
+_FIND = """
+SELECT o.size_bytes, o.sha256, o.media_type, o.name, s.id AS spooled
+  FROM governance_ledger.evidence_objects o
+  LEFT JOIN governance_ledger.evidence_spool s ON s.tenant_id = o.tenant_id AND s.key = o.key
+ WHERE o.tenant_id = $1 AND o.sha256 = $2 LIMIT 1
 """
 
-_KNOWN = "SELECT EXISTS (SELECT FROM governance_ledger.evidence_objects WHERE tenant_id = $1 AND key = $2)"
+_SPOOLED = "SELECT substring(content FROM $2 FOR $3) FROM governance_ledger.evidence_spool WHERE id = $1"
 _LONGEST = 2**30
+_KEY = re.compile(r"sha256/[0-9a-f]{2}/([0-9a-f]{64})")
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Evidence of a tenant; `spooled` is the spool row that still holds the bytes, if any."""
+
+    size_bytes: int
+    sha256: str
+    media_type: str
+    name: str
+    spooled: int | None
 
 
 def key_of(sha256: str) -> str:
@@ -52,20 +69,53 @@ async def keep_evidence(tx: Transaction, content: bytes, *, media_type: str, nam
     return ref
 
 
+async def find_evidence(tx: Transaction, key: str) -> Kept:
+    """What the tenant's ledger knows of `key`. Raises `EvidenceUnknown`."""
+    found = _KEY.fullmatch(key)
+    row = None if found is None else await tx.connection.fetchrow(_FIND, tx.tenant, found[1])
+    if row is None:
+        raise EvidenceUnknown(f"there is no evidence {key}")
+    return Kept(**dict(row))
+
+
 async def read_evidence(
     tx: Transaction, store: EvidenceStore, key: str, start: int = 0, end: int | None = None
 ) -> bytes:
-    """Bytes `start` to `end` (inclusive) of evidence of this tenant. Spool first: what left it is in the store.
+    """Bytes `start` to `end` (inclusive) of the tenant's evidence `key`; all of it is checked against its hash.
 
-    Raises `EvidenceUnknown`, `StoreUnavailable`.
+    Reads from the store inside the caller's transaction: for large objects open a `Database` of your own and use
+    `fetch_evidence`. Raises `EvidenceUnknown`, `EvidenceDiffers`, `StoreUnavailable`.
     """
-    if not await tx.connection.fetchval(_KNOWN, tx.tenant, key):
-        raise EvidenceUnknown(f"there is no evidence {key}")
+    kept = await find_evidence(tx, key)
+    content = await _spooled(tx, kept, start, end)
+    return content if content is not None else await _stored(store, key, kept, start, end)
+
+
+async def fetch_evidence(
+    database: Database, tenant: UUID, store: EvidenceStore, key: str, start: int = 0, end: int | None = None
+) -> bytes:
+    """Like `read_evidence`, with a short transaction of its own that is over before the store is asked."""
+    async with database.transaction(tenant) as tx:
+        kept = await find_evidence(tx, key)
+        content = await _spooled(tx, kept, start, end)
+    return content if content is not None else await _stored(store, key, kept, start, end)
+
+
+async def _spooled(tx: Transaction, kept: Kept, start: int, end: int | None) -> bytes | None:
+    """What the spool still holds. What left it since is in the store: the mover deletes after the store confirmed."""
+    if kept.spooled is None:
+        return None
     length = _LONGEST if end is None else max(end - start + 1, 0)
-    spooled = await tx.connection.fetchval(_SPOOLED, tx.tenant, key, start + 1, length)
-    if spooled is not None:
-        return bytes(spooled)
+    content: bytes | None = await tx.connection.fetchval(_SPOOLED, kept.spooled, start + 1, length)
+    return content
+
+
+async def _stored(store: EvidenceStore, key: str, kept: Kept, start: int, end: int | None) -> bytes:
     try:
-        return await store.get(key, start, end)
+        content = await store.get(key, start, end)
     except NotStored as error:
-        raise EvidenceUnknown(f"the store has lost {key}; the ledger still names it") from error
+        raise EvidenceDiffers(f"the store has lost {key}; the ledger still names it") from error
+    whole = start == 0 and (end is None or end >= kept.size_bytes - 1)
+    if whole and hashlib.sha256(content).hexdigest() != kept.sha256:
+        raise EvidenceDiffers(f"the store holds other bytes under {key} than the ledger names")
+    return content

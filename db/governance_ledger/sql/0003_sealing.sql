@@ -9,7 +9,7 @@ CREATE AGGREGATE governance_ledger.chain(bytea, bigint, bytea) (sfunc = governan
 
 -- Links every event that is visible now and was not visible to the last seal; returns how many. A transaction that
 -- commits late is neither lost nor does it hold up others. READ COMMITTED only: the linking statement takes its own
--- snapshot after the lock. xids below the old xmax are unsealed only if they were running then, hence no rescans.
+-- snapshot after the lock. xids below the old xmax are unsealed only if they were running then, hence no rescans. Nothing new writes nothing.
 CREATE FUNCTION governance_ledger.seal() RETURNS bigint
   LANGUAGE plpgsql
 AS $$
@@ -50,7 +50,7 @@ BEGIN
   ), told AS (
     SELECT count(pg_notify('console', heads.tenant_id || ' ' || heads.seq)) FROM heads
   ), marked AS (
-    UPDATE governance_ledger.ledger_mark SET snap = this.snap FROM this RETURNING 1
+    UPDATE governance_ledger.ledger_mark SET snap = this.snap FROM this WHERE EXISTS (SELECT FROM fresh) RETURNING 1
   )
   SELECT count(*) INTO sealed FROM seals, (SELECT count FROM told) AS notified;
   RETURN sealed;

@@ -1,0 +1,161 @@
+"""The sealer process: links committed events into the chains, signs checkpoints, moves evidence to the store.
+
+Exactly one is active, by a session lock in PostgreSQL; others stand by and take over within two seconds.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+
+import asyncpg
+
+from app.adapters.evidence import load_store
+from app.auth import KeyMissing, KeyRing, SigningKey
+from app.canon.evidence import EvidenceStore, StoreUnavailable
+from app.database_urls import sealer_url
+from app.governance_ledger import sealing
+from app.settings import InvalidSetting, Settings
+
+LOG = logging.getLogger(__name__)
+SEAL_SECONDS = 0.05
+CHECKPOINT_LOOK_SECONDS = 1.0
+MOVE_SECONDS = 0.2
+STANDBY_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 5.0
+CONFIGURATION_ERROR = 78
+
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('flr.sealer'))"
+# A host that vanished must not hold the lock until the kernel's two hours are over.
+_KEEPALIVES = {
+    "application_name": "flr sealer",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+class Sealer:
+    """One process's part: stand by, lead, give way. `close` ends it after a last seal."""
+
+    def __init__(self, url: str, key: SigningKey, store: EvidenceStore) -> None:
+        self._url = url
+        self._key = key
+        self._store = store
+        self._closing = asyncio.Event()
+        self.leading = asyncio.Event()
+
+    def close(self) -> None:
+        self._closing.set()
+
+    async def run(self) -> None:
+        """Until `close`. Comes back by itself when PostgreSQL goes away and returns."""
+        backoff = 0.1
+        while not self._closing.is_set():
+            try:
+                await self._lead()
+                backoff = 0.1
+            except LOST as error:
+                LOG.warning("the database does not answer (%s); trying again in %.1f s", error, backoff)
+                await self._pause(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+            finally:
+                self.leading.clear()
+
+    async def _lead(self) -> None:
+        connection = await self._connect()
+        try:
+            while not await connection.fetchval(_TRY_LOCK):
+                if await self._pause(STANDBY_SECONDS):
+                    return
+            await sealing.publish_key(connection, self._key)
+            self.leading.set()
+            LOG.info("this process seals")
+            await _together(self._seal(connection), self._checkpoints(), self._move())
+            await sealing.seal(connection)
+        finally:
+            await _close(connection)
+
+    async def _seal(self, connection: asyncpg.Connection) -> None:
+        while not await self._pause(SEAL_SECONDS):
+            await sealing.seal(connection)
+
+    async def _checkpoints(self) -> None:
+        await self._with_connection(self._sign_until_closing)
+
+    async def _sign_until_closing(self, connection: asyncpg.Connection) -> None:
+        while not await self._pause(CHECKPOINT_LOOK_SECONDS):
+            await sealing.sign_checkpoints(connection, self._key)
+
+    async def _move(self) -> None:
+        await self._with_connection(self._move_until_closing)
+
+    async def _move_until_closing(self, connection: asyncpg.Connection) -> None:
+        mover, backoff = sealing.Mover(self._store), MOVE_SECONDS
+        while not self._closing.is_set():
+            try:
+                pause = 0.0 if await mover.move(connection) else MOVE_SECONDS
+                backoff = MOVE_SECONDS
+            except StoreUnavailable as error:
+                LOG.warning("evidence waits in the database: %s", error)
+                pause = backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+            await self._pause(pause)
+
+    async def _with_connection(self, work: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
+        connection = await self._connect()
+        try:
+            await work(connection)
+        finally:
+            await _close(connection)
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(self._url, timeout=5, command_timeout=60, server_settings=_KEEPALIVES)
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait, or less when closing; whether it is closing."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        return self._closing.is_set()
+
+
+async def _close(connection: asyncpg.Connection) -> None:
+    with suppress(*LOST):
+        await connection.close(timeout=2)
+
+
+async def _together(*works: Coroutine[None, None, None]) -> None:
+    """Run all to their end; when one fails, stop the others and raise what it raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def serve(settings: Settings) -> int:
+    """Seals until SIGTERM or SIGINT; the process's exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        key = KeyRing.load(settings.keys, "seal").signing
+        url = sealer_url(settings)
+        store = load_store(settings.evidence_url, settings.home)
+    except (KeyMissing, InvalidSetting) as error:
+        sys.stderr.write(f"{error}\n")
+        return CONFIGURATION_ERROR
+    asyncio.run(_serve(Sealer(url, key, store), store))
+    return 0
+
+
+async def _serve(sealer: Sealer, store: EvidenceStore) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, sealer.close)
+    try:
+        await sealer.run()
+    finally:
+        await store.close()
