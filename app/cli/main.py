@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from app import settings
-from app.cli import migrating, running
+from app.cli import approving, demonstrating, doctor, migrating, running, tokens, working
 from app.cli.output import CannotRun, Failed, show_failure
 
-GROUPS = (running, migrating)
+GROUPS = (running, migrating, doctor, tokens, demonstrating, working, approving)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`flr migrate`: the schema, as the administrator of the database."""
+"""`flr migrate`: the schema, as the administrator of the database, and the keys of this home."""
 
 import argparse
 import asyncio
@@ -15,12 +15,14 @@ def add(commands: Commands) -> None:
         migrate,
         help="bring the database to the present schema",
         about="Apply all migrations in one transaction, as the administrator that DATABASE_URL names, or in the "
-        "embedded database of FLR_HOME, which is started for the purpose when no `flr serve` runs it.",
+        "embedded database of FLR_HOME, which is started for the purpose when no `flr serve` runs it. "
+        "Makes the signing keys in FLR_HOME/keys that are not there yet.",
     )
 
 
 def migrate(arguments: argparse.Namespace, settings: Settings) -> None:
     """All or nothing, any number of migrators at once. Raises `Failed` with the reason."""
+    from app.auth import ensure_keys
     from app.own_postgres import DatabaseUnusable, is_running, running
 
     with ExitStack() as stack:
@@ -30,6 +32,7 @@ def migrate(arguments: argparse.Namespace, settings: Settings) -> None:
         except DatabaseUnusable as error:
             raise CannotRun(str(error)) from error
         applied = asyncio.run(_migrate(settings))
+        ensure_keys(settings.keys, "token", "approval", "seal")
     show(arguments, {"applied": applied}, "\n".join(applied) or "The database is up to date.")
 
 
@@ -38,7 +41,7 @@ async def _migrate(settings: Settings) -> list[str]:
 
     from app.database_urls import owner_url, passwords, why_unusable
     from app.own_postgres import create_database
-    from db.migrate import MigrationFailed, migrate
+    from db.migrate import DatabaseUnfit, MigrationFailed, migrate
 
     try:
         if settings.database_url is None:
@@ -46,5 +49,7 @@ async def _migrate(settings: Settings) -> list[str]:
         return await migrate(owner_url(settings), passwords=passwords(settings))
     except MigrationFailed as error:
         raise Failed(f"The database is as it was, a migration was refused: {error}") from error
+    except DatabaseUnfit as error:
+        raise CannotRun(str(error)) from error
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CannotRun(why_unusable(owner_url(settings), error)) from error

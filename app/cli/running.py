@@ -37,13 +37,14 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> None:
 
 
 def api(_: argparse.Namespace, settings: Settings) -> None:
-    import app.main
     from app.machine import PortTaken, refuse_taken_port
 
     try:
         refuse_taken_port(settings)
     except PortTaken as error:
         raise CannotRun(str(error)) from error
+    import app.main
+
     app.main.serve(settings)
 
 

@@ -1,0 +1,37 @@
+"""`flr token`: a bearer token for the API, on the machine that holds its key."""
+
+import argparse
+
+from app.cli.output import Commands, command, show
+from app.settings import Settings
+
+ROLES = ("founder", "deputy", "operator", "auditor", "worker", "service")
+
+
+def add(commands: Commands) -> None:
+    parser = command(
+        commands,
+        "token",
+        token,
+        help="print an API token",
+        about='Print a bearer token for this machine\'s company: curl -H "Authorization: Bearer $(flr token)" ...',
+    )
+    parser.add_argument("--role", choices=ROLES, default="founder", help="whom it speaks for (default founder)")
+    parser.add_argument("--hours", type=float, default=12, help="how long it is valid (default 12)")
+
+
+def token(arguments: argparse.Namespace, settings: Settings) -> None:
+    from app.auth import KeyMissing
+    from app.canon.vocabulary import Rol
+    from app.cli.client import company_of
+    from app.cli.output import Failed
+
+    founded = company_of(settings)
+    seconds = int(arguments.hours * 3600)
+    if not 60 <= seconds <= 366 * 86_400:
+        raise Failed("--hours must be between a minute (0.02) and a year (8760)")
+    try:
+        signed = founded.token(settings, Rol(arguments.role), seconds)
+    except KeyMissing as error:
+        raise Failed(str(error)) from error
+    show(arguments, {"token": signed, "role": arguments.role, "tenant": str(founded.tenant)}, signed)

@@ -1,0 +1,119 @@
+"""`flr role` and `flr ticket`: employ and give work from the command line."""
+
+import argparse
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from app.cli.output import Commands, Failed, command, show
+from app.settings import Settings
+
+
+def add(commands: Commands) -> None:
+    roles = command(commands, "role", role, help="list roles, show one, pause, resume, or hire from a file")
+    roles.add_argument("action", nargs="?", choices=("list", "show", "pause", "resume", "hire"), default="list")
+    roles.add_argument("subject", nargs="?", help="a role's name or id; with hire: a JSON file with the terms")
+    tickets = command(commands, "ticket", ticket, help="list tickets, show one, or open one")
+    tickets.add_argument("action", nargs="?", choices=("list", "show", "open", "cancel"), default="list")
+    tickets.add_argument("subject", nargs="?", help="a ticket's id; with open: its title")
+    tickets.add_argument("--status", help="with list: open, held, working, done, ...")
+    tickets.add_argument("--instructions", default="", help="with open: what is to be done")
+    tickets.add_argument("--role", help="with open: a role's name or id; without it the router chooses")
+    tickets.add_argument("--file", action="append", type=Path, default=[], help="with open: attach (repeatable)")
+    tickets.add_argument("--approval-required", action="store_true", help="with open: hold it before its first step")
+
+
+def role(arguments: argparse.Namespace, settings: Settings) -> None:
+    from app.cli.client import Api
+
+    with Api(settings) as api:
+        if arguments.action == "list":
+            found = api.get("/roles")["items"]
+            lines = [f"{item['id']}  {item['status']:9} v{item['version']}  {item['name']}" for item in found]
+            show(arguments, found, "\n".join(lines) or "Nobody is employed yet.")
+            return
+        answer = _hire(api, arguments.subject) if arguments.action == "hire" else _one_role(api, arguments)
+    show(arguments, answer, f"{answer['name']}: {answer['status']}, version {answer['version']}")
+
+
+def _hire(api: Any, path: str | None) -> Any:
+    import msgspec
+
+    if path is None:
+        raise Failed("which terms? `flr role hire terms.json`")
+    try:
+        terms = msgspec.json.decode(Path(path).read_bytes())
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise Failed(f"{path} is not JSON: {error}") from error
+    return api.post("/roles", terms)
+
+
+def _one_role(api: Any, arguments: argparse.Namespace) -> Any:
+    found = find_role(api, arguments.subject)
+    if arguments.action == "show":
+        return found
+    return api.post(f"/roles/{found['id']}/{arguments.action}")
+
+
+def find_role(api: Any, subject: str | None) -> Any:
+    """The role of this name or id. Raises `Failed`."""
+    if subject is None:
+        raise Failed("which role? `flr role list` names them")
+    for item in api.get("/roles")["items"]:
+        if subject.lower() in (str(item["id"]), str(item["name"]).lower()):
+            return item
+    raise Failed(f"there is no role {subject!r}: `flr role list` names them")
+
+
+def ticket(arguments: argparse.Namespace, settings: Settings) -> None:
+    from app.cli.client import Api
+
+    with Api(settings) as api:
+        match arguments.action:
+            case "list":
+                found = api.get("/tickets", status=arguments.status, limit=100)["items"]
+                lines = [f"{item['id']}  {item['status']:9} {item['title']}" for item in found]
+                show(arguments, found, "\n".join(lines) or "No tickets.")
+            case "open":
+                opened = _open(api, arguments)
+                show(arguments, opened, f"{opened['id']}  {opened['status']}  {opened['title']}")
+            case "show":
+                seen = api.get(f"/tickets/{_subject(arguments)}")
+                show(arguments, seen, f"{seen['status']}: {seen['title']}\n{seen['result']}".rstrip())
+            case _:
+                seen = api.get(f"/tickets/{_subject(arguments)}")
+                ended = api.patch(f"/tickets/{seen['id']}", {"version": seen["version"], "cancel": True})
+                show(arguments, ended, f"{ended['status']}: {ended['title']}")
+
+
+def _subject(arguments: argparse.Namespace) -> str:
+    if not arguments.subject:
+        raise Failed("which ticket? `flr ticket list` names them")
+    return str(arguments.subject)
+
+
+def _open(api: Any, arguments: argparse.Namespace) -> Any:
+    if not arguments.subject:
+        raise Failed('which title? `flr ticket open "Summarise the statement" --instructions ... --file ...`')
+    new = {
+        "title": arguments.subject,
+        "instructions": arguments.instructions or arguments.subject,
+        "role_id": find_role(api, arguments.role)["id"] if arguments.role else None,
+        "approval_required": arguments.approval_required,
+        "start": False,
+    }
+    contents = [(path.name, _read(path)) for path in arguments.file]
+    opened = api.post("/tickets", new)
+    for name, content in contents:
+        api.attach(opened["id"], name, content, mimetypes.guess_type(name)[0] or "application/octet-stream")
+    api.post(f"/exec/start/{opened['id']}")
+    return opened
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error.strerror}") from error
