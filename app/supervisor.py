@@ -81,7 +81,8 @@ class Console:
         if log.exists() and log.stat().st_size > LOG_BYTES:
             log.replace(log.with_name(f"{log.name}.1"))
         self.path = log
-        self._log = log.open("a", encoding="utf-8", buffering=1)
+        # Unbuffered: on a full disk a line is lost, and nothing is left over to fail when the file is closed.
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._lines: Queue[str | None] = Queue(TERMINAL_LINES)
         self._thread = Thread(target=self._show, args=(terminal,), daemon=True)
         self._thread.start()
@@ -89,7 +90,8 @@ class Console:
     def write(self, name: str, line: str, *, quiet: bool = False) -> None:
         """Never blocks on the terminal, never raises."""
         with suppress(OSError):
-            self._log.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {name} | {line}\n")
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            os.write(self._log, f"{now} {name} | {line}\n".encode(errors="replace"))
         if not quiet:
             with suppress(Full):
                 self._lines.put_nowait(f"{name:>8} | {line[:TERMINAL_LINE_LENGTH]}\n")
@@ -101,7 +103,7 @@ class Console:
         with suppress(Full):
             self._lines.put(None, timeout=1)
         self._thread.join(timeout=1)
-        self._log.close()
+        os.close(self._log)
 
     def _show(self, terminal: int) -> None:
         # os.write, since a thread stopped inside sys.stdout would hold its lock when the interpreter ends.

@@ -10,6 +10,14 @@ import asyncpg
 LOCK = "SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(hashtext('flr.migrate'))"
 
 
+OLDEST_POSTGRESQL = 16
+MAY_MIGRATE = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
+
+
+class DatabaseUnfit(Exception):
+    """This database, or this user of it, cannot carry the schema; the message says what would do."""
+
+
 class MigrationFailed(Exception):
     """A migration was refused; the database is as it was before."""
 
@@ -18,7 +26,7 @@ async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[
     """The ids of the migrations that were applied now, in order; empty when the schema was up to date.
 
     `url` is the administrator's. `passwords` are set for the login roles it names. All or nothing. Raises
-    `MigrationFailed` when a migration is refused, and what asyncpg raises when the database cannot be reached.
+    `DatabaseUnfit`, `MigrationFailed` when a migration is refused, and what asyncpg raises when it cannot connect.
     """
     os.environ["PICCOLO_CONF"] = "db.piccolo_conf"
     from piccolo.apps.migrations.commands.forwards import run_forwards
@@ -32,6 +40,7 @@ async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[
         async with DB.transaction() as transaction:
             connection = transaction.connection
             await connection.execute(LOCK)
+            await _check_database(connection)
             before = await _applied(connection)
             await lift_guards(connection)
             try:
@@ -44,6 +53,17 @@ async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[
             after = await _applied(connection)
             await restore_guards(connection, after[len(before) :])
     return after[len(before) :]
+
+
+async def _check_database(connection: asyncpg.Connection) -> None:
+    version = connection.get_server_version()
+    if version.major < OLDEST_POSTGRESQL:
+        raise DatabaseUnfit(f"This is PostgreSQL {version.major}: {OLDEST_POSTGRESQL} or newer is needed.")
+    if not await connection.fetchval(MAY_MIGRATE):
+        user = await connection.fetchval("SELECT current_user")
+        raise DatabaseUnfit(
+            f"The database's user {user} may not make roles: migrate with the DATABASE_URL of an administrator."
+        )
 
 
 async def _applied(connection: asyncpg.Connection) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterator
@@ -119,6 +120,16 @@ def open_cluster(database_url: str | None) -> Iterator[Cluster]:
         return
     with _own() as home:
         yield from _serve(Settings(home=home), "own")
+
+
+def share_key(settings: Settings) -> None:
+    """Let the processes of another home log in: the login roles' passwords come from one key, which is copied."""
+    key = HOMES / "external" / "keys" / "database.key"
+    if "DATABASE_URL" in os.environ:
+        settings.keys.mkdir(parents=True, exist_ok=True)
+        shutil.copy(key, settings.keys)
+    else:
+        database_urls.passwords(settings)
 
 
 def _serve(settings: Settings, mark: str) -> Iterator[Cluster]:

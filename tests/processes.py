@@ -15,6 +15,7 @@ import httpx
 from app.cli.device import sign_statement
 from app.cli.founding import Founded, found_company
 from app.settings import Settings, read
+from tests.databases import share_key
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,6 +53,7 @@ class Machine:
             **environment,
         }
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        share_key(self.settings)
 
     @property
     def settings(self) -> Settings:
