@@ -120,7 +120,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'governance_ledger' AND NOT tgisinternal
 """
 GUARDS = (
-    "SELECT count(*) FROM pg_catalog.pg_event_trigger WHERE evtname LIKE 'governance_ledger%' AND evtenabled <> 'D'"
+    "SELECT count(*) FROM pg_catalog.pg_event_trigger WHERE evtname LIKE 'flr_guard%' AND evtenabled <> 'D'"
 )
 POWERFUL = """
 SELECT rolname FROM pg_catalog.pg_roles

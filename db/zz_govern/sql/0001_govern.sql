@@ -11,6 +11,7 @@ SELECT governance_ledger.govern_presence(name::regclass, name, 'id') FROM unnest
 ]) AS name;
 
 SELECT governance_ledger.govern_digest(name::regclass, name, 'id') FROM unnest(ARRAY[
+  'role_registry.companies',
   'role_registry.ai_roles',
   'role_registry.ai_role_versions',
   'role_registry.budget_accounts',
