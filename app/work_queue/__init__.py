@@ -11,10 +11,10 @@ Invariants:
 - a message is published in the transaction that gives cause for it, and delivered at least once.
 """
 
-from app.work_queue import delivery
+import app.work_queue.delivery as delivery
+from app.governance_ledger import Page
 from app.work_queue.approvals import (
     consume,
-    decide,
     expire,
     get_approval,
     list_approvals,
@@ -22,13 +22,12 @@ from app.work_queue.approvals import (
     mark_shown,
     pending_alike,
     pending_of_ticket,
-    prove,
     raise_approval,
     rejected_before,
-    undo,
     votes_of,
     withdraw,
 )
+from app.work_queue.deciding import decide, prove, undo
 from app.work_queue.delivery import publish
 from app.work_queue.freezing import expire_due, freeze, tenants_with_due_approvals, thaw
 from app.work_queue.model import (
@@ -37,7 +36,6 @@ from app.work_queue.model import (
     ApprovalStatus,
     NewApproval,
     NewTicket,
-    Page,
     Ticket,
     TicketInput,
     TicketPatch,

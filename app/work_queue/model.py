@@ -10,7 +10,6 @@ import msgspec
 from app.canon.approval import Decision
 from app.canon.canonical_json import digest
 from app.canon.vocabulary import Money, Tier
-from app.governance_ledger import Page
 
 TicketStatus: TypeAlias = Literal["open", "held", "working", "done", "returned", "refused", "failed", "cancelled"]
 ApprovalStatus: TypeAlias = Literal["pending", "approved", "rejected", "expired", "withdrawn", "superseded"]
@@ -20,9 +19,12 @@ Method: TypeAlias = Literal["session", "passkey", "device_key", "standing"]
 Title: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="What is wanted, in a line")]
 Instructions: TypeAlias = Annotated[str, msgspec.Meta(max_length=20_000, description="The task in plain words")]
 Priority: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=4, description="1 urgent, 2 high, 3 normal, 4 low")]
+DueAt: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True, description="Instant with its UTC offset")]
 FieldName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 FieldText: TypeAlias = Annotated[str, msgspec.Meta(max_length=2_000)]
-Reason: TypeAlias = Annotated[str, msgspec.Meta(max_length=2_000, description="The founder's words, told to the worker")]
+Reason: TypeAlias = Annotated[
+    str, msgspec.Meta(max_length=2_000, description="The founder's words, told to the worker")
+]
 
 TICKET_MOVES: Mapping[TicketStatus, frozenset[TicketStatus]] = {
     "open": frozenset({"held", "working", "returned", "refused", "failed", "cancelled"}),
@@ -80,7 +82,10 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is needed to open a ticket. Without `role_id` the router chooses the role."""
+    """What is needed to open a ticket. Without `role_id` the router chooses the role.
+
+    With `start` false no work begins by itself, so that files can be attached first: `POST /exec/start/{id}` starts it.
+    """
 
     title: Title
     instructions: Instructions
@@ -88,7 +93,7 @@ class NewTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role_id: UUID | None = None
     priority: Priority = 3
     approval_required: bool = False
-    due_at: datetime | None = None
+    due_at: DueAt | None = None
     parent_id: UUID | None = None
 
 
@@ -97,7 +102,7 @@ class TicketPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     version: int
     priority: Priority | msgspec.UnsetType = msgspec.UNSET
-    due_at: datetime | msgspec.UnsetType | None = msgspec.UNSET
+    due_at: DueAt | msgspec.UnsetType | None = msgspec.UNSET
     role_id: UUID | msgspec.UnsetType = msgspec.UNSET
     cancel: bool = False
 
@@ -208,28 +213,3 @@ def act_of(payload: Mapping[str, object]) -> str:
 def person(actor: str) -> str:
     """Who is behind `founder:01...`, whatever hat was worn."""
     return actor.partition(":")[2] or actor
-
-
-__all__ = [
-    "APPROVAL_MOVES",
-    "CLOSED",
-    "DECIDED",
-    "TICKET_MOVES",
-    "Approval",
-    "ApprovalKind",
-    "ApprovalStatus",
-    "Method",
-    "NewApproval",
-    "NewTicket",
-    "Page",
-    "Reason",
-    "Ticket",
-    "TicketInput",
-    "TicketPatch",
-    "TicketStatus",
-    "Vote",
-    "act_of",
-    "may_become",
-    "may_move",
-    "person",
-]

@@ -95,7 +95,7 @@ GRANT UPDATE (name, time_zone, currency, language, all_paused) ON role_registry.
 GRANT UPDATE (name, status, version, pending_approval_id, paused_at, retired_at) ON role_registry.ai_roles TO flr_app;
 GRANT UPDATE (amount, active, changed_at) ON role_registry.budget_accounts TO flr_app;
 GRANT UPDATE (reserved, spent) ON role_registry.budget_usage TO flr_app;
-GRANT UPDATE (settled, settled_at, amount) ON role_registry.budget_reservations TO flr_app;
+GRANT UPDATE (period_key, amount, settled, reserved_at, settled_at) ON role_registry.budget_reservations TO flr_app;
 GRANT UPDATE (removed_at) ON role_registry.known_parties TO flr_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA role_registry TO flr_auditor;
 

@@ -62,8 +62,10 @@ CREATE TABLE work_queue.approvals (
   money_minor bigint,
   currency text,
   undo_seconds int NOT NULL,
+  raised_by text NOT NULL,
   raised_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
+  frozen_at timestamptz,                             -- role or company paused: the clock of the expiry stands still
   shown_at timestamptz,
   opened_at timestamptz,
   decided_at timestamptz,
@@ -71,11 +73,12 @@ CREATE TABLE work_queue.approvals (
   decided_by text,
   reason text NOT NULL DEFAULT '',                   -- the founder's words on rejecting
   signature text,                                    -- approval+jwt
-  consumed_at timestamptz,
-  UNIQUE (run_id, step, kind)
+  consumed_at timestamptz
 );
+CREATE UNIQUE INDEX ON work_queue.approvals (run_id, step, kind) WHERE status = 'pending';
 CREATE INDEX ON work_queue.approvals (tenant_id, status, expires_at);
 CREATE INDEX ON work_queue.approvals (tenant_id, ticket_id);
+CREATE INDEX ON work_queue.approvals (expires_at) WHERE status = 'pending' AND frozen_at IS NULL;
 CREATE INDEX ON work_queue.approvals (tenant_id, act_digest) WHERE status IN ('pending', 'rejected');
 
 CREATE TABLE work_queue.approval_decisions (
@@ -122,7 +125,7 @@ GRANT SELECT, INSERT ON work_queue.tickets, work_queue.ticket_inputs, work_queue
 GRANT UPDATE (version, role_id, priority, status, approval_required, due_at, result, started_at, closed_at)
   ON work_queue.tickets TO flr_app;
 GRANT UPDATE (version, status, tier, shown_at, opened_at, decided_at, effective_at, decided_by, reason, signature,
-  consumed_at, expires_at) ON work_queue.approvals TO flr_app;
+  consumed_at, expires_at, frozen_at) ON work_queue.approvals TO flr_app;
 GRANT UPDATE (undone_at) ON work_queue.approval_decisions TO flr_app;
 GRANT UPDATE (trusted) ON work_queue.ticket_inputs TO flr_app;
 GRANT DELETE ON work_queue.idempotency_keys TO flr_app;
@@ -144,19 +147,19 @@ END
 $tenants$;
 GRANT SELECT ON work_queue.approvals TO flr_law;
 
--- Ids of approvals whose time has come, over all tenants: the sweeper enters each tenant before it reads or writes more.
-CREATE FUNCTION work_queue.due_approvals() RETURNS TABLE (tenant_id uuid, approval_id uuid)
+-- Tenants in which an approval's time has come: the sweeper enters each of them before it reads or writes anything.
+CREATE FUNCTION work_queue.tenants_with_due_approvals() RETURNS SETOF uuid
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT a.tenant_id, a.id FROM work_queue.approvals a
-  WHERE a.status = 'pending' AND a.expires_at <= clock.now() ORDER BY a.expires_at LIMIT 100
+  SELECT DISTINCT a.tenant_id FROM work_queue.approvals a
+  WHERE a.status = 'pending' AND a.frozen_at IS NULL AND a.expires_at <= clock.now()
 $$;
-REVOKE ALL ON FUNCTION work_queue.due_approvals() FROM PUBLIC;
+REVOKE ALL ON FUNCTION work_queue.tenants_with_due_approvals() FROM PUBLIC;
 RESET ROLE;
 GRANT CREATE ON SCHEMA work_queue TO flr_law;
-ALTER FUNCTION work_queue.due_approvals() OWNER TO flr_law;
+ALTER FUNCTION work_queue.tenants_with_due_approvals() OWNER TO flr_law;
 REVOKE CREATE ON SCHEMA work_queue FROM flr_law;
 SET LOCAL ROLE flr_law;
-REVOKE ALL ON FUNCTION work_queue.due_approvals() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION work_queue.due_approvals() TO flr_app;
+REVOKE ALL ON FUNCTION work_queue.tenants_with_due_approvals() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION work_queue.tenants_with_due_approvals() TO flr_app;
 RESET ROLE;

@@ -1,0 +1,298 @@
+"""The one use case behind every approve and reject: who may decide, with which key, and what it sets off."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from app.auth import ISSUER, require
+from app.canon.approval import (
+    ApprovalClaims,
+    ApprovalSigner,
+    Decision,
+    Proof,
+    ProofRefused,
+    ProofVerifier,
+    Statement,
+    VerifiedProof,
+)
+from app.canon.vocabulary import Principal, Rol, Tier, new_id
+from app.governance_ledger import append
+from app.postgres import Transaction
+from app.work_queue import store
+from app.work_queue.approvals import announce, event_of, get_approval
+from app.work_queue.errors import (
+    ApprovalClosed,
+    ApprovalStale,
+    ApprovalUnknown,
+    ProofMismatch,
+    ProofRequired,
+    VoteRefused,
+)
+from app.work_queue.model import DECIDED, Approval, ApprovalStatus, Vote, act_of, person
+
+_BECOMES: dict[Decision, ApprovalStatus] = {"approve": "approved", "reject": "rejected"}
+
+
+class _Ballot(msgspec.Struct, frozen=True):
+    """One founder's hand over one or more approvals at one instant."""
+
+    decision: Decision
+    by: Principal
+    signer: ApprovalSigner
+    proof: VerifiedProof | None
+    reason: str
+    at: datetime
+
+
+async def prove(
+    tx: Transaction,
+    approval_id: UUID,
+    decision: Decision,
+    *,
+    by: Principal,
+    proof: Proof,
+    verifier: ProofVerifier,
+) -> VerifiedProof:
+    """Check that `proof` is `by`'s own key over exactly this decision on this approval; uses up its nonce.
+
+    The verified proof goes to `decide`. Raises `ApprovalUnknown`, `ProofMismatch`.
+    """
+    approval = await get_approval(tx, approval_id)
+    _check_statement(approval, decision, proof.statement)
+    try:
+        return await verifier.verify(tx, by, proof)
+    except ProofRefused as error:
+        raise ProofMismatch(str(error)) from error
+
+
+async def decide(
+    tx: Transaction,
+    approval_id: UUID,
+    decision: Decision,
+    *,
+    by: Principal,
+    signer: ApprovalSigner,
+    proof: VerifiedProof | None,
+    version: int | None = None,
+    reason: str = "",
+    together: bool = True,
+) -> Approval:
+    """Cast a founder's or deputy's decision; the approval as it stands then.
+
+    Signs a JWT, inserts a vote, and once the quorum is reached (a single reject suffices) closes the approval: event
+    `approval.decided` carries the JWT, and `ApprovalDecided` is delivered when the undo window is over. Short of the
+    quorum the event is `approval.voted` and it stays pending. R2 is approved only with the founder's own key.
+
+    `together` decides all pending approvals of the same act on the same card: each keeps its own vote and JWT. What
+    needs a key or a quorum is never decided along, since a key signs one payload.
+
+    The same decision by the same person again changes nothing. Raises `ApprovalUnknown`, `Forbidden`, `ApprovalStale`
+    (not the `version` seen), `ApprovalClosed` (decided otherwise, expired, withdrawn), `ProofRequired`,
+    `ProofMismatch`, `VoteRefused` (separation of duties).
+    """
+    require(by, Rol.FOUNDER, Rol.DEPUTY)
+    locked = await store.lock_approvals(tx, approval_id, alike="pending" if together else None)
+    asked = next((approval for approval in locked if approval.id == approval_id), None)
+    if asked is None:
+        raise ApprovalUnknown(approval_id)
+    if asked.status == _BECOMES[decision] and person(asked.decided_by or "") == by.sub:
+        return asked
+    ballot = _Ballot(decision, by, signer, proof, reason, await store.now(tx))
+    _check_open(asked, ballot.at, version)
+    _check_proof(asked, decision, proof)
+    along = [other for other in locked if _goes_along(asked, other, ballot)]
+    decided = await _cast(tx, asked, ballot, along)
+    for other in along:
+        await _cast(tx, other, ballot, [asked])
+    return decided
+
+
+def _check_open(approval: Approval, at: datetime, version: int | None) -> None:
+    if approval.overdue(at) or approval.status == "expired":
+        raise ApprovalClosed(
+            f"it expired at {approval.expires_at.isoformat()}: nobody decided in time", _outcome(approval, "expired")
+        )
+    if approval.status in DECIDED:
+        raise ApprovalClosed(
+            f"it was {approval.status} by {approval.decided_by} already", _outcome(approval, approval.status)
+        )
+    if approval.status != "pending":
+        raise ApprovalClosed(f"it is {approval.status}: {approval.reason}", _outcome(approval, approval.status))
+    if version is not None and version != approval.version:
+        raise ApprovalStale(approval.id, version, approval.version)
+
+
+def _outcome(approval: Approval, status: str) -> dict[str, object]:
+    return {
+        "approval_id": str(approval.id),
+        "status": status,
+        "decided_by": approval.decided_by,
+        "decided_at": approval.decided_at and approval.decided_at.isoformat(),
+        "reason": approval.reason,
+    }
+
+
+def _check_proof(approval: Approval, decision: Decision, proof: VerifiedProof | None) -> None:
+    keyed = proof is not None and proof.method in ("passkey", "device_key")
+    if decision == "approve" and approval.tier is Tier.R2 and not keyed:
+        raise ProofRequired(approval.id, approval.version, approval.payload_digest)
+    if keyed and proof is not None:
+        try:
+            statement = proof.statement
+        except (KeyError, msgspec.ValidationError) as error:
+            raise ProofMismatch("the proof does not carry the statement that was signed") from error
+        _check_statement(approval, decision, statement)
+
+
+def _check_statement(approval: Approval, decision: Decision, statement: Statement) -> None:
+    signed = (statement.approval, statement.decision, statement.payload_digest)
+    if signed != (str(approval.id), decision, approval.payload_digest):
+        raise ProofMismatch("the key signed something else than this decision: ask for a fresh statement")
+    if statement.version != approval.version and approval.status == "pending":
+        raise ApprovalStale(approval.id, statement.version, approval.version)
+
+
+def _goes_along(asked: Approval, other: Approval, ballot: _Ballot) -> bool:
+    if other.id == asked.id or other.status != "pending" or other.overdue(ballot.at):
+        return False
+    if asked.quorum > 1 or other.quorum > 1:
+        return False
+    if ballot.decision == "approve" and Tier.R2 in (asked.tier, other.tier):
+        return False
+    return act_of(asked.payload) == act_of(other.payload)
+
+
+async def _cast(tx: Transaction, approval: Approval, ballot: _Ballot, along: list[Approval]) -> Approval:
+    votes = [vote for vote in await store.fetch_votes(tx, approval.id) if vote.undone_at is None]
+    _check_duties(approval, votes, ballot)
+    vote = _vote(tx, approval, ballot)
+    await store.insert_vote(tx, vote)
+    final = ballot.decision == "reject" or len(votes) + 1 >= approval.quorum
+    after = await (_close if final else _count)(tx, approval, ballot, vote)
+    event = event_of(
+        after,
+        "decided" if final else "voted",
+        actor=ballot.by.actor,
+        at=ballot.at,
+        subjects=(f"work_queue.approval_decisions/{vote.id}",),
+        decision=ballot.decision,
+        method=vote.method,
+        reason=ballot.reason,
+        votes=len(votes) + 1,
+        effective_at=after.effective_at and after.effective_at.isoformat(),
+        seconds_pending=int((ballot.at - approval.raised_at).total_seconds()),
+        seconds_open=approval.opened_at and int((ballot.at - approval.opened_at).total_seconds()),
+        together_with=[str(other.id) for other in along],
+    )
+    await append(tx, msgspec.structs.replace(event, approval=vote.signature))
+    if final:
+        await announce(tx, after, after_seconds=approval.undo_seconds if ballot.decision == "approve" else 0)
+    return after
+
+
+def _check_duties(approval: Approval, votes: list[Vote], ballot: _Ballot) -> None:
+    if any(person(vote.decided_by) == ballot.by.sub for vote in votes):
+        raise VoteRefused(f"you have voted already; {approval.quorum} different people must agree")
+    asker = person(approval.raised_by) == ballot.by.sub
+    if asker and approval.quorum > 1 and ballot.decision == "approve":
+        raise VoteRefused("who asks may not approve: another founder or deputy must")
+
+
+def _vote(tx: Transaction, approval: Approval, ballot: _Ballot) -> Vote:
+    return Vote(
+        id=new_id(),
+        approval_id=approval.id,
+        decision=ballot.decision,
+        decided_by=ballot.by.actor,
+        method=ballot.proof.method if ballot.proof else "session",
+        payload_digest=approval.payload_digest,
+        signature=ballot.signer.sign(_claims(tx, approval, ballot)),
+        reason=ballot.reason,
+        decided_at=ballot.at,
+        undone_at=None,
+    )
+
+
+def _claims(tx: Transaction, approval: Approval, ballot: _Ballot) -> ApprovalClaims:
+    proof = ballot.proof
+    policy = approval.payload.get("policy")
+    return ApprovalClaims(
+        iss=ISSUER,
+        sub=ballot.by.actor,
+        tid=str(tx.tenant),
+        jti=str(new_id()),
+        iat=int(ballot.at.timestamp()),
+        exp=int(approval.expires_at.timestamp()),
+        approval=str(approval.id),
+        decision=ballot.decision,
+        payload_digest=approval.payload_digest,
+        act_digest=approval.act_digest,
+        kind=approval.kind,
+        role_id=str(approval.role_id) if approval.role_id else None,
+        role_version=approval.role_version,
+        policy=policy if isinstance(policy, str) else None,
+        run_id=str(approval.run_id) if approval.run_id else None,
+        step=approval.step,
+        proof={"method": proof.method, **proof.claims} if proof else {"method": "session"},
+    )
+
+
+async def _close(tx: Transaction, approval: Approval, ballot: _Ballot, vote: Vote) -> Approval:
+    window = timedelta(seconds=approval.undo_seconds if ballot.decision == "approve" else 0)
+    return await store.update_approval(
+        tx,
+        approval,
+        status=_BECOMES[ballot.decision],
+        decided_at=ballot.at,
+        effective_at=ballot.at + window,
+        decided_by=ballot.by.actor,
+        reason=ballot.reason,
+        signature=vote.signature,
+        frozen_at=None,
+    )
+
+
+async def _count(tx: Transaction, approval: Approval, ballot: _Ballot, vote: Vote) -> Approval:
+    return await store.update_approval(tx, approval, signature=vote.signature)
+
+
+async def undo(tx: Transaction, approval_id: UUID, *, by: Principal) -> Approval:
+    """Take an approval back before its undo window ends; with it those that were decided along by the same tap.
+
+    It is pending again and its votes are void. Event `approval.undone`. Raises `ApprovalUnknown`, `Forbidden`,
+    `ApprovalClosed` when the window is over or nothing was approved.
+    """
+    require(by, Rol.FOUNDER, Rol.DEPUTY)
+    locked = await store.lock_approvals(tx, approval_id, alike="approved")
+    asked = next((approval for approval in locked if approval.id == approval_id), None)
+    if asked is None:
+        raise ApprovalUnknown(approval_id)
+    at = await store.now(tx)
+    if asked.status != "approved" or asked.in_effect(at) or asked.consumed_at is not None:
+        raise ApprovalClosed(
+            "too late: only an approval whose undo window is open can be undone", _outcome(asked, asked.status)
+        )
+    undone = await _reopen(tx, asked, by, at)
+    for other in locked:
+        if other.id != asked.id and (other.decided_at, other.decided_by) == (asked.decided_at, asked.decided_by):
+            await _reopen(tx, other, by, at)
+    return undone
+
+
+async def _reopen(tx: Transaction, approval: Approval, by: Principal, at: datetime) -> Approval:
+    votes = [vote for vote in await store.fetch_votes(tx, approval.id) if vote.undone_at is None]
+    await store.undo_votes(tx, votes, at)
+    pending = await store.update_approval(
+        tx,
+        approval,
+        status="pending",
+        decided_at=None,
+        effective_at=None,
+        decided_by=None,
+        reason="",
+        signature=None,
+    )
+    subjects = tuple(f"work_queue.approval_decisions/{vote.id}" for vote in votes)
+    await append(tx, event_of(pending, "undone", actor=by.actor, at=at, subjects=subjects))
+    return pending
