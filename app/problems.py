@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
 from litestar.types import ExceptionHandlersMap
 
 from app.canon import errors
@@ -83,3 +85,30 @@ HANDLERS: ExceptionHandlersMap = {
     errors.Fault: _on_fault,
     HTTPException: _on_http,
 }
+
+
+_EXAMPLES: Mapping[HTTPStatus, str] = {
+    HTTPStatus.BAD_REQUEST: "Object contains unknown field `tenant`",
+    HTTPStatus.UNAUTHORIZED: "no token: send `Authorization: Bearer ...` (print one with `flr token`), or sign in",
+    HTTPStatus.FORBIDDEN: "this needs a token of role founder; yours is auditor",
+    HTTPStatus.NOT_FOUND: "there is no such thing in this tenant",
+    HTTPStatus.CONFLICT: "it changed since you read it: read it again and repeat",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is too large",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "the range lies beyond the end",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "what was given cannot be accepted as it is",
+    HTTPStatus.SERVICE_UNAVAILABLE: "something outside does not answer; nothing was lost, try again",
+}
+
+
+def documented(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
+    """The error answers of a handler, for OpenAPI: a `Problem` with an example each; 401 is always among them."""
+    return {
+        status.value: ResponseSpec(
+            data_container=Problem,
+            description=status.phrase,
+            media_type=MEDIA_TYPE,
+            generate_examples=False,
+            examples=[Example(value=msgspec.to_builtins(Problem(status.phrase, status, _EXAMPLES[status])))],
+        )
+        for status in sorted({HTTPStatus.UNAUTHORIZED, *statuses})
+    }

@@ -1,6 +1,6 @@
 """What the ledger refuses."""
 
-from app.canon.errors import Fault, Invalid, NotFound
+from app.canon.errors import Fault, Invalid, NotFound, Unavailable
 
 
 class EventRefused(Invalid):
@@ -21,3 +21,7 @@ class EvidenceTooLarge(Invalid):
 
 class EvidenceDiffers(Fault):
     """The store holds other bytes under this key than the ledger names."""
+
+
+class EvidenceAway(Unavailable):
+    """The evidence store does not answer; nothing is lost, try again."""

@@ -1,29 +1,16 @@
-"""The types of events, their versions, and who may write them.
+"""The types of events, and who may write which over the web API.
 
-A type is `family.past_tense`. The runtime writes its own; the web API may append only `x.*` (the customer's own) and,
-by scope, `revenue.recorded`.
+A type is `family.past_tense`. The runtime writes its own; callers of the API may append only `x.*` (the customer's own)
+and `revenue.recorded`.
 """
 
 import re
-from typing import Literal, TypeAlias
 
-import msgspec
-
+from app.canon.vocabulary import Rol
 from app.governance_ledger.errors import EventRefused
 
-Writer: TypeAlias = Literal["runtime", "api"]
-
+CUSTOM = "x."
 _SHAPE = re.compile(r"[a-z][a-z0-9_]{0,39}(\.[a-z0-9][a-z0-9_]{0,39}){1,5}")
-_SHAPE_OF_CUSTOM = "x."
-
-
-class EventType(msgspec.Struct, frozen=True):
-    """A registered type. `version` grows when the meaning of `data` changes."""
-
-    name: str
-    meaning: str
-    version: int = 1
-    writer: Writer = "runtime"
 
 
 def check_type(name: str) -> str:
@@ -33,6 +20,10 @@ def check_type(name: str) -> str:
     return name
 
 
-def is_custom(name: str) -> bool:
-    """Whether the type is the customer's own."""
-    return name.startswith(_SHAPE_OF_CUSTOM)
+def writers_of(name: str) -> tuple[Rol, ...]:
+    """The roles whose tokens may append this type over the API; none for the runtime's own."""
+    if name.startswith(CUSTOM):
+        return (Rol.FOUNDER, Rol.DEPUTY, Rol.OPERATOR, Rol.SERVICE)
+    if name == "revenue.recorded":
+        return (Rol.FOUNDER, Rol.DEPUTY, Rol.SERVICE)
+    return ()

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from app.canon.evidence import EvidenceRef, EvidenceStore, NotStored
-from app.governance_ledger.errors import EvidenceDiffers, EvidenceTooLarge, EvidenceUnknown
+from app.canon.evidence import EvidenceRef, EvidenceStore, NotStored, StoreUnavailable
+from app.governance_ledger.errors import EvidenceAway, EvidenceDiffers, EvidenceTooLarge, EvidenceUnknown
 from app.postgres import Database, Transaction
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -84,7 +84,7 @@ async def read_evidence(
     """Bytes `start` to `end` (inclusive) of the tenant's evidence `key`; all of it is checked against its hash.
 
     Reads from the store inside the caller's transaction: for large objects open a `Database` of your own and use
-    `fetch_evidence`. Raises `EvidenceUnknown`, `EvidenceDiffers`, `StoreUnavailable`.
+    `fetch_evidence`. Raises `EvidenceUnknown`, `EvidenceDiffers`, `EvidenceAway`.
     """
     kept = await find_evidence(tx, key)
     content = await _spooled(tx, kept, start, end)
@@ -115,6 +115,8 @@ async def _stored(store: EvidenceStore, key: str, kept: Kept, start: int, end: i
         content = await store.get(key, start, end)
     except NotStored as error:
         raise EvidenceDiffers(f"the store has lost {key}; the ledger still names it") from error
+    except StoreUnavailable as error:
+        raise EvidenceAway("the evidence store does not answer: try again") from error
     whole = start == 0 and (end is None or end >= kept.size_bytes - 1)
     if whole and hashlib.sha256(content).hexdigest() != kept.sha256:
         raise EvidenceDiffers(f"the store holds other bytes under {key} than the ledger names")

@@ -50,6 +50,7 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     event_id: UUID
     tenant_id: UUID
+    xid: str
     type: str
     actor: str
     occurred_at: datetime

@@ -113,6 +113,7 @@ def _recorded(record: asyncpg.Record) -> RecordedEvent:
         n=record["n"],
         event_id=document.id,
         tenant_id=document.tenant,
+        xid=document.xid,
         type=body.type,
         actor=body.actor,
         occurred_at=body.occurred_at,

@@ -1,0 +1,104 @@
+"""Evidence bytes under signed addresses, on the application's own origin and never as part of it."""
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from litestar import Request, Response, get, head
+from litestar.datastructures import State
+
+from app.canon.evidence import EvidenceStore
+from app.governance_ledger.evidence import Kept, fetch_evidence, find_evidence
+from app.governance_ledger.links import Links
+from app.postgres import Database
+from app.problems import documented
+
+# What a browser may show in place. All of it is sandboxed; what could hold markup is saved to a file.
+SAFE_INLINE = ("text/plain", "application/json", "text/csv", "image/png", "image/jpeg", "image/webp", "image/gif")
+
+
+@lru_cache(maxsize=4)
+def links_of(keys: Path) -> Links:
+    """The links of a key folder; read once in a process."""
+    return Links.load(keys)
+
+
+@get(
+    "/evidence/{key:path}",
+    exclude_from_auth=True,
+    tags=["ledger"],
+    summary="Read evidence under a signed address",
+    description="Takes Range, If-Range and If-None-Match. The answer is sandboxed: evidence is what a worker brought.",
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+    security=[],
+)
+async def serve_evidence(
+    request: Request[Any, Any, State], key: str, t: str, exp: str, sig: str, name: str = ""
+) -> Response[bytes | None]:
+    state = request.app.state
+    grant = links_of(state.settings.keys).check(t, key.lstrip("/"), exp, name, sig)
+    return await _answer(request, state.database, state.store, grant.tenant, grant.key, name)
+
+
+@head("/evidence/{key:path}", exclude_from_auth=True, include_in_schema=False)
+async def measure_evidence(
+    request: Request[Any, Any, State], key: str, t: str, exp: str, sig: str, name: str = ""
+) -> Response[None]:
+    state = request.app.state
+    grant = links_of(state.settings.keys).check(t, key.lstrip("/"), exp, name, sig)
+    async with state.database.transaction(grant.tenant) as tx:
+        kept = await find_evidence(tx, grant.key)
+    headers = _headers(kept, name) | {"content-length": str(kept.size_bytes)}
+    return Response(None, headers=headers, media_type=kept.media_type)
+
+
+async def _answer(
+    request: Request[Any, Any, State], database: Database, store: EvidenceStore, tenant: UUID, key: str, name: str
+) -> Response[bytes | None]:
+    async with database.transaction(tenant) as tx:
+        kept = await find_evidence(tx, key)
+    headers = _headers(kept, name)
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(None, status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    wanted = _range(request, kept, headers["etag"])
+    if wanted is None:
+        content = await fetch_evidence(database, tenant, store, key)
+        return Response(content, headers=headers, media_type=kept.media_type)
+    start, end = wanted
+    if start > end:
+        headers["content-range"] = f"bytes */{kept.size_bytes}"
+        return Response(None, status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
+    headers["content-range"] = f"bytes {start}-{end}/{kept.size_bytes}"
+    content = await fetch_evidence(database, tenant, store, key, start, end)
+    return Response(content, status_code=HTTPStatus.PARTIAL_CONTENT, headers=headers, media_type=kept.media_type)
+
+
+def _headers(kept: Kept, name: str) -> dict[str, str]:
+    how = "inline" if kept.media_type.partition(";")[0] in SAFE_INLINE else "attachment"
+    return {
+        "etag": f'"{kept.sha256}"',
+        "accept-ranges": "bytes",
+        "cache-control": "private, max-age=300, immutable",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "sandbox; default-src 'none'",
+        "referrer-policy": "no-referrer",
+        "content-disposition": f"{how}; filename*=UTF-8''{quote(name or kept.name or kept.sha256)}",
+    }
+
+
+def _range(request: Request[Any, Any, State], kept: Kept, etag: str) -> tuple[int, int] | None:
+    """First and last byte that are asked for, one range only; None for all (RFC 9110, section 14)."""
+    found = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", request.headers.get("range", ""))
+    if found is None or found[0] == "bytes=-" or request.headers.get("if-range", etag) != etag:
+        return None
+    last = kept.size_bytes - 1
+    if not found[1]:
+        return max(kept.size_bytes - int(found[2]), 0), last if int(found[2]) else -1
+    return int(found[1]), min(int(found[2]), last) if found[2] else last
+
+
+FILE_ROUTES = (serve_evidence, measure_evidence)

@@ -1,0 +1,236 @@
+"""The ledger over HTTP: append, list, verify. Evidence bytes are in `evidence_http.py`."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Literal
+from uuid import UUID, uuid5
+
+import asyncpg
+import msgspec
+from litestar import Request, get, post
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Parameter
+
+from app.auth import load_public_keys, raw_public, require
+from app.canon.errors import Conflict, Forbidden
+from app.canon.vocabulary import Principal, Rol
+from app.governance_ledger.appending import append
+from app.governance_ledger.errors import EvidenceUnknown
+from app.governance_ledger.event_types import writers_of
+from app.governance_ledger.evidence_http import FILE_ROUTES, links_of
+from app.governance_ledger.model import ChainReport, Event, EventFilter, Page, Receipt, RecordedEvent
+from app.governance_ledger.reading import read_event, read_events
+from app.governance_ledger.revenue import revenue_data
+from app.governance_ledger.verifying import verify_chain
+from app.postgres import Transaction
+from app.problems import documented
+from app.settings import Settings
+
+__all__ = ["FILE_ROUTES", "ROUTES"]
+
+TAGS = ["ledger"]
+LINK_SECONDS = 300
+READERS = (Rol.FOUNDER, Rol.DEPUTY, Rol.OPERATOR, Rol.AUDITOR, Rol.SERVICE)
+IDEMPOTENT = UUID("6d7f2f0a-9a35-5f0f-9d0e-4f4b6b0c6f17")
+
+Caller = Request[Principal, Principal, State]
+
+
+class NewEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An event of your own. `data` holds no fractions: write money and large numbers as strings."""
+
+    type: str
+    data: dict[str, object] = {}
+    ticket_id: UUID | None = None
+    run_id: UUID | None = None
+    occurred_at: datetime | None = None
+
+
+class EvidenceLink(msgspec.Struct, frozen=True):
+    """Where evidence can be read until `expires_at`; compare what you get with `sha256`."""
+
+    url: str
+    expires_at: datetime
+    sha256: str
+    size_bytes: int
+    media_type: str
+    name: str
+
+
+class EvidenceLinks(msgspec.Struct, frozen=True, kw_only=True):
+    """The first piece of an event's evidence, and all of them in `items`."""
+
+    url: str
+    expires_at: datetime
+    sha256: str
+    size_bytes: int
+    media_type: str
+    name: str
+    items: tuple[EvidenceLink, ...]
+
+
+@post(
+    "/events",
+    status_code=HTTPStatus.CREATED,
+    tags=TAGS,
+    summary="Append an event of your own",
+    description="Types are `x.*`, and `revenue.recorded` for a founder, a deputy or a service. The runtime's own types "
+    "are refused: nobody can forge them. With an `Idempotency-Key`, the same event sent again gets the same receipt.",
+    responses={
+        HTTPStatus.CREATED.value: ResponseSpec(
+            Receipt,
+            description="Recorded: what the database stamped",
+            examples=[
+                Example(
+                    value={
+                        "event_id": "018f6a52-8d7a-7c31-9b1e-2f6a0c1d2e3f",
+                        "leaf": "5c1f…",
+                        "xid": "73511",
+                        "recorded_at": "2026-03-02T03:04:05.678901Z",
+                    }
+                )
+            ],
+        ),
+        **documented(
+            HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
+        ),
+    },
+)
+async def append_event(
+    request: Caller,
+    tx: Transaction,
+    data: NewEvent,
+    idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key", max_length=200)] = None,
+) -> Receipt:
+    event = _accepted(request.auth, data)
+    if idempotency_key is None:
+        return await append(tx, event)
+    return await _append_once(tx, event, uuid5(IDEMPOTENT, f"{tx.tenant}/{request.auth.actor}/{idempotency_key}"))
+
+
+def _accepted(caller: Principal, given: NewEvent) -> Event:
+    """Raises `Forbidden`, `EventRefused`."""
+    writers = writers_of(given.type)
+    if not writers:
+        raise Forbidden(f"{given.type} is written by the runtime alone; your own types begin with x.")
+    require(caller, *writers)
+    data = revenue_data(given.data) if given.type == "revenue.recorded" else given.data
+    return Event(
+        type=given.type,
+        actor=caller.actor,
+        data=data,
+        ticket_id=given.ticket_id,
+        run_id=given.run_id,
+        occurred_at=given.occurred_at,
+    )
+
+
+async def _append_once(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
+    try:
+        async with tx.savepoint():
+            return await append(tx, event, event_id=event_id)
+    except asyncpg.UniqueViolationError:
+        return await _receipt_of(tx, event, event_id)
+
+
+async def _receipt_of(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
+    before = await read_event(tx, event_id)
+    same = (before.type, before.data, before.ticket_id, before.run_id)
+    if same != (event.type, event.data, event.ticket_id, event.run_id):
+        raise Conflict("this Idempotency-Key was used for another event")
+    return Receipt(before.event_id, before.leaf, before.xid, before.recorded_at)
+
+
+async def provide_filter(
+    type_: Annotated[str | None, Parameter(query="type", description="`tool.done`, or `tool.` for a family")] = None,
+    actor: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    ticket_id: UUID | None = None,
+    run_id: UUID | None = None,
+) -> EventFilter:
+    return EventFilter(type=type_, actor=actor, since=since, until=until, ticket_id=ticket_id, run_id=run_id)
+
+
+@get(
+    "/events",
+    dependencies={"where": Provide(provide_filter)},
+    tags=TAGS,
+    summary="List events",
+    description="Newest first unless `order=asc`. `type` ending in `.` or `*` is a prefix. `since` is inclusive, "
+    "`until` exclusive, both on `occurred_at`. `cursor` is the `next_cursor` of the page before. `seq` and `hash` are "
+    "null until the event is sealed.",
+    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+async def list_events(
+    request: Caller,
+    tx: Transaction,
+    where: EventFilter,
+    cursor: str | None = None,
+    limit: Annotated[int, Parameter(ge=1, le=500)] = 50,
+    order: Literal["asc", "desc"] = "desc",
+) -> Page[RecordedEvent]:
+    require(request.auth, *READERS)
+    return await read_events(tx, where, after=cursor, limit=limit, newest_first=order == "desc")
+
+
+@get(
+    "/events/{event_id:uuid}",
+    tags=TAGS,
+    summary="Read one event",
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
+)
+async def show_event(request: Caller, tx: Transaction, event_id: UUID) -> RecordedEvent:
+    require(request.auth, *READERS)
+    return await read_event(tx, event_id)
+
+
+@get(
+    "/events/{event_id:uuid}/evidence",
+    tags=TAGS,
+    summary="Get addresses of an event's evidence",
+    description="Each address is signed and expires. The bytes' SHA-256 stands in the event.",
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
+)
+async def link_evidence(request: Caller, tx: Transaction, event_id: UUID) -> EvidenceLinks:
+    require(request.auth, *READERS)
+    event = await read_event(tx, event_id)
+    if not event.evidence:
+        raise EvidenceUnknown(f"event {event_id} carries no evidence")
+    settings: Settings = request.app.state.settings
+    items = []
+    for ref in event.evidence:
+        path, exp = links_of(settings.keys).path(tx.tenant, ref.key, ttl_seconds=LINK_SECONDS, name=ref.name)
+        expires_at = datetime.fromtimestamp(exp, UTC)
+        items.append(
+            EvidenceLink(settings.origin + path, expires_at, ref.sha256, ref.size_bytes, ref.media_type, ref.name)
+        )
+    return EvidenceLinks(**msgspec.structs.asdict(items[0]), items=tuple(items))
+
+
+@get(
+    "/events/chain-verify",
+    tags=TAGS,
+    summary="Verify the tenant's chain",
+    description="Recomputes hashes from the stored bytes, from where the last verification ended, or from the first "
+    "event with `full=true`, and holds them against the signed checkpoints here and in the evidence store. `ok` is "
+    "false with the first break named. Nobody can find what was rewritten after the last checkpoint held outside.",
+    responses=documented(HTTPStatus.FORBIDDEN),
+)
+async def verify(request: Caller, tx: Transaction, full: bool = False) -> ChainReport:
+    require(request.auth, *READERS)
+    settings: Settings = request.app.state.settings
+    keys = {kid: raw_public(key) for kid, key in load_public_keys(settings.keys, "seal").items()}
+    return await verify_chain(
+        tx,
+        full=full,
+        keys=keys or None,
+        store=request.app.state.store,
+        max_merge_delay_seconds=settings.max_merge_delay_seconds,
+    )
+
+
+ROUTES = (append_event, list_events, show_event, link_evidence, verify)
