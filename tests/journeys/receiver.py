@@ -1,0 +1,57 @@
+"""A real HTTP server on loopback that counts what it is asked, and answers slowly when told to."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Receiver:
+    """What arrived: method, path and Idempotency-Key of each request; `delay_seconds` before each answer."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, str]] = []
+        self.delay_seconds = 0.0
+        self.arrived = threading.Event()
+
+    def keys(self) -> set[str]:
+        return {key for _, _, key in self.requests}
+
+
+@contextmanager
+def http_receiver() -> Iterator[tuple[Receiver, str]]:
+    """A receiver and its `127.0.0.1:PORT`."""
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            receiver.requests.append((self.command, self.path, self.headers.get("Idempotency-Key", "")))
+            receiver.arrived.set()
+            time.sleep(receiver.delay_seconds)
+            body = json.dumps({"count": len(receiver.requests)}).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = _answer  # noqa: N815 - names of http.server
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield receiver, f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
