@@ -16,6 +16,5 @@ SELECT governance_ledger.govern_digest(name::regclass, name, 'id') FROM unnest(A
   'role_registry.ai_role_versions',
   'role_registry.budget_accounts',
   'work_queue.approval_decisions',
-  'execution_graph.payments',
-  'founder_console.revenue'
+  'execution_graph.payments'
 ]) AS name;
