@@ -162,8 +162,8 @@ class TestFullDisk:
         assert done.returncode != 0
 
         (small_disk / "filler").unlink()
-        with running(small):
-            assert psycopg.connect(url(small, "postgres", "postgres")).execute("SELECT 1").fetchone() == (1,)
+        with running(small), psycopg.connect(url(small, "postgres", "postgres")) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def _owner(path: Path) -> tuple[int, int]:
