@@ -1,4 +1,4 @@
--- Founder console: people, their keys and sessions, push, and the revenue projection.
+-- Founder console: people, their keys and sessions, and push.
 CREATE SCHEMA founder_console;
 GRANT USAGE ON SCHEMA founder_console TO flr_app, flr_law, flr_auditor;
 
@@ -10,7 +10,6 @@ CREATE TABLE founder_console.founders (
   language text NOT NULL DEFAULT 'id' CHECK (language IN ('id', 'en')),
   theme text NOT NULL DEFAULT 'auto' CHECK (theme IN ('auto', 'light', 'dark')),
   hide_amounts boolean NOT NULL DEFAULT false,
-  last_seen_at timestamptz,
   created_at timestamptz NOT NULL
 );
 
@@ -30,6 +29,7 @@ CREATE TABLE founder_console.passkeys (
   sign_count bigint NOT NULL,
   label text NOT NULL,
   created_at timestamptz NOT NULL,
+  usable_from timestamptz NOT NULL,                    -- later than created_at when added after a recovery
   used_at timestamptz,
   revoked_at timestamptz
 );
@@ -48,9 +48,8 @@ CREATE TABLE founder_console.device_keys (
 CREATE TABLE founder_console.recovery_codes (
   tenant_id uuid NOT NULL,
   founder_id uuid NOT NULL REFERENCES founder_console.founders (id),
-  code_hash text NOT NULL,
-  used_at timestamptz,
-  PRIMARY KEY (founder_id, code_hash)
+  code_hash text PRIMARY KEY,                          -- SHA-256 of 80 random bits
+  used_at timestamptz
 );
 
 CREATE TABLE founder_console.sessions (
@@ -105,23 +104,8 @@ CREATE TABLE founder_console.used_action_tokens (
   used_at timestamptz NOT NULL
 );
 
-CREATE TABLE founder_console.revenue (                 -- projection of revenue.recorded events
-  id uuid PRIMARY KEY,
-  tenant_id uuid NOT NULL,
-  event_id uuid NOT NULL UNIQUE,
-  amount_minor bigint NOT NULL,
-  currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
-  source text NOT NULL,
-  description text NOT NULL DEFAULT '',
-  role_id uuid,
-  ticket_id uuid,
-  occurred_at timestamptz NOT NULL,
-  recorded_at timestamptz NOT NULL
-);
-CREATE INDEX ON founder_console.revenue (tenant_id, occurred_at);
-
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA founder_console TO flr_app;
-GRANT UPDATE (name, language, theme, hide_amounts, last_seen_at) ON founder_console.founders TO flr_app;
+GRANT UPDATE (name, language, theme, hide_amounts) ON founder_console.founders TO flr_app;
 GRANT UPDATE (used_at) ON founder_console.enrolments, founder_console.recovery_codes, founder_console.challenges TO flr_app;
 GRANT UPDATE (sign_count, used_at, revoked_at, label) ON founder_console.passkeys TO flr_app;
 GRANT UPDATE (revoked_at, label) ON founder_console.device_keys TO flr_app;
@@ -135,7 +119,7 @@ DO $tenants$
 DECLARE t text;
 BEGIN
   FOREACH t IN ARRAY ARRAY['founders', 'enrolments', 'passkeys', 'device_keys', 'recovery_codes', 'sessions', 'challenges',
-                           'push_subscriptions', 'push_receipts', 'used_action_tokens', 'revenue'] LOOP
+                           'push_subscriptions', 'push_receipts', 'used_action_tokens'] LOOP
     EXECUTE format('ALTER TABLE founder_console.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
     EXECUTE format('CREATE POLICY tenant ON founder_console.%I TO flr_app
       USING (tenant_id = nullif(current_setting(''app.tenant'', true), '''')::uuid)
@@ -144,4 +128,21 @@ BEGIN
   END LOOP;
 END
 $tenants$;
+
+-- Whose recovery code this is: whoever lost the phone can name neither tenant nor founder. Answers for a full hash only.
+CREATE FUNCTION founder_console.tenant_of_code(hash text) RETURNS uuid
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT c.tenant_id FROM founder_console.recovery_codes c WHERE c.code_hash = hash AND c.used_at IS NULL
+$$;
+CREATE POLICY recovering ON founder_console.recovery_codes FOR SELECT TO flr_law USING (true);
+GRANT SELECT ON founder_console.recovery_codes TO flr_law;
+REVOKE ALL ON FUNCTION founder_console.tenant_of_code(text) FROM PUBLIC;
+RESET ROLE;
+GRANT CREATE ON SCHEMA founder_console TO flr_law;
+ALTER FUNCTION founder_console.tenant_of_code(text) OWNER TO flr_law;
+REVOKE CREATE ON SCHEMA founder_console FROM flr_law;
+SET LOCAL ROLE flr_law;
+REVOKE ALL ON FUNCTION founder_console.tenant_of_code(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION founder_console.tenant_of_code(text) TO flr_app;
 RESET ROLE;

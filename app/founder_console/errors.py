@@ -1,0 +1,31 @@
+"""What befalls a founder at the console."""
+
+from app.canon.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+
+
+class FounderUnknown(NotFound):
+    """This company has no such founder."""
+
+
+class LinkUnusable(NotFound):
+    """The enrolment link was used, has expired or never was; `flr enrol` prints a new one."""
+
+
+class KeyRefused(Unauthenticated):
+    """The passkey or recovery code does not open this console; the message says why."""
+
+
+class LastKey(Conflict):
+    """The last passkey cannot be removed: add another one first."""
+
+
+class ForeignOrigin(Forbidden):
+    """The request comes from another site."""
+
+
+class PushRefused(Invalid):
+    """The push address is not one of a known push service; nothing is ever sent there."""
+
+
+class ActionTokenRefused(Conflict):
+    """The button on the notification is used up, expired or not one of ours: open the card."""

@@ -1,0 +1,20 @@
+import { cards } from './cards.js';
+import { keepFresh } from './keys.js';
+import { live } from './live.js';
+import './makers.js';
+import { resync } from './push.js';
+
+const policy = self.trustedTypes?.createPolicy('flr-sw', {
+  createScriptURL: url => {
+    if (url !== '/sw.js') throw new TypeError(url);
+    return url;
+  },
+});
+
+cards();
+live();
+keepFresh();
+if ('serviceWorker' in navigator) {
+  navigator.serviceWorker.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then(resync, () => {});
+  navigator.storage?.persist?.();
+}
