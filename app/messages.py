@@ -44,7 +44,15 @@ class RoleResumed(_Message, frozen=True):
     role_id: UUID
 
 
-Message: TypeAlias = TicketOpened | ApprovalRaised | ApprovalDecided | RunWanted | RunClosed | RoleResumed
+class RevenueRecorded(_Message, frozen=True):
+    """A worker has recorded revenue: the event holds amount and source."""
+
+    event_id: UUID
+
+
+Message: TypeAlias = (
+    TicketOpened | ApprovalRaised | ApprovalDecided | RunWanted | RunClosed | RoleResumed | RevenueRecorded
+)
 
 ENCODER = msgspec.json.Encoder()
 DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)

@@ -16,6 +16,7 @@ CREATE TABLE execution_graph.runs (
   model text NOT NULL DEFAULT '',
   tools text[] NOT NULL DEFAULT '{}',                -- narrowed from role and ticket before the first read
   approval_id uuid,                                  -- what a held run waits for
+  brief text NOT NULL DEFAULT '',                    -- JSON: task and tools as the worker was given them, fixed at its first step
   summary text NOT NULL DEFAULT '',
   created_at timestamptz NOT NULL,
   started_at timestamptz,
@@ -32,8 +33,10 @@ CREATE TABLE execution_graph.run_leases (
   tenant_id uuid NOT NULL,
   owner bigint,
   epoch int NOT NULL DEFAULT 0,
-  lease_until timestamptz,
-  wanted boolean NOT NULL DEFAULT true               -- somebody should drive this run
+  lease_until timestamptz,                           -- without an owner: not before
+  wanted boolean NOT NULL DEFAULT true,              -- somebody should drive this run
+  seen_steps int NOT NULL DEFAULT 0,                 -- length of the journal when the lease was taken
+  failures int NOT NULL DEFAULT 0                    -- takings since then without a new step
 );
 CREATE INDEX ON execution_graph.run_leases (lease_until) WHERE wanted;
 
@@ -41,14 +44,17 @@ CREATE TABLE execution_graph.run_steps (
   tenant_id uuid NOT NULL,
   run_id uuid NOT NULL REFERENCES execution_graph.runs (id),
   step int NOT NULL,
+  beat text NOT NULL CHECK (beat IN ('route', 'act')),
   kind text NOT NULL CHECK (kind IN ('model', 'tool')),
   name text NOT NULL,
   epoch int NOT NULL,
+  attempts int NOT NULL DEFAULT 1,
   request_digest text NOT NULL,                      -- a replayed step must ask for the same
   request text NOT NULL,
   state text NOT NULL CHECK (state IN ('planned', 'held', 'started', 'done', 'failed', 'unknown')),
   approval_id uuid,
   effect text NOT NULL DEFAULT 'read',
+  verdict text NOT NULL DEFAULT '',                  -- what the gate said: allow:<rule>, hold:<tier>, refuse:<law>
   answer text,                                       -- JSON of what the worker was told
   secret boolean NOT NULL DEFAULT false,
   cost_usd_micros bigint NOT NULL DEFAULT 0,
@@ -59,7 +65,7 @@ CREATE TABLE execution_graph.run_steps (
   ended_at timestamptz,
   PRIMARY KEY (run_id, step)
 );
-CREATE INDEX ON execution_graph.run_steps (tenant_id, run_id, step);
+CREATE INDEX ON execution_graph.run_steps (tenant_id, name, planned_at) WHERE kind = 'tool';
 
 CREATE TABLE execution_graph.notes (
   id uuid PRIMARY KEY,
@@ -105,10 +111,10 @@ CREATE TABLE execution_graph.payments (
 );
 
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA execution_graph TO flr_app;
-GRANT UPDATE (role_id, role_version, status, backbone, worker, router, model, tools, approval_id, summary, started_at, closed_at)
+GRANT UPDATE (role_id, role_version, status, backbone, worker, router, model, tools, approval_id, brief, summary, started_at, closed_at)
   ON execution_graph.runs TO flr_app;
-GRANT UPDATE (owner, epoch, lease_until, wanted) ON execution_graph.run_leases TO flr_app;
-GRANT UPDATE (epoch, state, approval_id, answer, secret, cost_usd_micros, tokens, money_minor, currency, ended_at)
+GRANT UPDATE (owner, epoch, lease_until, wanted, seen_steps, failures) ON execution_graph.run_leases TO flr_app;
+GRANT UPDATE (epoch, attempts, state, approval_id, verdict, answer, secret, cost_usd_micros, tokens, money_minor, currency, ended_at)
   ON execution_graph.run_steps TO flr_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA execution_graph TO flr_auditor;
 GRANT SELECT ON execution_graph.run_leases TO flr_law;

@@ -1,0 +1,228 @@
+"""What a founder is shown and signs: the payload of each kind of approval that a run raises, in two languages."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from app import clock
+from app.canon.canonical_json import digest
+from app.canon.contract import Contract, Terms
+from app.canon.gate import Hold, Proposal
+from app.canon.sentences import budget_sentence, fact_sentence, grouped
+from app.canon.tool import ToolSpec
+from app.canon.values import shown, texts_at
+from app.canon.vocabulary import Money, Tier
+from app.canon.written import minor_digits
+from app.execution_graph.gates import Judged
+from app.work_queue import NewApproval, Ticket
+
+Language = Literal["id", "en"]
+Texts = dict[str, str]
+
+MOST_PLACES = 4
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """Where a card belongs: run, step, ticket, and how long a decision stays revocable."""
+
+    run_id: UUID
+    step: int
+    ticket: Ticket
+    actor: str
+    undo_seconds: int
+
+
+def tool_call_card(judged: Judged, hold: Hold, setting: Setting) -> NewApproval:
+    """The question whether this one call may be made."""
+    proposal, contract = judged.proposal, judged.contract
+    expires_at = _expiry(contract.terms)
+    payload = {
+        **_empty(),
+        **act_parts(proposal, contract),
+        "kind": "tool_call",
+        "ticket": _ticket(setting.ticket),
+        "money": _money(hold.money),
+        "left_after": _money(_left_after(judged, hold.money)),
+        "tier": str(hold.tier),
+        "reason": hold.reason,
+        "facts": [msgspec.to_builtins(fact) for fact in hold.facts],
+        "expires_at": _instant(expires_at),
+        "text": _call_text(proposal, contract.terms, hold),
+    }
+    return NewApproval(
+        kind="tool_call",
+        tier=hold.tier,
+        act_digest=proposal.act_digest,
+        payload=payload,
+        expires_at=expires_at,
+        undo_seconds=setting.undo_seconds,
+        actor=setting.actor,
+        ticket_id=setting.ticket.id,
+        run_id=setting.run_id,
+        step=setting.step,
+        role_id=proposal.role_id,
+        role_version=contract.version,
+        tool=proposal.tool.name,
+        money=hold.money,
+    )
+
+
+def act_parts(proposal: Proposal, contract: Contract) -> dict[str, object]:
+    """The parts of a payload that say what would be done and under which contract: compared again at use."""
+    return {
+        "role": _role(contract),
+        "tool": {"name": proposal.tool.name, "schema_hash": proposal.tool.schema_hash},
+        "arguments": proposal.arguments,
+        "policy": contract.digest,
+    }
+
+
+def unknown_outcome_card(
+    proposal: Proposal, contract: Contract, money: Money | None, setting: Setting, why: str
+) -> NewApproval:
+    """The question whether a call happened whose answer was lost. Approve: it happened. Reject: it did not."""
+    expires_at = clock.now() + timedelta(days=30)
+    places = _places(proposal.tool, proposal.arguments)
+    payload = {
+        **_empty(),
+        **act_parts(proposal, contract),
+        "kind": "unknown_outcome",
+        "ticket": _ticket(setting.ticket),
+        "money": _money(money),
+        "tier": str(Tier.R1),
+        "reason": why,
+        "expires_at": _instant(expires_at),
+        "text": {
+            "en": f"Did this happen? {contract.terms.name} called {proposal.tool.name}{places['en']} and the answer was "
+            "lost. Approve if it happened, reject if it did not. It is not tried again by itself.",
+            "id": f"Apakah ini terjadi? {contract.terms.name} memanggil {proposal.tool.name}{places['id']} dan jawabannya "
+            "hilang. Setujui jika sudah terjadi, tolak jika tidak. Panggilan tidak diulang sendiri.",
+        },
+    }
+    return NewApproval(
+        kind="unknown_outcome",
+        tier=Tier.R1,
+        act_digest=digest(["unknown_outcome", str(setting.run_id), setting.step, proposal.act_digest]),
+        payload=payload,
+        expires_at=expires_at,
+        undo_seconds=setting.undo_seconds,
+        actor=setting.actor,
+        ticket_id=setting.ticket.id,
+        run_id=setting.run_id,
+        step=setting.step,
+        role_id=proposal.role_id,
+        role_version=contract.version,
+        tool=proposal.tool.name,
+        money=money,
+    )
+
+
+def start_card(
+    run_id: UUID, ticket: Ticket, contract: Contract, tenant: UUID, *, actor: str, undo_seconds: int
+) -> NewApproval:
+    """The question whether a worker may begin with a ticket: role, task and what it may cost at most."""
+    terms = contract.terms
+    expires_at = _expiry(terms)
+    payload = {
+        **_empty(),
+        "kind": "start",
+        "role": _role(contract),
+        "ticket": _ticket(ticket),
+        "tier": str(Tier.R1),
+        "reason": "The ticket asks for an approval before its first step.",
+        "policy": contract.digest,
+        "expires_at": _instant(expires_at),
+        "text": {"en": _start_text(terms, ticket, "en"), "id": _start_text(terms, ticket, "id")},
+        "cost_ceiling": {"limits": [msgspec.to_builtins(limit) for limit in terms.budget]},
+        "instructions": ticket.instructions,
+        "fields": [[name, ticket.fields[name]] for name in sorted(ticket.fields)],
+    }
+    return NewApproval(
+        kind="start",
+        tier=Tier.R1,
+        act_digest=digest(["start", str(tenant), str(ticket.id), str(contract.role_id)]),
+        payload=payload,
+        expires_at=expires_at,
+        undo_seconds=undo_seconds,
+        actor=actor,
+        ticket_id=ticket.id,
+        run_id=run_id,
+        role_id=contract.role_id,
+        role_version=contract.version,
+    )
+
+
+def _start_text(terms: Terms, ticket: Ticket, language: Language) -> str:
+    ceiling = " ".join(budget_sentence(limit, language) for limit in terms.budget)
+    if language == "en":
+        return f"{terms.name} ({terms.title}) is to begin with “{ticket.title}”. {ceiling}".strip()
+    return f"{terms.name} ({terms.title}) akan mulai mengerjakan “{ticket.title}”. {ceiling}".strip()
+
+
+def _call_text(proposal: Proposal, terms: Terms, hold: Hold) -> Texts:
+    """What would be done, then why it is asked."""
+    places, tool = _places(proposal.tool, proposal.arguments), proposal.tool.name
+    english, indonesian = f"{terms.name} wants to use {tool}", f"{terms.name} ingin memakai {tool}"
+    if hold.money is not None:
+        english += f" for {amount(hold.money, 'en')}"
+        indonesian += f" senilai {amount(hold.money, 'id')}"
+    why = hold.facts[:1]
+    return {
+        "en": " ".join([f"{english}{places['en']}.", *(fact_sentence(fact, tool, "en") for fact in why)]),
+        "id": " ".join([f"{indonesian}{places['id']}.", *(fact_sentence(fact, tool, "id") for fact in why)]),
+    }
+
+
+def _places(tool: ToolSpec, arguments: Mapping[str, object]) -> Texts:
+    """`, to a@b.co and 2 more`: the destinations of a call; empty when it has none."""
+    named = [shown(text) for path in tool.destinations for text in texts_at(arguments, path)]
+    if not named:
+        return {"en": "", "id": ""}
+    first, more = ", ".join(named[:MOST_PLACES]), len(named) - MOST_PLACES
+    return {
+        "en": f", to {first}" + (f" and {more} more" if more > 0 else ""),
+        "id": f", kepada {first}" + (f" dan {more} lagi" if more > 0 else ""),
+    }
+
+
+def amount(money: Money, language: Language) -> str:
+    """`Rp240.000`, `12.50 USD`: as people write it in the language."""
+    digits = minor_digits(money.currency)
+    text = str(money.minor).rjust(digits + 1, "0")
+    plain = f"{text[:-digits]}.{text[-digits:]}" if digits else text
+    written = grouped(plain, language)
+    return f"Rp{written}" if money.currency == "IDR" else f"{written} {money.currency}"
+
+
+def _left_after(judged: Judged, money: Money | None) -> Money | None:
+    if money is None or money.currency not in judged.left_money:
+        return None
+    return Money(judged.left_money[money.currency] - money.minor, money.currency)
+
+
+def _empty() -> dict[str, object]:
+    names: Sequence[str] = ("role", "ticket", "tool", "arguments", "money", "left_after", "policy", "terms")
+    return {**dict.fromkeys(names), "facts": [], "cost_ceiling": None, "change": None}
+
+
+def _role(contract: Contract) -> dict[str, object]:
+    return {"id": str(contract.role_id), "name": contract.terms.name, "version": contract.version}
+
+
+def _ticket(ticket: Ticket) -> dict[str, object]:
+    return {"id": str(ticket.id), "title": ticket.title}
+
+
+def _money(money: Money | None) -> dict[str, object] | None:
+    return None if money is None else {"minor": money.minor, "currency": money.currency}
+
+
+def _expiry(terms: Terms) -> datetime:
+    return clock.now() + timedelta(seconds=max(60, terms.escalation.expires_seconds))
+
+
+def _instant(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,398 @@
+"""All SQL of the execution graph. Row-level security keeps every statement within the transaction's tenant."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.canon.contract import Period
+from app.canon.tool import MovePayment, WriteNote
+from app.canon.vocabulary import Money, new_id
+from app.execution_graph.errors import RunUnknown
+from app.execution_graph.model import Document, Lease, Run, RunStatus, Step
+from app.postgres import Transaction
+
+_RUN = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id, summary,
+  created_at, started_at, closed_at"""
+_STEP = """step, beat, kind, name, attempts, request_digest, request, state, approval_id, effect, verdict, answer, secret,
+  cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at"""
+
+
+def _run(row: Any) -> Run:
+    return Run(**{**row, "tools": tuple(row["tools"])})
+
+
+async def insert_run(tx: Transaction, run: Run) -> Run:
+    """The stored run, with its lease that nobody holds."""
+    row = await tx.connection.fetchrow(
+        _INSERT_RUN,
+        run.id,
+        tx.tenant,
+        run.ticket_id,
+        run.role_id,
+        run.role_version,
+        run.status,
+        run.backbone,
+        run.worker,
+        run.router,
+        run.model,
+        list(run.tools),
+    )
+    return _run(row)
+
+
+_INSERT_RUN = f"""
+WITH made AS (
+  INSERT INTO execution_graph.runs (id, tenant_id, ticket_id, role_id, role_version, status, backbone, worker, router,
+    model, tools, created_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock.now())
+  RETURNING {_RUN}
+), leased AS (
+  INSERT INTO execution_graph.run_leases (run_id, tenant_id) VALUES ($1, $2)
+)
+SELECT * FROM made
+"""  # noqa: S608 - only constants are joined
+
+
+async def get_run(tx: Transaction, run_id: UUID) -> Run:
+    """Raises `RunUnknown`."""
+    row = await tx.connection.fetchrow(f"SELECT {_RUN} FROM execution_graph.runs WHERE id = $1", run_id)  # noqa: S608
+    if row is None:
+        raise RunUnknown(f"there is no run {run_id}")
+    return _run(row)
+
+
+async def lock_run(tx: Transaction, run_id: UUID) -> Run:
+    """The same, locked until the transaction ends."""
+    sql = f"SELECT {_RUN} FROM execution_graph.runs WHERE id = $1 FOR NO KEY UPDATE"  # noqa: S608
+    row = await tx.connection.fetchrow(sql, run_id)
+    if row is None:
+        raise RunUnknown(f"there is no run {run_id}")
+    return _run(row)
+
+
+async def open_run_of(tx: Transaction, ticket_id: UUID) -> Run | None:
+    row = await tx.connection.fetchrow(_OPEN_RUN, ticket_id)
+    return None if row is None else _run(row)
+
+
+_OPEN_RUN = f"""
+SELECT {_RUN} FROM execution_graph.runs
+WHERE ticket_id = $1 AND status IN ('queued', 'running', 'held', 'paused')
+"""  # noqa: S608
+
+
+async def runs_of_ticket(tx: Transaction, ticket_id: UUID) -> tuple[Run, ...]:
+    """Oldest first."""
+    sql = f"SELECT {_RUN} FROM execution_graph.runs WHERE ticket_id = $1 ORDER BY id"  # noqa: S608
+    return tuple(_run(row) for row in await tx.connection.fetch(sql, ticket_id))
+
+
+async def paused_runs(tx: Transaction, role_id: UUID | None) -> tuple[Run, ...]:
+    """Runs that stand still because their role, or for None the company, was paused."""
+    rows = await tx.connection.fetch(_PAUSED, role_id)
+    return tuple(_run(row) for row in rows)
+
+
+_PAUSED = f"""
+SELECT {_RUN} FROM execution_graph.runs WHERE status = 'paused' AND role_id IS NOT DISTINCT FROM $1
+ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608
+
+
+async def change_run(tx: Transaction, run_id: UUID, **changes: object) -> Run:
+    """The run with the named columns set; `closed_at` and `started_at` as True mean now."""
+    values: list[object] = [run_id]
+    sets = []
+    for column, value in changes.items():
+        if value is True:
+            sets.append(f"{column} = coalesce({column}, clock.now())")
+        else:
+            values.append(list(value) if isinstance(value, tuple) else value)
+            sets.append(f"{column} = ${len(values)}")
+    sql = f"UPDATE execution_graph.runs SET {', '.join(sets)} WHERE id = $1 RETURNING {_RUN}"  # noqa: S608
+    row = await tx.connection.fetchrow(sql, *values)
+    if row is None:
+        raise RunUnknown(f"there is no run {run_id}")
+    return _run(row)
+
+
+async def brief_of(tx: Transaction, run_id: UUID) -> str:
+    return str(await tx.connection.fetchval("SELECT brief FROM execution_graph.runs WHERE id = $1", run_id))
+
+
+# --- leases -----------------------------------------------------------------------------------------------------------
+
+
+async def take_lease(tx: Transaction, run_id: UUID, owner: int, dead: int | None, seconds: int) -> int | None:
+    """The new epoch; None when somebody drives the run, nobody wants it driven, or its row is being written."""
+    epoch: int | None = await tx.connection.fetchval(_TAKE, run_id, owner, dead, seconds)
+    return epoch
+
+
+_TAKE = """
+WITH free AS (
+  SELECT run_id FROM execution_graph.run_leases
+  WHERE run_id = $1 AND wanted AND (lease_until IS NULL OR lease_until <= clock_timestamp() OR owner = $3)
+  FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE execution_graph.run_leases l
+SET owner = $2, epoch = l.epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $4)
+FROM free WHERE l.run_id = free.run_id
+RETURNING l.epoch
+"""
+
+
+async def count_failure(tx: Transaction, run_id: UUID, steps: int) -> int:
+    """How often the run was taken without a step more than the last time."""
+    return int(await tx.connection.fetchval(_COUNT_FAILURE, run_id, steps))
+
+
+_COUNT_FAILURE = """
+UPDATE execution_graph.run_leases
+SET failures = CASE WHEN $2 > seen_steps THEN 1 ELSE failures + 1 END, seen_steps = $2
+WHERE run_id = $1 RETURNING failures
+"""
+
+
+async def fence(tx: Transaction, lease: Lease) -> RunStatus | None:
+    """The run's status while `lease` holds, and keeps it so until the transaction ends; None when it was lost."""
+    status: RunStatus | None = await tx.connection.fetchval(_FENCE, lease.run_id, lease.owner, lease.epoch)
+    return status
+
+
+_FENCE = """
+SELECT r.status FROM execution_graph.run_leases l JOIN execution_graph.runs r ON r.id = l.run_id
+WHERE l.run_id = $1 AND l.owner = $2 AND l.epoch = $3 FOR SHARE OF l
+"""
+
+
+async def renew_leases(tx: Transaction, leases: Sequence[Lease], seconds: int) -> set[UUID]:
+    """The runs whose leases still hold, each now for `seconds` more."""
+    rows = await tx.connection.fetch(
+        _RENEW, [lease.run_id for lease in leases], [lease.epoch for lease in leases], leases[0].owner, seconds
+    )
+    return {row["run_id"] for row in rows}
+
+
+_RENEW = """
+UPDATE execution_graph.run_leases l SET lease_until = clock_timestamp() + make_interval(secs => $4)
+FROM unnest($1::uuid[], $2::int[]) AS mine (run_id, epoch)
+WHERE l.run_id = mine.run_id AND l.epoch = mine.epoch AND l.owner = $3
+RETURNING l.run_id
+"""
+
+
+async def statuses(tx: Transaction, run_ids: Sequence[UUID]) -> Mapping[UUID, tuple[RunStatus, UUID | None]]:
+    """Status and role of each run."""
+    sql = "SELECT id, status, role_id FROM execution_graph.runs WHERE id = ANY($1)"
+    return {row["id"]: (row["status"], row["role_id"]) for row in await tx.connection.fetch(sql, list(run_ids))}
+
+
+async def give_lease_back(tx: Transaction, lease: Lease, *, after_seconds: float = 0, clean: bool = True) -> bool:
+    """Whether somebody should drive the run on, not before `after_seconds`. `clean` forgets counted failures."""
+    return bool(
+        await tx.connection.fetchval(_GIVE_BACK, lease.run_id, lease.owner, lease.epoch, after_seconds, clean)
+    )
+
+
+_GIVE_BACK = """
+UPDATE execution_graph.run_leases
+SET owner = NULL, failures = CASE WHEN $5 THEN 0 ELSE failures END,
+    lease_until = CASE WHEN $4::float8 > 0 THEN clock_timestamp() + make_interval(secs => $4::float8) END
+WHERE run_id = $1 AND owner = $2 AND epoch = $3
+RETURNING wanted
+"""
+
+
+async def want(tx: Transaction, run_id: UUID, *, wanted: bool = True) -> None:
+    """Somebody should drive the run now; or nobody, until it is wanted again. Whoever drives it goes on."""
+    await tx.connection.execute(_WANT, run_id, wanted)
+
+
+_WANT = """
+UPDATE execution_graph.run_leases
+SET wanted = $2, lease_until = CASE WHEN owner IS NULL THEN NULL ELSE lease_until END
+WHERE run_id = $1
+"""
+
+
+async def is_driven(tx: Transaction, run_id: UUID) -> bool:
+    """A worker holds an unexpired lease."""
+    return bool(await tx.connection.fetchval(_DRIVEN, run_id))
+
+
+_DRIVEN = """
+SELECT owner IS NOT NULL AND lease_until > clock_timestamp() FROM execution_graph.run_leases WHERE run_id = $1
+"""
+
+
+# --- the journal ------------------------------------------------------------------------------------------------------
+
+
+async def steps_of(tx: Transaction, run_id: UUID) -> tuple[Step, ...]:
+    """In order."""
+    sql = f"SELECT {_STEP} FROM execution_graph.run_steps WHERE run_id = $1 ORDER BY step"  # noqa: S608
+    return tuple(Step(**row) for row in await tx.connection.fetch(sql, run_id))
+
+
+async def write_step(tx: Transaction, lease: Lease, step: Step) -> Step:
+    """The step as stored. Instants are the database's: `planned_at` of the first writing, `ended_at` of the last."""
+    row = await tx.connection.fetchrow(
+        _WRITE_STEP,
+        tx.tenant,
+        lease.run_id,
+        lease.epoch,
+        step.step,
+        step.beat,
+        step.kind,
+        step.name,
+        step.attempts,
+        step.request_digest,
+        step.request,
+        step.state,
+        step.approval_id,
+        step.effect,
+        step.verdict,
+        step.answer,
+        step.secret,
+        step.cost_usd_micros,
+        step.tokens,
+        step.money_minor,
+        step.currency,
+    )
+    return msgspec.structs.replace(step, planned_at=row["planned_at"], ended_at=row["ended_at"])
+
+
+_WRITE_STEP = """
+INSERT INTO execution_graph.run_steps AS s (tenant_id, run_id, epoch, step, beat, kind, name, attempts, request_digest,
+  request, state, approval_id, effect, verdict, answer, secret, cost_usd_micros, tokens, money_minor, currency,
+  planned_at, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, clock.now(),
+  CASE WHEN $15::text IS NOT NULL THEN clock.now() END)
+ON CONFLICT (run_id, step) DO UPDATE SET
+  epoch = excluded.epoch, attempts = excluded.attempts, state = excluded.state, approval_id = excluded.approval_id,
+  verdict = excluded.verdict, answer = excluded.answer, secret = excluded.secret,
+  cost_usd_micros = excluded.cost_usd_micros, tokens = excluded.tokens, money_minor = excluded.money_minor,
+  currency = excluded.currency, ended_at = excluded.ended_at
+RETURNING planned_at, ended_at
+"""
+
+
+async def lock_sums(tx: Transaction, role_id: UUID, tool: str) -> None:
+    """Let sums over calls of one tool by one role be read and added to by one transaction at a time."""
+    await tx.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 17))", f"{role_id}/{tool}")
+
+
+async def sum_of_calls(
+    tx: Transaction, *, role_id: UUID, ticket_id: UUID, tool: str, path: str, period: Period, zone: str
+) -> int:
+    """The argument at `path` (through objects and lists) added up over the period's calls that were or may have been
+    made. Day and month are those of `zone`."""
+    jsonpath = "lax $.arguments" + "".join(f".{json.dumps(part)}" for part in path.split("."))
+    value = await tx.connection.fetchval(_SUM, role_id, ticket_id, tool, jsonpath, period, zone)
+    return int(value)
+
+
+_SUM = r"""
+SELECT ceil(coalesce(sum((v #>> '{}')::numeric), 0))
+FROM execution_graph.run_steps s
+JOIN execution_graph.runs r ON r.id = s.run_id
+CROSS JOIN LATERAL jsonb_path_query(s.request::jsonb, $4::text::jsonpath) part
+CROSS JOIN LATERAL jsonb_path_query(part, 'strict $.**') v
+WHERE r.role_id = $1 AND s.kind = 'tool' AND s.name = $3 AND s.state IN ('started', 'done', 'unknown')
+  AND CASE $5 WHEN 'ticket' THEN r.ticket_id = $2
+      ELSE s.planned_at >= date_trunc($5, clock.now() AT TIME ZONE $6) AT TIME ZONE $6 END
+  AND jsonb_typeof(v) IN ('number', 'string') AND v #>> '{}' ~ '^[0-9]{1,40}(\.[0-9]{1,40})?$'
+"""
+
+
+async def calls_last_minute(tx: Transaction, role_id: UUID) -> int:
+    """How many calls of the role the gate let through in the last 60 seconds."""
+    return int(await tx.connection.fetchval(_LAST_MINUTE, role_id))
+
+
+_LAST_MINUTE = """
+SELECT count(*) FROM execution_graph.run_steps s JOIN execution_graph.runs r ON r.id = s.run_id
+WHERE r.role_id = $1 AND s.kind = 'tool' AND s.planned_at > clock.now() - interval '60 seconds'
+  AND s.verdict LIKE 'allow:%'
+"""
+
+
+# --- what local tools write -------------------------------------------------------------------------------------------
+
+
+async def insert_note(tx: Transaction, run: Run, step: int, note: WriteNote) -> UUID:
+    return await _insert(tx, _INSERT_NOTE, run, step, note.text)
+
+
+_INSERT_NOTE = """
+INSERT INTO execution_graph.notes (id, tenant_id, run_id, ticket_id, step, text, written_at)
+VALUES ($1, $2, $3, $4, $5, $6, clock.now())
+"""
+
+
+async def insert_document(tx: Transaction, run: Run, step: int, document: Document) -> UUID:
+    return await _insert(
+        tx,
+        _INSERT_DOCUMENT,
+        run,
+        step,
+        document.name,
+        document.media_type,
+        document.size_bytes,
+        document.sha256,
+        document.evidence_key,
+    )
+
+
+_INSERT_DOCUMENT = """
+INSERT INTO execution_graph.documents (id, tenant_id, run_id, ticket_id, step, name, media_type, size_bytes, sha256,
+  evidence_key, written_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock.now())
+"""
+
+
+async def insert_payment(tx: Transaction, run: Run, step: int, order: MovePayment) -> UUID:
+    return await _insert(
+        tx,
+        _INSERT_PAYMENT,
+        run,
+        step,
+        order.amount.minor,
+        order.amount.currency,
+        order.payee,
+        order.account,
+        order.reference,
+    )
+
+
+_INSERT_PAYMENT = """
+INSERT INTO execution_graph.payments (id, tenant_id, run_id, ticket_id, step, amount_minor, currency, payee, account,
+  reference, ordered_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock.now())
+"""
+
+
+async def _insert(tx: Transaction, sql: str, run: Run, step: int, *values: object) -> UUID:
+    made = new_id()
+    await tx.connection.execute(sql, made, tx.tenant, run.id, run.ticket_id, step, *values)
+    return made
+
+
+async def documents_of(tx: Transaction, ticket_id: UUID) -> tuple[Document, ...]:
+    """Documents written in the ticket, the newest of each name, in order of name."""
+    rows = await tx.connection.fetch(_DOCUMENTS, ticket_id)
+    return tuple(Document(**row) for row in rows)
+
+
+_DOCUMENTS = """
+SELECT DISTINCT ON (name) name, media_type, size_bytes, sha256, evidence_key FROM execution_graph.documents
+WHERE ticket_id = $1 ORDER BY name, id DESC
+"""
+
+
+def money_of(step: Step) -> Money | None:
+    return None if step.money_minor is None or step.currency is None else Money(step.money_minor, step.currency)
