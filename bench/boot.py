@@ -1,4 +1,4 @@
-"""How fast the API is ready, at what CPU and memory, and that it drags no agent framework and no queue library along."""
+"""How fast the API is ready, at what CPU and memory, and that no agent framework and no queue library come along."""
 
 import subprocess
 import sys
@@ -50,7 +50,7 @@ def _boot(environment: dict[str, str]) -> tuple[float, float, float]:
 
 def _ready(port: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -40,8 +40,8 @@ def show(figures: dict[str, Figure], *, as_json: bool) -> None:
     for name, figure in figures.items():
         sign = ">=" if figure.better == "more" else "<="
         mark = "ok    " if figure.ok else "MISSED"
-        line = f"{name:<{width}}  {figure.value:>10.2f} {figure.unit:<6} {mark} bar {sign} {figure.bar:g}; {figure.against}"
-        sys.stdout.write(line + "\n")
+        measured = f"{name:<{width}}  {figure.value:>10.2f} {figure.unit:<6}"
+        sys.stdout.write(f"{measured} {mark} bar {sign} {figure.bar:g}; {figure.against}\n")
 
 
 def middle(values: list[float]) -> float:
