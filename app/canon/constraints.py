@@ -216,5 +216,10 @@ def clock_minutes(clock: str) -> int | None:
 
 
 def in_scope(name: str, scopes: Sequence[str]) -> bool:
-    """A file or table is among the role's data. Without scopes a role reads what its ticket brings."""
-    return not scopes or any(fnmatchcase(name, scope) for scope in scopes)
+    """A file or table is among the role's data. What stands above no folder belongs to the ticket itself.
+
+    A scope names a folder (`finance` is all of `finance/...`) or is a pattern over whole names (`finance/*.csv`).
+    """
+    if not scopes or "/" not in name:
+        return True
+    return any(name.startswith(f"{scope.rstrip('/')}/") or fnmatchcase(name, scope) for scope in scopes)

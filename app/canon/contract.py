@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.canonical_json import digest
+from app.canon.errors import Invalid
 from app.canon.vocabulary import Risk, Tier
 
 Mode: TypeAlias = Literal["allow", "ask", "deny"]
@@ -193,3 +194,22 @@ class Contract(msgspec.Struct, frozen=True):
     digest: str
     signature: str
     paused: bool = False
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong with a boundary or terms: where (`tools[2].arguments[0].path`), and what would do."""
+
+    path: str
+    message: str
+
+
+class InvalidTerms(Invalid):
+    """A boundary or budget that cannot be signed. `problems` are all of them, not only the first."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
+        self.problems = problems
+
+    @property
+    def data(self) -> dict[str, object]:
+        return {"problems": msgspec.to_builtins(self.problems)}

@@ -1,0 +1,272 @@
+"""HTTP to hosts that the role or the founder has named. No private address unless listed, on every hop."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from app.adapters.tools.page_text import page_text
+from app.adapters.tools.wording import text_argument
+from app.canon.addresses import link_of
+from app.canon.canonical_json import NotCanonical, exact
+from app.canon.destinations import host_allowed
+from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult, ToolSpec
+from app.canon.vocabulary import Risk
+
+if TYPE_CHECKING:
+    import httpx
+
+CONNECT_SECONDS, READ_SECONDS, TOTAL_SECONDS = 10.0, 30.0, 60.0
+MAX_ANSWER_BYTES = 5 * 1024 * 1024
+MAX_BODY_CHARACTERS = 1_000_000
+SHOWN_CHARACTERS = 40_000
+MAX_REDIRECTS = 5
+SAFE_METHODS = ("GET", "HEAD")
+METHODS = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
+_OURS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_URL = {"type": "string", "maxLength": 4000, "description": "http:// or https:// address"}
+_HEADERS = {"type": "object", "description": "Header names and values, all texts"}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What came back over the last hop. `cut` tells that the body went on beyond the limit."""
+
+    status: int
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    cut: bool = False
+
+
+class HttpGetTool:
+    """Reads one address. A read may be repeated, so a lost answer is a plain failure."""
+
+    spec = ToolSpec(
+        name="http_get",
+        description="Read an http(s) address with GET and get status and text. Pages come without their markup.",
+        parameters={
+            "type": "object",
+            "properties": {"url": _URL, "headers": _HEADERS},
+            "required": ["url"],
+            "additionalProperties": False,
+        },
+        risk=Risk.READ,
+        effect="read",
+        idempotent=True,
+        destinations=("url",),
+        text=("headers",),
+    )
+
+    def __init__(self, allow_private: Sequence[str] = ()) -> None:
+        self.wire = Wire(tuple(allow_private))
+
+    async def perform(self, call: ToolCall) -> ToolResult:
+        return await _perform(self.wire, call, "GET")
+
+
+class HttpRequestTool:
+    """Any method. What is not a read carries an `Idempotency-Key` that is the same for every attempt of the step."""
+
+    spec = ToolSpec(
+        name="http_request",
+        description="Make one http(s) request (GET, HEAD, POST, PUT, PATCH, DELETE) and get status and text.",
+        parameters={
+            "type": "object",
+            "properties": {
+                "method": {"type": "string", "enum": list(METHODS)},
+                "url": _URL,
+                "headers": _HEADERS,
+                "body": {"type": ["string", "null"], "maxLength": MAX_BODY_CHARACTERS},
+            },
+            "required": ["method", "url"],
+            "additionalProperties": False,
+        },
+        risk=Risk.OUTBOUND,
+        effect="external",
+        destinations=("url",),
+        text=("headers", "body"),
+    )
+
+    def __init__(self, allow_private: Sequence[str] = ()) -> None:
+        self.wire = Wire(tuple(allow_private))
+
+    async def perform(self, call: ToolCall) -> ToolResult:
+        method = text_argument(call.arguments, "method").upper()
+        if method not in METHODS:
+            raise ToolFailed(f"`method` must be one of {', '.join(METHODS)}")
+        return await _perform(self.wire, call, method)
+
+
+class Wire:
+    """Opens connections to checked addresses only; the certificates are read once."""
+
+    def __init__(self, allow_private: tuple[str, ...]) -> None:
+        self.allow_private = allow_private
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        import httpx
+
+        return httpx.create_ssl_context(trust_env=False)
+
+    def client(self, egress_hosts: Sequence[str]) -> "httpx.AsyncClient":
+        """A client for one call; it refuses hosts outside `egress_hosts` at every hop."""
+        import httpx
+
+        from app.adapters.tools.pinned import PinnedTransport
+
+        transport = PinnedTransport(self.tls, tuple(egress_hosts), self.allow_private)
+        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+        return httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False, follow_redirects=False)
+
+
+async def _perform(wire: Wire, call: ToolCall, method: str) -> ToolResult:
+    url = text_argument(call.arguments, "url").strip()
+    _check_address(url, call.egress_hosts)
+    headers = _headers(call.arguments.get("headers"))
+    body = call.arguments.get("body")
+    if body is not None and not isinstance(body, str):
+        raise ToolFailed("`body` must be a text")
+    if method not in SAFE_METHODS:
+        headers["Idempotency-Key"] = call.key
+    answer = await _exchange(wire, call.egress_hosts, method, url, headers, body)
+    return _result(method, answer)
+
+
+def _check_address(url: str, egress_hosts: Sequence[str]) -> None:
+    link = link_of(url)
+    if link is None or link.scheme not in {"http", "https"}:
+        raise ToolFailed(f"{url!r} is no plain http:// or https:// address (no user names, no .. in it)")
+    if not host_allowed(link.host, link.port, egress_hosts):
+        raise ToolFailed(f"the role may not reach {link.host}: the founder can add it to the role's egress hosts")
+
+
+def _headers(given: object) -> dict[str, str]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(value, str) for value in given.values()):
+        raise ToolFailed("`headers` must be an object of texts")
+    for name, value in given.items():
+        if str(name).lower() in _OURS or str(name).lower().startswith("proxy-"):
+            raise ToolFailed(f"the header {name!r} cannot be set")
+        if not str(name).replace("-", "").replace("_", "").isalnum() or not str(value).isprintable():
+            raise ToolFailed(f"the header {name!r} has signs that headers cannot have")
+    return {str(name): str(value) for name, value in given.items()}
+
+
+async def _exchange(
+    wire: Wire, egress_hosts: Sequence[str], method: str, url: str, headers: Mapping[str, str], body: str | None
+) -> Answer:
+    import asyncio
+
+    import httpx
+
+    safe = method in SAFE_METHODS
+    try:
+        async with asyncio.timeout(TOTAL_SECONDS), wire.client(egress_hosts) as client:
+            return await _follow(client, method, url, headers, body)
+    except (
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.PoolTimeout,
+        httpx.InvalidURL,
+        httpx.UnsupportedProtocol,
+    ) as error:
+        raise ToolFailed(f"{urlsplit(url).hostname} cannot be reached: {_reason(error)}") from error
+    except (httpx.HTTPError, TimeoutError) as error:
+        if safe:
+            raise ToolFailed(f"{url} gave no complete answer: {_reason(error)}") from error
+        raise OutcomeUnknown(f"the {method} was sent and its answer was lost: {_reason(error)}") from error
+
+
+async def _follow(
+    client: "httpx.AsyncClient", method: str, url: str, headers: Mapping[str, str], body: str | None
+) -> Answer:
+    """Reads follow redirects, each hop checked anew; other methods give the redirect back as their answer."""
+    for _ in range(MAX_REDIRECTS + 1):
+        request = client.build_request(method, url, headers=dict(headers), content=body)
+        response = await client.send(request, stream=True)
+        try:
+            if not response.has_redirect_location or method not in SAFE_METHODS:
+                return await _answer(response)
+            target = urljoin(url, response.headers["location"])
+        finally:
+            await response.aclose()
+        if link_of(target) is None:
+            raise ToolFailed(f"{url} redirects to {target!r}, which is no plain address")
+        if urlsplit(target)[:2] != urlsplit(url)[:2]:
+            headers = {}
+        url = target
+    raise ToolFailed(f"more than {MAX_REDIRECTS} redirects")
+
+
+async def _answer(response: "httpx.Response") -> Answer:
+    body, cut = bytearray(), False
+    async for chunk in response.aiter_bytes(65_536):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            cut = True
+            break
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, str(response.url), headers, bytes(body[:MAX_ANSWER_BYTES]), cut)
+
+
+def _result(method: str, answer: Answer) -> ToolResult:
+    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    text = _text(answer, media_type)
+    shown = text[:SHOWN_CHARACTERS]
+    lines = [f"HTTP {answer.status} {media_type}".rstrip(), f"from {answer.url}"]
+    if "location" in answer.headers:
+        lines.append(f"location: {answer.headers['location']}")
+    if answer.cut or len(shown) < len(text):
+        lines.append(f"({len(shown)} characters shown; the answer is longer)")
+    data = {
+        "status": answer.status,
+        "url": answer.url,
+        "content_type": media_type,
+        "location": answer.headers.get("location"),
+        "text": shown,
+        "json": _json(answer, media_type),
+    }
+    evidence = EvidenceItem(f"{method.lower()}-answer", media_type or "application/octet-stream", answer.body)
+    return ToolResult("\n".join((*lines, "", shown)).rstrip(), data, evidence=(evidence,))
+
+
+def _text(answer: Answer, media_type: str) -> str:
+    if b"\0" in answer.body[:8192]:
+        return f"({len(answer.body)} bytes that are no text)"
+    charset = answer.headers.get("content-type", "").lower().partition("charset=")[2].partition(";")[0].strip("\"' ")
+    try:
+        text = answer.body.decode(charset or "utf-8")
+    except (LookupError, UnicodeDecodeError):
+        text = answer.body.decode("utf-8", "replace")
+    return page_text(text) if media_type == "text/html" else text
+
+
+def _json(answer: Answer, media_type: str) -> object:
+    if answer.cut or not (media_type == "application/json" or media_type.endswith("+json")):
+        return None
+    try:
+        return exact(msgspec.json.decode(answer.body))
+    except (msgspec.DecodeError, NotCanonical, RecursionError):
+        return None
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
