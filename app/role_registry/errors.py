@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.canon.errors import Conflict, Invalid, NotFound, Stale
+from app.canon.errors import Conflict, NotFound, Stale
 
 
 class CompanyUnknown(NotFound):
@@ -51,14 +51,6 @@ class RoleMoveRefused(Conflict):
     def __init__(self, role_id: UUID, status: str, to: str) -> None:
         super().__init__(f"a role that is {status} cannot become {to}")
         self.data: dict[str, object] = {"role_id": str(role_id), "status": status}
-
-
-class TermsRefused(Invalid):
-    """The terms cannot be signed as they are; `data` lists every reason."""
-
-    def __init__(self, reasons: tuple[str, ...]) -> None:
-        super().__init__("; ".join(reasons))
-        self.data: dict[str, object] = {"reasons": list(reasons)}
 
 
 class PartyUnknown(NotFound):

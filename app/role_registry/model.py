@@ -95,11 +95,7 @@ class TermsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def over(self, terms: Terms) -> Terms:
         """`terms` with what this patch names replaced."""
-        named = {
-            name: value
-            for name in Terms.__struct_fields__
-            if (value := getattr(self, name)) is not msgspec.UNSET
-        }
+        named = {name: value for name in Terms.__struct_fields__ if (value := getattr(self, name)) is not msgspec.UNSET}
         return msgspec.structs.replace(terms, **named)
 
 

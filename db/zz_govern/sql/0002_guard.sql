@@ -1,12 +1,15 @@
 -- Event triggers against DDL on the ledger and on governed tables. Only a superuser may make them; elsewhere `flr doctor`
 -- says that they are missing. There is no setting that lifts them: the migrator does, in its own transaction, and
--- records an event.
-CREATE FUNCTION governance_ledger.is_guarded(tab oid) RETURNS boolean
+-- records an event. They lie in a schema of the administrator's: dropping the ledger's schema does not take them along.
+RESET ROLE;
+CREATE SCHEMA guard;
+
+CREATE FUNCTION guard.is_guarded(tab oid) RETURNS boolean
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN EXISTS (SELECT FROM pg_class c WHERE c.oid = tab AND c.relnamespace = 'governance_ledger'::regnamespace)
     OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = tab AND t.tgname IN ('zz_law_id', 'zz_law_u', 'zz_law_t'));
 
-CREATE FUNCTION governance_ledger.guard_ddl() RETURNS event_trigger
+CREATE FUNCTION guard.refuse_ddl() RETURNS event_trigger
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -21,7 +24,7 @@ BEGIN
       WHEN 'pg_policy'::regclass THEN (SELECT polrelid FROM pg_policy WHERE oid = done.objid)
       WHEN 'pg_rewrite'::regclass THEN (SELECT ev_class FROM pg_rewrite WHERE oid = done.objid)
     END;
-    IF done.schema_name = 'governance_ledger' OR governance_ledger.is_guarded(tab) THEN
+    IF done.schema_name IN ('governance_ledger', 'guard') OR guard.is_guarded(tab) THEN
       RAISE EXCEPTION '% on % is refused: the ledger and what it governs change by migration only',
         done.command_tag, done.object_identity USING ERRCODE = 'GL006';
     END IF;
@@ -29,14 +32,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION governance_ledger.guard_drop() RETURNS event_trigger
+CREATE FUNCTION guard.refuse_drop() RETURNS event_trigger
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   gone record;
 BEGIN
   FOR gone IN SELECT * FROM pg_event_trigger_dropped_objects() LOOP
-    IF gone.schema_name = 'governance_ledger' OR gone.object_identity ~ '(^| on )governance_ledger[.]'
+    IF gone.schema_name IN ('governance_ledger', 'guard') OR gone.object_identity ~ '(^| on )governance_ledger([.]|$)'
        OR (gone.object_type = 'trigger' AND gone.object_identity ~ '^zz_law_') THEN
       RAISE EXCEPTION 'DROP of % is refused: the ledger and what it governs change by migration only',
         gone.object_identity USING ERRCODE = 'GL006';
@@ -44,15 +47,14 @@ BEGIN
   END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION governance_ledger.is_guarded(oid), governance_ledger.guard_ddl(), governance_ledger.guard_drop()
+REVOKE ALL ON FUNCTION guard.is_guarded(oid), guard.refuse_ddl(), guard.refuse_drop()
   FROM PUBLIC;
 
-RESET ROLE;
 DO $$
 BEGIN
   IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
-    CREATE EVENT TRIGGER flr_guard_ddl ON ddl_command_end EXECUTE FUNCTION governance_ledger.guard_ddl();
-    CREATE EVENT TRIGGER flr_guard_drop ON sql_drop EXECUTE FUNCTION governance_ledger.guard_drop();
+    CREATE EVENT TRIGGER flr_guard_ddl ON ddl_command_end EXECUTE FUNCTION guard.refuse_ddl();
+    CREATE EVENT TRIGGER flr_guard_drop ON sql_drop EXECUTE FUNCTION guard.refuse_drop();
   END IF;
 END
 $$;
