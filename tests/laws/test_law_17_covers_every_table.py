@@ -1,0 +1,83 @@
+"""Law 17 stands on every table that the application may write, or the table stands here with its reason."""
+
+import asyncpg
+
+EXEMPT = {
+    "governance_ledger.governance_events": "the ledger itself: write once",
+    "governance_ledger.ledger_verifications": "how far a reader has verified; write once",
+    "governance_ledger.evidence_objects": "registers bytes that an event names by hash; write once",
+    "governance_ledger.evidence_spool": "the same bytes on their way to the store",
+    "execution_graph.run_steps": "the journal: each tool call in it has its own event",
+    "execution_graph.run_leases": "a heartbeat is no act",
+    "role_registry.budget_reservations": "derived from the tool events, recomputable from them",
+    "role_registry.budget_usage": "derived from the reservations, recomputable from them",
+    "work_queue.ticket_inputs": "names evidence that the event of its ticket carries",
+    "work_queue.idempotency_keys": "remembers answers that were given; expires",
+    "work_queue.deliveries": "ids and counters of the queue",
+    "founder_console.founders": "who may sign in; read by the ledger's reader through its enrolment events",
+    "founder_console.enrolments": "hashes of one-time links; the use of one appends an event",
+    "founder_console.passkeys": "public keys and their counters; each decision's own proof is in its event",
+    "founder_console.device_keys": "public keys; each decision's own proof is in its event",
+    "founder_console.recovery_codes": "hashes of one-time codes",
+    "founder_console.sessions": "who is signed in now; no act",
+    "founder_console.challenges": "single-use nonces; expire",
+    "founder_console.push_subscriptions": "addresses of browsers",
+    "founder_console.push_receipts": "what the push service answered",
+    "founder_console.used_action_tokens": "single-use marks; expire",
+}
+# The queue's and the checkpointer's own tables hold ids only; a prefix for what their libraries name.
+EXEMPT_PREFIXES = (
+    "work_queue.pgqueuer",
+    "execution_graph.checkpoint",
+    "execution_graph.writes",
+    "execution_graph.store",
+)
+
+_WRITABLE = """
+SELECT n.nspname || '.' || c.relname AS name,
+       (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled = 'A'
+           AND t.tgname IN ('zz_law_id', 'zz_law_u', 'zz_law_t')) = 3 AS governed
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND (has_any_column_privilege('flr_app', c.oid, 'INSERT, UPDATE') OR has_table_privilege('flr_app', c.oid, 'DELETE'))
+"""
+
+
+async def test_every_table_the_application_writes_is_governed_or_exempt_with_a_reason(
+    superuser: asyncpg.Connection,
+) -> None:
+    rows = await superuser.fetch(_WRITABLE)
+    open_tables = {row["name"] for row in rows if not row["governed"] and not row["name"].startswith(EXEMPT_PREFIXES)}
+    assert open_tables == set(EXEMPT)
+
+
+async def test_the_tables_of_consequence_are_governed(superuser: asyncpg.Connection) -> None:
+    forms = await superuser.fetch(
+        "SELECT tgrelid::regclass::text AS name, tgfoid::regproc::text AS form FROM pg_trigger "
+        "WHERE tgname = 'zz_law_id'"
+    )
+    assert {row["name"]: row["form"].removeprefix("governance_ledger.") for row in forms} == {
+        "execution_graph.documents": "law_presence",
+        "execution_graph.notes": "law_presence",
+        "execution_graph.payments": "capture",
+        "execution_graph.runs": "law_presence",
+        "role_registry.ai_role_versions": "capture",
+        "role_registry.ai_roles": "capture",
+        "role_registry.budget_accounts": "capture",
+        "role_registry.companies": "capture",
+        "role_registry.known_parties": "law_presence",
+        "work_queue.approval_decisions": "capture",
+        "work_queue.approvals": "law_presence",
+        "work_queue.tickets": "law_presence",
+    }
+
+
+async def test_every_definer_function_of_the_law_is_pinned_and_nobody_elses(superuser: asyncpg.Connection) -> None:
+    rows = await superuser.fetch(
+        "SELECT p.oid::regprocedure::text AS name, p.proconfig, p.proacl::text AS rights FROM pg_proc p "
+        "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'governance_ledger' AND p.prosecdef"
+    )
+    assert len(rows) == 4
+    for row in rows:
+        assert "search_path=pg_catalog, pg_temp" in row["proconfig"], row["name"]
+        assert "=X/" not in row["rights"].replace("flr_law=X/", "").replace("flr_owner=X/", ""), row["name"]
