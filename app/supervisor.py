@@ -87,11 +87,12 @@ class Console:
         self._thread = Thread(target=self._show, args=(terminal,), daemon=True)
         self._thread.start()
 
-    def write(self, name: str, line: str, *, quiet: bool = False) -> None:
-        """Never blocks on the terminal, never raises."""
-        with suppress(OSError):
+    def write(self, name: str, line: str, *, quiet: bool = False, logged: bool = True) -> None:
+        """Never blocks on the terminal, never raises. `quiet`: to the log only; not `logged`: to the terminal only."""
+        if logged:
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            os.write(self._log, f"{now} {name} | {line}\n".encode(errors="replace"))
+            with suppress(OSError):
+                os.write(self._log, f"{now} {name} | {line}\n".encode(errors="replace"))
         if not quiet:
             with suppress(Full):
                 self._lines.put_nowait(f"{name:>8} | {line[:TERMINAL_LINE_LENGTH]}\n")
@@ -115,7 +116,7 @@ class Console:
 class Supervisor:
     """Runs children until a signal, or until one of them cannot be brought up."""
 
-    def __init__(self, children: Sequence[Child], console: Console, welcome: Callable[[], str]) -> None:
+    def __init__(self, children: Sequence[Child], console: Console, welcome: Callable[[], Awaitable[None]]) -> None:
         self.children = children
         self.console = console
         self.welcome = welcome
@@ -133,7 +134,7 @@ class Supervisor:
                 if self.closing.is_set():
                     break
             else:
-                self.console.write("flr", self.welcome())
+                await self.welcome()
             await self.closing.wait()
         finally:
             self.closing.set()

@@ -30,7 +30,9 @@ def child(name, code, ready=None, **more):
 async def run():
     children = [child(**given) for given in json.loads(sys.argv[2])]
     with Console(folder / "flr.log") as console:
-        await Supervisor(children, console, lambda: "all is up").run()
+        async def welcome():
+            console.write("flr", "all is up")
+        await Supervisor(children, console, welcome).run()
 
 try:
     asyncio.run(run())

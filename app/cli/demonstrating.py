@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import io
 from typing import TYPE_CHECKING
 
 from app.cli.output import CannotRun, Commands, Failed, command, show
@@ -60,7 +61,16 @@ async def _seed(settings: Settings) -> "Founded":
 
 def enrol(arguments: argparse.Namespace, settings: Settings) -> None:
     link = asyncio.run(enrolment(settings))
-    show(arguments, {"link": link}, link)
+    show(arguments, {"link": link}, f"{link}\n{_qr(link)}" if link.startswith("https:") else link)
+
+
+def _qr(link: str) -> str:
+    """The link for a phone's camera; only an https address is one a phone can make passkeys at."""
+    import segno
+
+    drawn = io.StringIO()
+    segno.make(link).terminal(drawn, compact=True)
+    return drawn.getvalue()
 
 
 async def enrolment(settings: Settings) -> str:

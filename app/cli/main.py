@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from app import settings
+from app.canon.errors import Fault
 from app.cli import approving, demonstrating, doctor, migrating, running, tokens, working
 from app.cli.output import CannotRun, Failed, show_failure
 
@@ -23,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments, settings.read()) or 0)
     except settings.InvalidSetting as error:
         return show_failure(arguments, CannotRun(str(error)))
+    except Fault as fault:
+        return show_failure(arguments, Failed(str(fault)))
     except Failed as failure:
         return show_failure(arguments, failure)
     except KeyboardInterrupt:

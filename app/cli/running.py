@@ -15,6 +15,7 @@ def add(commands: Commands) -> None:
         about="Start the database, migrate it, then run API, worker and sealer until Ctrl-C.",
     )
     serve_parser.add_argument("--workers", type=int, default=1, metavar="N", help="worker processes (default 1)")
+    serve_parser.add_argument("--no-demo", action="store_true", help="do not make the demo company where there is none")
     command(commands, "api", api, help="run the web API and the console only")
     command(commands, "worker", worker, help="run one worker only; several may run, on any number of hosts")
     command(commands, "sealer", sealer, help="run the ledger's sealer only; a second one waits for the first")
@@ -27,7 +28,7 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> None:
     from app.supervisor import ChildFailed
 
     try:
-        run_machine(settings, workers=arguments.workers)
+        run_machine(settings, workers=arguments.workers, demo=not arguments.no_demo)
     except (DatabaseUnusable, PortTaken) as error:
         raise CannotRun(str(error)) from error
     except ChildFailed as error:
@@ -36,7 +37,7 @@ def serve(arguments: argparse.Namespace, settings: Settings) -> None:
         raise failure from error
 
 
-def api(_: argparse.Namespace, settings: Settings) -> None:
+def api(_: argparse.Namespace, settings: Settings) -> int:
     from app.machine import PortTaken, refuse_taken_port
 
     try:
@@ -45,16 +46,16 @@ def api(_: argparse.Namespace, settings: Settings) -> None:
         raise CannotRun(str(error)) from error
     import app.main
 
-    app.main.serve(settings)
+    return app.main.serve(settings)
 
 
-def worker(_: argparse.Namespace, settings: Settings) -> None:
+def worker(_: argparse.Namespace, settings: Settings) -> int:
     import app.worker
 
-    app.worker.serve(settings)
+    return app.worker.serve(settings)
 
 
-def sealer(_: argparse.Namespace, settings: Settings) -> None:
+def sealer(_: argparse.Namespace, settings: Settings) -> int:
     import app.sealer
 
-    app.sealer.serve(settings)
+    return app.sealer.serve(settings)
