@@ -4,9 +4,12 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -159,15 +162,17 @@ def _no_such_table(wanted: str, tables: dict[str, InputFile]) -> str:
 class TableFiles:
     """Attached tables as Parquet with types, kept for later calls of this process by the SHA-256 of their content."""
 
-    def __init__(self) -> None:
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+    def __init__(self, seconds: int = SECONDS, memory_bytes: int = MEMORY_BYTES) -> None:
+        self.seconds = seconds
+        self.memory_bytes = memory_bytes
         self._kept: dict[str, int] = {}
 
-    @property
+    @cached_property
     def folder(self) -> Path:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="flr-tables-")
-        return Path(self._folder.name)
+        """Made at first use, readable by this user alone, removed with this object or at exit."""
+        made = tempfile.mkdtemp(prefix="flr-tables-")
+        weakref.finalize(self, shutil.rmtree, made, ignore_errors=True)
+        return Path(made)
 
     async def parquet(self, inputs: Inputs, file: InputFile) -> Path:
         """The file as Parquet. Raises `ToolFailed` when it is no table."""
@@ -179,7 +184,7 @@ class TableFiles:
         with tempfile.TemporaryDirectory(prefix="flr-table-") as work:
             raw, made = Path(work) / "raw", Path(work) / "made"
             await _place(raw, content, form)
-            await _ask("convert", [_entry("raw", file.name, raw, form)], work, into=str(made))
+            await self._ask("convert", [_entry("raw", file.name, raw, form)], work, into=str(made))
             made.replace(path)
         self._keep(path)
         return path
@@ -197,7 +202,45 @@ class TableFiles:
             _entry(table, file.name, await self.parquet(inputs, file), "parquet") for table, file in tables.items()
         ]
         with tempfile.TemporaryDirectory(prefix="flr-table-") as work:
-            return await _ask("describe" if sql is None else "query", files, work, sql=sql)
+            return await self._ask("describe" if sql is None else "query", files, work, sql=sql)
+
+    async def _ask(self, mode: str, files: list[dict[str, str]], work: str, **more: object) -> dict[str, Any]:
+        """One answer of the table process, which runs in the folder `work`. Raises `ToolFailed`."""
+        request = {
+            "mode": mode,
+            "files": files,
+            "rows": ROWS,
+            "memory_bytes": self.memory_bytes,
+            "seconds": self.seconds,
+            **more,
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            str(PROCESS),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=work,
+            env={"PATH": os.defpath, "HOME": work, "TMPDIR": work, "LANG": "C.UTF-8"},
+            start_new_session=True,
+        )
+        try:
+            output, problems = await asyncio.wait_for(
+                process.communicate(json.dumps(request).encode()), self.seconds + 15
+            )
+        except TimeoutError:
+            raise ToolFailed(
+                f"the query took longer than {self.seconds} seconds: select less, or aggregate first"
+            ) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        answer = _read_answer(output, problems, process.returncode)
+        if "error" in answer:
+            raise ToolFailed(f"the query failed: {answer['error']}" if mode == "query" else str(answer["error"]))
+        return answer
 
 
 def _entry(table: str, name: str, path: Path, form: str) -> dict[str, str]:
@@ -216,34 +259,6 @@ async def _place(path: Path, content: bytes, form: str) -> None:
         path.write_bytes(clean)
 
     await asyncio.to_thread(write)
-
-
-async def _ask(mode: str, files: list[dict[str, str]], work: str, **more: object) -> dict[str, Any]:
-    """One answer of the table process, which runs in the folder `work`. Raises `ToolFailed`."""
-    request = {"mode": mode, "files": files, "rows": ROWS, "memory_bytes": MEMORY_BYTES, "seconds": SECONDS, **more}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        str(PROCESS),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=work,
-        env={"PATH": os.defpath, "HOME": work, "TMPDIR": work, "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
-    try:
-        output, problems = await asyncio.wait_for(process.communicate(json.dumps(request).encode()), SECONDS + 15)
-    except TimeoutError:
-        raise ToolFailed(f"the query took longer than {SECONDS} seconds: select less, or aggregate first") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    answer = _read_answer(output, problems, process.returncode)
-    if "error" in answer:
-        raise ToolFailed(f"the query failed: {answer['error']}" if mode == "query" else str(answer["error"]))
-    return answer
 
 
 def _read_answer(output: bytes, problems: bytes, code: int | None) -> dict[str, Any]:
