@@ -19,6 +19,7 @@ from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.enums import ScopeType
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.openapi import OpenAPIConfig
@@ -71,7 +72,7 @@ def bind(app: ASGIApp) -> ASGIApp:
     """Gives each request a slot for its transaction, and closes what the framework forgot."""
 
     async def edge(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         binding = Binding()

@@ -186,9 +186,9 @@ class FounderClient:
 
     def all_events(self, **params: Any) -> list[Any]:
         events: list[Any] = []
-        cursor = None
+        cursor: str | None = None
         while True:
-            more = {"after": cursor} if cursor else {}
+            more: dict[str, Any] = {} if cursor is None else {"after": cursor}
             page = self.get("/events", limit=200, **params, **more)
             events += page["items"]
             cursor = page.get("next_cursor")

@@ -42,7 +42,7 @@ def paths() -> dict[str, dict[str, Any]]:
 
     app = Litestar([Router(API, route_handlers=[*_api_routes()])], openapi_config=OpenAPIConfig("test", "1"))
     schema = app.openapi_schema.to_schema()
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for path, operations in schema["paths"].items():
         plain = "/".join("{id}" if part.startswith("{") else part for part in path.removeprefix(API).split("/"))
         found |= {f"{method.upper()} {plain}": operation for method, operation in operations.items()}
