@@ -14,6 +14,7 @@ import asyncpg
 
 from app.adapters.evidence import load_store
 from app.auth import KeyMissing, KeyRing, SigningKey
+from app.canon.errors import Misconfigured
 from app.canon.evidence import EvidenceStore, StoreUnavailable
 from app.database_urls import sealer_url
 from app.governance_ledger import sealing
@@ -144,7 +145,7 @@ def serve(settings: Settings) -> int:
         key = KeyRing.load(settings.keys, "seal").signing
         url = sealer_url(settings)
         store = load_store(settings.evidence_url, settings.home)
-    except (KeyMissing, InvalidSetting) as error:
+    except (KeyMissing, InvalidSetting, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return CONFIGURATION_ERROR
     asyncio.run(_serve(Sealer(url, key, store), store))

@@ -12,6 +12,10 @@ class Invalid(Fault):
     """What was given cannot be accepted as it is."""
 
 
+class Misconfigured(Fault):
+    """A setting of this installation cannot be used; the message names it and says what would do."""
+
+
 class NotFound(Fault):
     """There is no such thing in this tenant."""
 

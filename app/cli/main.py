@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from app import settings
-from app.canon.errors import Fault
+from app.canon.errors import Fault, Misconfigured
 from app.cli import approving, demonstrating, doctor, migrating, running, tokens, working
 from app.cli.output import CannotRun, Failed, show_failure
 
@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments, settings.read()) or 0)
     except settings.InvalidSetting as error:
         return show_failure(arguments, CannotRun(str(error)))
+    except Misconfigured as fault:
+        return show_failure(arguments, CannotRun(str(fault)))
     except Fault as fault:
         return show_failure(arguments, Failed(str(fault)))
     except Failed as failure:
