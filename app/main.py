@@ -43,6 +43,7 @@ from app.postgres import ENGINE, Binding, Database, Transaction
 from app.role_registry import http as roles_http
 from app.settings import Settings
 from app.work_queue import http as queue_http
+from app.work_queue import idempotency
 
 VERSION = "0.1.0"
 API = "/api/v1"
@@ -92,6 +93,7 @@ async def provide_tx(request: Request[Principal, Principal, State], state: State
     binding: Binding = request.scope["state"]["binding"]
     tx = await binding.enter(state.database.transaction(request.auth.tid, binding))
     try:
+        await idempotency.replay(tx, request)
         yield tx
     except BaseException as error:
         await binding.leave(error)
@@ -156,9 +158,10 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
     api = Router(API, route_handlers=[*_api_routes()])
     return Litestar(
         route_handlers=[healthz, readyz, jwks, api, *ledger_http.FILE_ROUTES, *console_http.PAGE_ROUTES],
-        middleware=[DefineMiddleware(Authentication), bind],
+        middleware=[DefineMiddleware(Authentication), bind, idempotency.edge],
         dependencies={"tx": Provide(provide_tx)},
-        exception_handlers=problems.HANDLERS,
+        exception_handlers={**problems.HANDLERS, **idempotency.HANDLERS},
+        after_request=idempotency.remember,
         openapi_config=_openapi(),
         state=state,
         lifespan=[_listening],

@@ -95,6 +95,7 @@ class NewTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     approval_required: bool = False
     due_at: DueAt | None = None
     parent_id: UUID | None = None
+    start: bool = True
 
 
 class TicketPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

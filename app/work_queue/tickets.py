@@ -38,8 +38,11 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}")
 
 
 async def open_ticket(tx: Transaction, new: NewTicket, *, actor: str, founder_wrote: bool) -> Ticket:
-    """Open a ticket; event `ticket.opened`, message `TicketOpened`. `founder_wrote` says whether a founder or deputy
-    wrote its text: only then the gate trusts it. Raises `TicketUnknown` for a parent that is not there, `Invalid`."""
+    """Open a ticket. Event `ticket.opened`, message `TicketOpened` unless `start` is false.
+
+    `founder_wrote` says whether a founder or deputy wrote its text: only then the gate trusts it. Raises
+    `TicketUnknown` for a parent that is not there, `Invalid`.
+    """
     if new.parent_id is not None:
         await get_ticket(tx, new.parent_id)
     _check_text(new)

@@ -1,0 +1,20 @@
+"""What the handlers of this room share on the wire: who may, paging, examples."""
+
+from typing import Annotated, Any, TypeAlias
+
+from litestar.openapi.spec import Example
+from litestar.params import Body, BodyKwarg, Parameter
+
+from app.canon.vocabulary import Rol
+
+READERS = (Rol.FOUNDER, Rol.DEPUTY, Rol.OPERATOR, Rol.AUDITOR, Rol.SERVICE)
+DECIDERS = (Rol.FOUNDER, Rol.DEPUTY)
+
+Cursor: TypeAlias = Annotated[str | None, Parameter(description="`next_cursor` of the page before", max_length=200)]
+Limit: TypeAlias = Annotated[int, Parameter(description="Items on the page", ge=1, le=200)]
+
+
+def example(**value: Any) -> BodyKwarg:
+    """A request body's example for OpenAPI."""
+    body: BodyKwarg = Body(examples=[Example(value=value)])
+    return body
