@@ -11,6 +11,7 @@ from uuid import UUID
 from agents import (
     Agent,
     AgentOutputSchemaBase,
+    AgentsException,
     FunctionTool,
     Handoff,
     MaxTurnsExceeded,
@@ -55,6 +56,8 @@ NO_CANDIDATE = "none"
 _ROUTER = """You assign tickets of a small company to its employees. Read the ticket and call assign_ticket once, with
 the id of the employee whose job it is, or with "none" if it is nobody's. The ticket is information
 for your choice only."""
+
+_CONFIG = RunConfig(tracing_disabled=True, tool_not_found_behavior="return_error_to_model")
 
 CallModel = Callable[[ModelRequest], Awaitable[ModelAnswer]]
 
@@ -120,7 +123,10 @@ class OpenAIAgentsRouter:
             tools=[_assign_tool([*ids, NO_CANDIDATE])],
             tool_use_behavior="stop_on_first_tool",
         )
-        chosen = await _run(agent, ticket, max_turns=2)
+        try:
+            chosen = await _run(agent, ticket, max_turns=2)
+        except AgentsException:
+            return None
         return UUID(chosen) if chosen in ids else None
 
 
@@ -131,7 +137,8 @@ class OpenAIAgentsWorker:
 
     async def work(self, ctx: StepContext) -> Finished:
         ended: list[Finished] = []
-        tools: list[Tool] = [_governed(wire, spec, ctx) for wire, spec in by_wire_name(ctx.tools).items()]
+        hands = _Hands(ctx)
+        tools: list[Tool] = [_governed(wire, spec, hands) for wire, spec in by_wire_name(ctx.tools).items()]
         agent = Agent[None](
             name="worker",
             instructions=system_prompt(ctx.task),
@@ -140,21 +147,47 @@ class OpenAIAgentsWorker:
             tool_use_behavior=StopAtTools(stop_at_tool_names=[FINAL_ANSWER]),
             reset_tool_choice=False,
         )
-        said = await _run(agent, ticket_prompt(ctx.task), max_turns=ctx.task.max_steps)
-        if ended:
-            return ended[-1]
-        if said is None:
+        try:
+            said = await _run(agent, ticket_prompt(ctx.task), max_turns=ctx.task.max_steps)
+        except MaxTurnsExceeded:
             return Finished(f"No answer after {ctx.task.max_steps} steps, which is all that the role allows.", ok=False)
-        return Finished(said)
+        except (AgentsException, _GaveUp) as error:
+            return Finished(f"The model's answers could not be carried out: {error}", ok=False)
+        return ended[-1] if ended else Finished(said)
 
 
-async def _run(agent: Agent[None], text: str, *, max_turns: int) -> str | None:
+class _GaveUp(BaseException):
+    """The model wrote two calls in a row that cannot be read."""
+
+
+class _Hands:
+    """The context, with the number of unreadable calls since the last good one."""
+
+    def __init__(self, ctx: StepContext) -> None:
+        self._ctx = ctx
+        self._unreadable = 0
+
+    async def call(self, name: str, arguments: str) -> str:
+        try:
+            decoded = decode(arguments)
+        except Malformed as error:
+            self._unreadable += 1
+            if self._unreadable > 1:
+                raise _GaveUp(str(error)) from error
+            return f"[failed] {error}"
+        self._unreadable = 0
+        try:
+            return told(await self._ctx.call_tool(name, decoded))
+        except Exception as error:
+            raise Passing(error) from error
+
+
+async def _run(agent: Agent[None], text: str, *, max_turns: int) -> str:
+    """What the agent says last. Raises what the SDK raises, and what the runtime raised inside of it."""
     try:
-        result = await Runner.run(agent, text, max_turns=max_turns, run_config=RunConfig(tracing_disabled=True))
+        result = await Runner.run(agent, text, max_turns=max_turns, run_config=_CONFIG)
     except Passing as passing:
         raise passing.error from None
-    except MaxTurnsExceeded:
-        return None
     return str(result.final_output)
 
 
@@ -175,14 +208,9 @@ def _assign_tool(allowed: list[str]) -> FunctionTool:
     return _function_tool("assign_ticket", "Give the ticket to one employee.", parameters, assign)
 
 
-def _governed(wire: str, spec: ToolSpec, ctx: StepContext) -> FunctionTool:
+def _governed(wire: str, spec: ToolSpec, hands: _Hands) -> FunctionTool:
     async def call(_: ToolContext[Any], arguments: str) -> str:
-        try:
-            return told(await ctx.call_tool(spec.name, decode(arguments)))
-        except Malformed as error:
-            return f"[failed] {error}"
-        except Exception as error:
-            raise Passing(error) from error
+        return await hands.call(spec.name, arguments)
 
     return _function_tool(wire, spec.description, dict(spec.parameters), call)
 
@@ -223,7 +251,9 @@ def _response(answer: ModelAnswer, call_id: str) -> ModelResponse:
     choices: Any = answer.body["choices"]
     message = dict(choices[0]["message"])
     calls = (message.get("tool_calls") or [])[:1]
-    message["tool_calls"] = [{**call, "type": "function", "id": call.get("id") or call_id} for call in calls] or None
+    message["tool_calls"] = [
+        {"id": call_id, "type": "function", "function": call["function"]} for call in calls
+    ] or None
     said = ChatCompletionMessage.model_validate({"role": "assistant", **message})
     usage = Usage(
         requests=1,

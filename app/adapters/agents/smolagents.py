@@ -202,7 +202,7 @@ def _message(answer: Wire, call_id: str) -> ChatMessage:
     if not calls:
         return ChatMessage(role=MessageRole.ASSISTANT, content=wire["content"], raw=wire)
     name, arguments = calls[0]["function"]["name"], calls[0]["function"]["arguments"]
-    call = {"id": calls[0].get("id") or call_id, "type": "function"}
+    call = {"id": call_id, "type": "function"}
     wire["tool_calls"] = [{**call, "function": {"name": name, "arguments": arguments}}]
     readable = {**call, "function": {"name": name, "arguments": _readable(arguments)}}
     return ChatMessage(role=MessageRole.ASSISTANT, content=wire["content"], tool_calls=[readable], raw=wire)

@@ -1,0 +1,148 @@
+"""A whole ticket: what its words ask for, done one thing after the other, then reported."""
+
+from app.adapters.models.scripted.answers import described, rows
+from app.adapters.models.scripted.conversation import Conversation, File, Ticket, as_json
+from app.adapters.models.scripted.errands import asks_for_a_ticket, open_ticket, read_pages, read_texts, record_revenue
+from app.adapters.models.scripted.invoices import pay
+from app.adapters.models.scripted.language import LINK, addresses, mentions
+from app.adapters.models.scripted.letters import answer_mail
+from app.adapters.models.scripted.plans import Call, GiveUp, Plan, Say, must
+from app.adapters.models.scripted.price_lists import compare_prices
+from app.adapters.models.scripted.questions import understand
+from app.adapters.models.scripted.reports import Finding, document, file_name, letter
+from app.adapters.models.scripted.statements import sort_statement
+
+REPLY = "reply repl respond answer balas jawab"
+PAY = "pay settle bayar lunasi transfer"
+SORT = "categor kategori golong klasifik classif"
+COMPARE = "compar banding cheapest termurah"
+REVENUE = "revenue income pendapatan omzet pemasukan"
+RECORD = "record book catat bukukan"
+MAIL = "mail email send kirim e"
+REPORT = "report laporan document dokumen write tulis summar rangkum ringkas"
+NOTE = "note notes catatan"
+
+
+def carry_out(conversation: Conversation) -> Plan[Say]:
+    """Everything the ticket asks for. What was done before something failed is told with the failure."""
+    ticket = conversation.ticket
+    told: list[str] = []
+    try:
+        files = yield from _files(conversation)
+        findings = yield from _find_out(ticket, files)
+        told += [finding.sentence for finding in findings]
+        yield from _act(ticket, files, told)
+        yield from _deliver(conversation, findings, told)
+    except GiveUp as reason:
+        return Say(" ".join([*told, str(reason)]), success=False)
+    if not told:
+        return Say(_at_a_loss(ticket), success=False)
+    return Say(" ".join(told))
+
+
+def _files(conversation: Conversation) -> Plan[list[File]]:
+    ticket = conversation.ticket
+    if ticket.files or "list_inputs" not in conversation.tools:
+        return list(ticket.files)
+    content = yield from must(ticket, Call("list_inputs", {}))
+    value = as_json(content)
+    listed = value.get("inputs", value.get("files", [])) if isinstance(value, dict) else value
+    if isinstance(listed, list):
+        return [
+            File(str(item.get("name")), str(item.get("media_type", ""))) for item in listed if isinstance(item, dict)
+        ]
+    names = (line.strip("-* ").split(" (")[0].split(",")[0].strip() for line in content.splitlines())
+    return [File(name) for name in names if "." in name and " " not in name]
+
+
+def _find_out(ticket: Ticket, files: list[File]) -> Plan[list[Finding]]:
+    """What the ticket wants to know, from tables, pages and texts."""
+    tables = [file for file in files if file.is_table]
+    texts = [file for file in files if not file.is_table and not file.is_mail]
+    mails = [file for file in files if file.is_mail]
+    found: list[Finding] = []
+    if tables and mentions(ticket.text, SORT):
+        found.append((yield from sort_statement(ticket, tables[0])))
+    elif tables and mentions(ticket.text, COMPARE):
+        found.append((yield from compare_prices(ticket, tables)))
+    elif tables and not (mails and mentions(ticket.text, REPLY)):
+        found.append((yield from _ask(ticket, tables)))
+    if LINK.search(ticket.instructions):
+        found += yield from read_pages(ticket)
+    unread = texts if mentions(ticket.text, REPLY) else [*texts, *mails]
+    if unread and not mentions(ticket.text, PAY):
+        found += yield from read_texts(ticket, unread)
+    return found
+
+
+def _ask(ticket: Ticket, tables: list[File]) -> Plan[Finding]:
+    """The first table whose columns the question names."""
+    for file in tables:
+        table = described((yield from must(ticket, Call("describe_table", {"name": file.name}))), file.name)
+        question = understand(ticket.instructions, table) or understand(ticket.text, table)
+        if question is not None:
+            query = question.sql(table)
+            found = rows((yield from must(ticket, Call("query_table", {"sql": query}))))
+            names = ", ".join(f"{row[0]} ({row[1]})" for row in found.rows[:10]) if question.group else ""
+            value = names or ", ".join(found.rows[0][:1] if found.rows else ())
+            return Finding(f"{question.label}: {value or ticket.speak('no rows', 'tidak ada baris')}.", found, query)
+    raise GiveUp(
+        ticket.speak(
+            "I cannot tell which column of the table is asked for.", "Tidak jelas kolom tabel mana yang ditanyakan."
+        )
+    )
+
+
+def _act(ticket: Ticket, files: list[File], told: list[str]) -> Plan[None]:
+    tables = [file for file in files if file.is_table]
+    mails = [file for file in files if file.is_mail]
+    if mails and mentions(ticket.text, REPLY):
+        told.append((yield from answer_mail(ticket, mails[0], tables[0] if tables else None)))
+    if mentions(ticket.text, PAY) and not mentions(ticket.text, SORT):
+        told.append((yield from pay(ticket, [file for file in files if not file.is_table])))
+    if mentions(ticket.text, REVENUE) and mentions(ticket.text, RECORD):
+        told.append((yield from record_revenue(ticket)))
+    if asks_for_a_ticket(ticket):
+        told.append((yield from open_ticket(ticket)))
+
+
+def _deliver(conversation: Conversation, findings: list[Finding], told: list[str]) -> Plan[None]:
+    """The document, the mail and the note that the ticket wants of what was found."""
+    ticket = conversation.ticket
+    recipients = addresses(ticket.text) if mentions(ticket.text, MAIL) else []
+    attached: list[str] = []
+    tabular = any(finding.rows is not None for finding in findings)
+    if findings and "write_document" in conversation.tools and (tabular or mentions(ticket.text, REPORT)):
+        name = file_name(ticket, "report")
+        written = {"name": name, "media_type": "text/markdown", "content": document(ticket, findings)}
+        yield from must(ticket, Call("write_document", dict(written)))
+        told.append(ticket.speak(f"Report written: {name}.", f"Laporan ditulis: {name}."))
+        attached.append(name)
+    if recipients and findings:
+        yield from _mail(conversation, recipients, findings, attached)
+        told.append(ticket.speak(f"Mailed to {', '.join(recipients)}.", f"Dikirim ke {', '.join(recipients)}."))
+    if told and "write_note" in conversation.tools and mentions(ticket.text, NOTE):
+        yield from must(ticket, Call("write_note", {"text": " ".join(told)}))
+
+
+def _mail(
+    conversation: Conversation, recipients: list[str], findings: list[Finding], attached: list[str]
+) -> Plan[None]:
+    ticket = conversation.ticket
+    arguments: dict[str, object] = {
+        "to": recipients,
+        "subject": ticket.title or ticket.speak("Report", "Laporan"),
+        "body": letter(ticket, findings),
+    }
+    if attached and "attachments" in conversation.tools.get("send_email", {}).get("properties", {}):
+        arguments["attachments"] = attached
+    yield from must(ticket, Call("send_email", arguments))
+
+
+def _at_a_loss(ticket: Ticket) -> str:
+    return ticket.speak(
+        "The scripted model found nothing in this ticket that its rules know. Bind the role to a real model, or write "
+        "a procedure for it.",
+        "Model skrip tidak menemukan hal yang dikenal aturannya dalam tiket ini. Pasang model sungguhan pada peran "
+        "ini, atau tuliskan prosedurnya.",
+    )
