@@ -1,6 +1,8 @@
 """Calls as the runtime would make them, for tests of single tools."""
 
 import hashlib
+import socket
+from collections.abc import Mapping
 from uuid import UUID
 
 from app.canon.errors import NotFound
@@ -30,12 +32,20 @@ class HeldFiles:
 
 def call(
     files: dict[str, tuple[str, bytes]] | HeldFiles | None = None,
+    arguments: Mapping[str, object] | None = None,
     /,
     *,
     key: str = "run:7",
     egress_hosts: tuple[str, ...] = (),
-    **arguments: object,
+    **more: object,
 ) -> ToolCall:
     """One allowed call with these arguments over these files (`name: (media type, bytes)`)."""
     held = files if isinstance(files, HeldFiles) else HeldFiles(files or {})
-    return ToolCall(key, TENANT, new_id(), 7, arguments, held, egress_hosts)
+    return ToolCall(key, TENANT, new_id(), 7, {**(arguments or {}), **more}, held, egress_hosts)
+
+
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

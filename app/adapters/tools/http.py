@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from app.adapters.tools.page_text import page_text
-from app.adapters.tools.wording import text_argument
+from app.adapters.tools.wording import storable, text_argument
 from app.canon.addresses import link_of
 from app.canon.canonical_json import NotCanonical, exact
 from app.canon.destinations import host_allowed
@@ -256,7 +256,7 @@ def _text(answer: Answer, media_type: str) -> str:
         text = answer.body.decode(charset or "utf-8")
     except (LookupError, UnicodeDecodeError):
         text = answer.body.decode("utf-8", "replace")
-    return page_text(text) if media_type == "text/html" else text
+    return storable(page_text(text) if media_type == "text/html" else text)
 
 
 def _json(answer: Answer, media_type: str) -> object:

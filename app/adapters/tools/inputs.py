@@ -8,7 +8,7 @@ import msgspec
 from app.adapters.tools.mail_files import is_mail, opened_mail, part_of
 from app.adapters.tools.page_text import page_text
 from app.adapters.tools.table import tables_of
-from app.adapters.tools.wording import decoded, text_argument
+from app.adapters.tools.wording import decoded, storable, text_argument
 from app.canon.errors import NotFound
 from app.canon.tool import InputFile, ToolCall, ToolFailed, ToolResult, ToolSpec
 from app.canon.vocabulary import Risk
@@ -111,7 +111,7 @@ def _read(file: InputFile, part: str | None, content: bytes) -> ToolResult:
         b"\0" in content[:8192] and not content.startswith((b"\xff\xfe", b"\xfe\xff"))
     ):
         raise ToolFailed(_no_text(file))
-    text = decoded(content)
+    text = storable(decoded(content))
     if "html" in file.media_type or file.name.lower().endswith((".html", ".htm")):
         text = page_text(text)
     if tables_of((file,)):

@@ -6,7 +6,7 @@ from email.message import EmailMessage, MIMEPart
 import msgspec
 
 from app.adapters.tools.page_text import page_text
-from app.adapters.tools.wording import decoded
+from app.adapters.tools.wording import decoded, storable
 from app.canon.tool import InputFile, ToolFailed
 
 
@@ -80,7 +80,7 @@ def _message(content: bytes) -> EmailMessage:
 
 def _header(message: EmailMessage, name: str) -> str:
     try:
-        return " ".join(str(message.get(name, "")).split())
+        return storable(" ".join(str(message.get(name, "")).split()))
     except (ValueError, LookupError, AttributeError, TypeError):
         return ""
 
@@ -100,11 +100,11 @@ def _body(message: EmailMessage) -> str:
         text = payload.decode(charset) if charset else decoded(payload)
     except (LookupError, UnicodeDecodeError):
         text = decoded(payload)
-    return page_text(text) if part.get_content_type() == "text/html" else text.strip()
+    return storable(page_text(text) if part.get_content_type() == "text/html" else text.strip())
 
 
 def _attachments(message: EmailMessage) -> list[tuple[str, MIMEPart]]:
     found: list[tuple[str, MIMEPart]] = []
     for index, part in enumerate(message.iter_attachments(), start=1):
-        found.append((part.get_filename() or f"part-{index}", part))
+        found.append((storable(part.get_filename() or f"part-{index}"), part))
     return found

@@ -220,7 +220,9 @@ def _query(connection: duckdb.DuckDBPyConnection, sql: str, rows: int) -> dict[s
 
 def _value(value: object) -> object:
     """Exact JSON: whole numbers within 2**53 as they are, other numbers as decimal strings, times as ISO 8601."""
-    if value is None or isinstance(value, bool | str):
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         return value if abs(value) <= EXACT else str(value)

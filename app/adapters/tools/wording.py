@@ -35,6 +35,15 @@ def decoded(content: bytes) -> str:
         return content.decode("cp1252", "replace")
 
 
+def storable(text: str) -> str:
+    """The text without what no ledger can hold: NUL and lone surrogates become the replacement sign."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if _odd(text) else text
+
+
+def _odd(text: str) -> bool:
+    return "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """RFC 4180 with plain line ends; null is empty."""
     out = io.StringIO()
