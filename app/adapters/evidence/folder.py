@@ -47,8 +47,6 @@ class FolderStore:
         stored = StoredObject(key, len(content), hashlib.sha256(content).hexdigest(), media_type)
         try:
             self._publish(stored, content)
-        except FileExistsError as error:
-            raise AlreadyStored(key) from error
         except OSError as error:
             raise StoreUnavailable(f"{self._tree}: {error.strerror or error}") from error
         return stored
@@ -58,7 +56,7 @@ class FolderStore:
         written = self._write(content)
         try:
             _make(place.parent)
-            os.link(written, place)
+            _link(written, place)
         finally:
             written.unlink()
         _sync(place.parent)
@@ -106,6 +104,13 @@ class FolderStore:
             raise NotStored(str(place.relative_to(self._tree))) from error
         except OSError as error:
             raise StoreUnavailable(f"{place}: {error.strerror or error}") from error
+
+
+def _link(written: Path, place: Path) -> None:
+    try:
+        os.link(written, place)
+    except FileExistsError as error:
+        raise AlreadyStored(place.name) from error
 
 
 def _make(folder: Path) -> None:
