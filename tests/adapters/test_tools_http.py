@@ -118,11 +118,11 @@ async def test_a_name_is_looked_up_once_so_it_cannot_be_bound_anew(site: Site) -
     loop = asyncio.get_running_loop()
     look_up = loop.getaddrinfo
 
-    async def rebinding(host: object, port: object, **more: Any) -> Any:
+    async def rebinding(host: object, port: Any, **more: Any) -> Any:
         asked.append(host)
-        return await look_up("127.0.0.1" if asked.count("shop.test") == 1 else "127.0.0.9", port, **more)  # type: ignore[call-overload]
+        return await look_up("127.0.0.1" if asked.count("shop.test") == 1 else "127.0.0.9", port, **more)
 
-    loop.getaddrinfo = rebinding  # type: ignore[method-assign, assignment]
+    loop.getaddrinfo = rebinding  # type: ignore[method-assign]
     tool = HttpGetTool((f"shop.test:{site.port}",))
     result = await tool.perform(call(egress_hosts=("shop.test",), url=f"http://shop.test:{site.port}/"))
     assert result.content.startswith("HTTP 200")
