@@ -158,7 +158,7 @@ def _for_app(settings: Settings, more: Mapping[str, str] | None = None) -> Envir
 def _environment(settings: Settings, url: Callable[[Settings], str], more: Mapping[str, str]) -> Mapping[str, str]:
     """The administrator's address stays with the supervisor: a child gets the one of its own role."""
     own = {"DATABASE_URL": url(settings)} if settings.database_url else {}
-    return os.environ | own | more
+    return {**os.environ, **own, **more}
 
 
 def _free_port() -> int:
