@@ -160,3 +160,9 @@ async def _serve(sealer: Sealer, store: EvidenceStore) -> None:
         await sealer.run()
     finally:
         await store.close()
+
+
+if __name__ == "__main__":
+    from app.settings import read
+
+    sys.exit(serve(read()))

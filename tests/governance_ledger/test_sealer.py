@@ -1,0 +1,199 @@
+"""The sealer process: alone in charge, taken over when it dies, back by itself when the database was away."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app import auth
+from app.adapters.evidence.folder import FolderStore
+from app.governance_ledger import Event, append, keep_evidence
+from app.governance_ledger.notes import object_key
+from app.governance_ledger.notes import verify as verify_note
+from app.own_postgres import create_database, running
+from app.own_postgres import url as embedded_url
+from app.postgres import Database
+from app.sealer import Sealer
+from db.migrate import migrate
+from tests.governance_ledger.ledgers import KEY, TENANT, record, verify
+
+SEALED = "SELECT count(*) FROM governance_ledger.ledger_seals WHERE tenant_id = $1"
+PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'flr sealer' AND datname = current_database()"
+
+
+async def until(what: Callable[[], Awaitable[object]], *, seconds: float = 10) -> float:
+    """Wait until it is true; how many seconds that took."""
+    begun = time.monotonic()
+    while not await what():
+        assert time.monotonic() - begun < seconds, "too long"
+        await asyncio.sleep(0.02)
+    return time.monotonic() - begun
+
+
+@asynccontextmanager
+async def sealing(dsn: str, store: FolderStore) -> AsyncIterator[Sealer]:
+    sealer = Sealer(dsn, KEY, store)
+    task = asyncio.create_task(sealer.run())
+    try:
+        yield sealer
+    finally:
+        sealer.close()
+        await asyncio.wait_for(task, 5)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "evidence")
+
+
+async def test_it_seals_signs_and_moves_by_itself(
+    database: Database, sealer_dsn: str, superuser: asyncpg.Connection, store: FolderStore
+) -> None:
+    async with sealing(sealer_dsn, store) as sealer:
+        await sealer.leading.wait()
+        async with database.transaction(TENANT) as tx:
+            ref = await keep_evidence(tx, b"proof", media_type="text/plain", name="proof.txt")
+            await append(tx, Event(type="tool.done", actor="worker:1", evidence=(ref,)))
+        assert await until(lambda: superuser.fetchval(SEALED, TENANT)) < 1
+
+        async def kept() -> bool:
+            report = await verify(database, full=True, store=store)
+            return report.checkpoint is not None and not await superuser.fetchval(
+                "SELECT count(*) FROM governance_ledger.evidence_spool"
+            )
+
+        await until(kept)
+    assert await store.get(ref.key) == b"proof"
+    note = (await store.get(object_key(TENANT, 1))).decode()
+    assert verify_note(note, TENANT, KEY.raw_public).size == 1
+
+
+async def test_it_seals_what_is_there_before_it_ends(
+    database: Database, sealer_dsn: str, superuser: asyncpg.Connection, store: FolderStore
+) -> None:
+    async with sealing(sealer_dsn, store) as sealer:
+        await sealer.leading.wait()
+        await record(database, 3)
+    assert await superuser.fetchval(SEALED, TENANT) == 3
+
+
+async def test_of_two_one_seals_and_the_other_takes_over_within_two_seconds(
+    database: Database, sealer_dsn: str, superuser: asyncpg.Connection, store: FolderStore
+) -> None:
+    async with sealing(sealer_dsn, store) as first:
+        await first.leading.wait()
+        async with sealing(sealer_dsn, store) as second:
+            await asyncio.sleep(0.7)
+            assert not second.leading.is_set()
+            first.close()
+            await record(database, 2)
+            assert await until(second.leading.wait) < 2
+            await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 2", TENANT))
+
+
+async def test_it_comes_back_when_its_connections_are_cut(
+    database: Database, sealer_dsn: str, superuser: asyncpg.Connection, store: FolderStore
+) -> None:
+    async with sealing(sealer_dsn, store) as sealer:
+        await sealer.leading.wait()
+        for round_number in range(1, 4):
+            await superuser.execute(f"SELECT pg_terminate_backend(pid) FROM ({PIDS}) cut")
+            await record(database, 1)
+            await until(lambda wanted=round_number: superuser.fetchval(f"SELECT ({SEALED}) = {wanted}", TENANT))  # type: ignore[misc]
+    assert (await verify(database, full=True)).ok
+
+
+async def test_a_store_that_is_away_does_not_stop_the_seals(
+    database: Database, sealer_dsn: str, superuser: asyncpg.Connection, tmp_path: Path
+) -> None:
+    (tmp_path / "gone").write_text("")
+    async with sealing(sealer_dsn, FolderStore(tmp_path / "gone")) as sealer:
+        await sealer.leading.wait()
+        async with database.transaction(TENANT) as tx:
+            await keep_evidence(tx, b"proof", media_type="text/plain", name="x")
+        await asyncio.sleep(0.5)
+        await record(database, 1)
+        assert await until(lambda: superuser.fetchval(SEALED, TENANT)) < 1
+        assert sealer.leading.is_set()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a key, that the database's own account may enter."""
+    tmp_path.chmod(0o755)
+    auth.ensure_keys(tmp_path / "keys", "seal")
+    return tmp_path
+
+
+async def test_the_process_ends_cleanly_when_told_to(
+    database: Database, sealer_dsn: str, superuser: asyncpg.Connection, home: Path
+) -> None:
+    environment = os.environ | {"FLR_HOME": str(home), "DATABASE_URL": sealer_dsn}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.sealer", env=environment, stderr=subprocess.PIPE
+    )
+    try:
+        await record(database, 1)
+        await until(lambda: superuser.fetchval(SEALED, TENANT))
+        process.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(process.communicate(), 10)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 0, said
+
+
+def test_without_a_key_it_says_what_to_do(tmp_path: Path) -> None:
+    environment = os.environ | {"FLR_HOME": str(tmp_path), "DATABASE_URL": "postgresql://flr_sealer@localhost/x"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "app.sealer"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 78
+    assert "flr migrate" in ended.stderr
+
+
+async def test_a_server_killed_under_load_loses_no_acknowledged_event(home: Path) -> None:
+    kept: set[str] = set()
+    stop = asyncio.Event()
+
+    async def write(database: Database) -> None:
+        while not stop.is_set():
+            try:
+                async with database.transaction(TENANT) as tx:
+                    receipt = await append(tx, Event(type="x.load", actor="system"))
+                kept.add(str(receipt.event_id))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                await asyncio.sleep(0.05)
+
+    with running(home) as server:
+        await create_database(home)
+        await migrate(embedded_url(home, "postgres"))
+        async with sealing(embedded_url(home, "flr_sealer"), FolderStore(home / "evidence")) as sealer:
+            await sealer.leading.wait()
+            async with Database(embedded_url(home, "flr_app")) as database:
+                writers = [asyncio.create_task(write(database)) for _ in range(4)]
+                await asyncio.sleep(1)
+                pid = int((server.place.data / "postmaster.pid").read_text().split()[0])
+                os.kill(pid, signal.SIGQUIT)
+                await asyncio.sleep(0.5)
+                stop.set()
+                await asyncio.gather(*writers)
+                database.pool.terminate()
+    assert len(kept) > 20
+    with running(home):
+        async with sealing(embedded_url(home, "flr_sealer"), FolderStore(home / "evidence")) as sealer:
+            await sealer.leading.wait()
+            await asyncio.sleep(0.2)
+        async with Database(embedded_url(home, "flr_app")) as database, database.transaction(TENANT) as tx:
+            found = await tx.connection.fetch("SELECT event_id::text FROM governance_ledger.governance_events")
+            report = await verify(database, full=True)
+    assert kept <= {row["event_id"] for row in found}
+    assert (report.ok, report.to_seq, report.unsealed.count) == (True, len(found), 0), report.first_break
