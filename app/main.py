@@ -25,6 +25,7 @@ from litestar.middleware.authentication import AbstractAuthenticationMiddleware,
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app import auth, problems
@@ -114,12 +115,24 @@ async def readyz(state: State) -> dict[str, str]:
     return {"status": "ready"}
 
 
+class Metrics(PrometheusController):
+    """Requests by route and status, for Prometheus."""
+
+    path = "/metrics"
+    include_in_schema = False
+    opt = {"exclude_from_auth": True}  # noqa: RUF012 - Litestar reads it as it is
+    openmetrics_format = True
+
+
 @get("/.well-known/jwks.json", exclude_from_auth=True, summary="Public keys (RFC 7517)", tags=["operations"])
 async def jwks(state: State) -> dict[str, list[dict[str, str]]]:
     settings: Settings = state.settings
     seals = auth.load_public_keys(settings.keys, "seal")
     sealing = [auth.public_jwk(kid, public, "seal") for kid, public in seals.items()]
     return {"keys": [*state.tokens.ring.jwks(), *state.approval_tokens.keys.jwks(), *sealing]}
+
+
+_METERED = PrometheusConfig(app_name="flr", prefix="flr", group_path=True).middleware
 
 
 def _openapi() -> OpenAPIConfig:
@@ -157,7 +170,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
     )
     api = Router(API, route_handlers=[*_api_routes()])
     return Litestar(
-        route_handlers=[healthz, readyz, jwks, api, *ledger_http.FILE_ROUTES, *console_http.PAGE_ROUTES],
+        route_handlers=[healthz, readyz, jwks, Metrics, api, *ledger_http.FILE_ROUTES, *console_http.PAGE_ROUTES],
         middleware=[DefineMiddleware(Authentication), bind, idempotency.edge],
         dependencies={"tx": Provide(provide_tx)},
         exception_handlers={**problems.HANDLERS, **idempotency.HANDLERS},
