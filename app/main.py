@@ -171,7 +171,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
     api = Router(API, route_handlers=[*_api_routes()])
     return Litestar(
         route_handlers=[healthz, readyz, jwks, Metrics, api, *ledger_http.FILE_ROUTES, *console_http.PAGE_ROUTES],
-        middleware=[DefineMiddleware(Authentication), bind, idempotency.edge],
+        middleware=[_METERED, DefineMiddleware(Authentication), bind, idempotency.edge],
         dependencies={"tx": Provide(provide_tx)},
         exception_handlers={**problems.HANDLERS, **idempotency.HANDLERS},
         after_request=idempotency.remember,
