@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -118,8 +118,6 @@ class OpenAICompatible:
 
     def _answer(self, request: ModelRequest, response: httpx.Response) -> ModelAnswer:
         body = _decoded(response)
-        if not _has_message(body):
-            raise _Again("the answer holds no message")
         usage = body.get("usage") or {}
         input_tokens = _count(usage.get("prompt_tokens"), _most_input_tokens(request))
         output_tokens = _count(usage.get("completion_tokens"), _most_output_tokens(request))
@@ -158,18 +156,35 @@ def _count(value: object, otherwise: int) -> int:
 
 
 def _decoded(response: httpx.Response) -> dict[str, Any]:
+    """The answer's body with its first message in the usual form."""
     try:
         body = response.json()
-    except ValueError as error:
-        raise _Again("the answer is not JSON") from error
-    return body if isinstance(body, dict) else {}
+        choices = body["choices"]
+        message = choices[0]["message"]
+        choices[0]["message"] = _tidy(message)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise _Again("the answer holds no message that can be read") from error
+    return cast(dict[str, Any], body)
 
 
-def _has_message(body: Mapping[str, Any]) -> bool:
-    choices = body.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return False
-    return isinstance(choices[0].get("message"), dict)
+def _tidy(message: dict[str, Any]) -> dict[str, Any]:
+    """Text as one string, arguments as JSON text: some endpoints send parts and objects."""
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content)
+    tidy = {**message, "role": "assistant", "content": content}
+    calls = message.get("tool_calls")
+    if calls:
+        tidy["tool_calls"] = [_tidy_call(call) for call in calls]
+    return tidy
+
+
+def _tidy_call(call: dict[str, Any]) -> dict[str, Any]:
+    name, arguments = call["function"]["name"], call["function"].get("arguments", "{}")
+    if not isinstance(name, str):
+        raise TypeError("a tool has a name")
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return {"id": str(call.get("id") or ""), "type": "function", "function": {"name": name, "arguments": text}}
 
 
 def _wait_seconds(attempt: int, asked: float | None) -> float:

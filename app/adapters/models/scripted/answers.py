@@ -9,18 +9,18 @@ from typing import Any
 import msgspec
 
 from app.adapters.models.scripted.conversation import as_json
-from app.adapters.models.scripted.language import concept, word_set, words_of
+from app.adapters.models.scripted.language import concept, words_of
 
 _NUMERIC = re.compile(r"(?i)^(?:u?(?:tiny|small|big|huge)?int(?:eger)?\d*|double|float\d?|real|decimal.*|numeric.*)$")
+_TYPES = (
+    "BIGINT|INTEGER|SMALLINT|TINYINT|HUGEINT|UBIGINT|UINTEGER|INT64|INT32|INT|DOUBLE|FLOAT|REAL|DECIMAL|NUMERIC|"
+    "VARCHAR|TEXT|STRING|DATE|TIMESTAMP|TIME|BOOLEAN"
+)
 _COLUMN_LINE = re.compile(
-    r"""^[\s|*-]*["`]?(?P<name>\w[\w .()/%-]*?)["`]?\s*[\s|:,(]\s*(?P<type>[A-Za-z]+(?:\([\d, ]+\))?)\b"""
+    rf"""^[\s|*-]*["`]?(?P<name>\w[^|"`]*?)["`]?\s*[\s|:,(]\s*(?P<type>(?:{_TYPES})(?:\([\d, ]+\))?)(?![\w(])"""
 )
 _COUNT_LINE = re.compile(r"\(.* rows(?: shown)?\)")
 _TABLE_NAME = re.compile(r"""(?i)\btab(?:le|el)\b\s*:?\s*["`]?(?P<name>[A-Za-z_]\w*)["`]?""")
-_TYPES = word_set(
-    "BIGINT INTEGER SMALLINT TINYINT HUGEINT UBIGINT UINTEGER INT INT64 INT32 DOUBLE FLOAT REAL DECIMAL "
-    "NUMERIC VARCHAR TEXT STRING DATE TIME TIMESTAMP BOOLEAN"
-)
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -94,11 +94,7 @@ def _json_columns(value: Any) -> list[Column]:
 
 def _text_columns(content: str) -> list[Column]:
     found = (_COLUMN_LINE.match(line) for line in content.splitlines())
-    return [
-        Column(match["name"].strip(), match["type"])
-        for match in found
-        if match and match["type"].split("(")[0].upper() in _TYPES
-    ]
+    return [Column(match["name"].strip(), match["type"]) for match in found if match]
 
 
 def rows(content: str) -> Rows:

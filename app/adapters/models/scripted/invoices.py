@@ -17,8 +17,8 @@ _TOTALS = (
     r"total|jumlah|tagihan|nominal|sebesar|amount",
 )
 _ACCOUNT = re.compile(
-    r"(?im)(?:no\.?\s*rek(?:ening)?|nomor rekening|rekening|rek\.|account(?: no\.?| number)?|iban|a/c)\s*[:#.]?\s*"
-    r"(?P<account>(?:[A-Z]{2,12}\s+)?[A-Z]{0,4}\d[\dA-Z -]{4,33})"
+    r"(?i:no\.?\s*rek(?:ening)?|nomor rekening|rekening|rek\.|account(?: no\.?| number)?|iban|a/c)\s*[:#.]?\s*"
+    r"(?P<account>(?:[A-Z][A-Za-z]*\s+){0,3}[A-Z]{0,4}\d[\dA-Z]*(?:[ -]\d[\dA-Z]*)*)"
 )
 _PAYEE = re.compile(
     r"(?im)(?:\ba\.?/?n\.?|atas nama|payee|beneficiary|penerima|account name|pay to|in favou?r of)"

@@ -111,12 +111,12 @@ def concept(word: str) -> str:
         return _CONCEPTS[word]
     if len(word) > 4 and word.endswith("ies"):
         return f"{word[:-3]}y"
-    singular = word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    singular = word[:-1] if len(word) > 3 and re.search(r"[^siu]s$", word) else word
     return _CONCEPTS.get(singular, singular)
 
 
 def number_of(word: str) -> int | None:
-    return int(word) if word.isdigit() else NUMBERS.get(word)
+    return int(word) if word.isdecimal() and len(word) < 10 else NUMBERS.get(word)
 
 
 def is_indonesian(text: str) -> bool:

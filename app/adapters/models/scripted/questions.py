@@ -175,7 +175,7 @@ def _year(words: Sequence[str]) -> int | None:
 
 
 def _values(text: str, table: Described) -> Iterator[tuple[str, str]]:
-    """`origin JFK`, `carrier = "UA"`, `from JFK`: a column's word and a code in capitals or quotes."""
+    """`origin ABC`, `carrier = "AB"`, `from ABC`: a column's word and a code in capitals or quotes."""
     pattern = r"\b{word}s?\s*(?:is|=|equals|adalah|:)?\s*(?:['\"“]([^'\"”]+)['\"”]|([A-Z][A-Z0-9]{{1,5}})\b)"
     for column in table.columns:
         if column.is_number or len(column.concepts) != 1:

@@ -1,5 +1,7 @@
 """A whole ticket: what its words ask for, done one thing after the other, then reported."""
 
+import re
+
 from app.adapters.models.scripted.answers import described, rows
 from app.adapters.models.scripted.conversation import Conversation, File, Ticket, as_json
 from app.adapters.models.scripted.errands import asks_for_a_ticket, open_ticket, read_pages, read_texts, record_revenue
@@ -42,7 +44,7 @@ def carry_out(conversation: Conversation) -> Plan[Say]:
 
 def _files(conversation: Conversation) -> Plan[list[File]]:
     ticket = conversation.ticket
-    if ticket.files or "list_inputs" not in conversation.tools:
+    if ticket.title or ticket.files or "list_inputs" not in conversation.tools:
         return list(ticket.files)
     content = yield from must(ticket, Call("list_inputs", {}))
     value = as_json(content)
@@ -51,8 +53,8 @@ def _files(conversation: Conversation) -> Plan[list[File]]:
         return [
             File(str(item.get("name")), str(item.get("media_type", ""))) for item in listed if isinstance(item, dict)
         ]
-    names = (line.strip("-* ").split(" (")[0].split(",")[0].strip() for line in content.splitlines())
-    return [File(name) for name in names if "." in name and " " not in name]
+    found = (re.match(r"[-* ]*(?P<name>\S.*?) \((?P<media_type>[^,()]+),", line) for line in content.splitlines())
+    return [File(match["name"], match["media_type"]) for match in found if match]
 
 
 def _find_out(ticket: Ticket, files: list[File]) -> Plan[list[Finding]]:
