@@ -1,6 +1,7 @@
 """Messages: queued with the state change, delivered at least once, counted, retried, buried."""
 
 import asyncio
+import inspect
 import os
 import signal
 import subprocess
@@ -37,7 +38,7 @@ async def consuming(dsn: str, handlers: dict[str, Handler], **settings: Any) -> 
 async def until(what: Any, seconds: float = 15) -> None:
     """Wait for `what()` to be true: other processes and the database raise no event here."""
     async with asyncio.timeout(seconds):
-        while not (await what() if asyncio.iscoroutinefunction(what) else what()):  # noqa: ASYNC110
+        while not (await what() if inspect.iscoroutinefunction(what) else what()):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
