@@ -23,6 +23,7 @@ Language = Literal["id", "en"]
 Texts = dict[str, str]
 
 MOST_PLACES = 4
+UNKNOWN_DAYS = 30
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -81,31 +82,42 @@ def act_parts(proposal: Proposal, contract: Contract) -> dict[str, object]:
 
 
 def unknown_outcome_card(
-    proposal: Proposal, contract: Contract, money: Money | None, setting: Setting, why: str
+    name: str,
+    arguments: Mapping[str, object],
+    tool: ToolSpec | None,
+    *,
+    contract: Contract,
+    money: Money | None,
+    setting: Setting,
+    why: str,
 ) -> NewApproval:
     """The question whether a call happened whose answer was lost. Approve: it happened. Reject: it did not."""
-    expires_at = clock.now() + timedelta(days=30)
-    places = _places(proposal.tool, proposal.arguments)
+    expires_at = clock.now() + timedelta(days=UNKNOWN_DAYS)
+    places = {"en": "", "id": ""} if tool is None else _places(tool, arguments)
+    worker = contract.terms.name
     payload = {
         **_empty(),
-        **act_parts(proposal, contract),
         "kind": "unknown_outcome",
+        "role": _role(contract),
+        "tool": {"name": name, "schema_hash": None if tool is None else tool.schema_hash},
+        "arguments": dict(arguments),
+        "policy": contract.digest,
         "ticket": _ticket(setting.ticket),
         "money": _money(money),
         "tier": str(Tier.R1),
         "reason": why,
         "expires_at": _instant(expires_at),
         "text": {
-            "en": f"Did this happen? {contract.terms.name} called {proposal.tool.name}{places['en']} and the answer was "
-            "lost. Approve if it happened, reject if it did not. It is not tried again by itself.",
-            "id": f"Apakah ini terjadi? {contract.terms.name} memanggil {proposal.tool.name}{places['id']} dan jawabannya "
-            "hilang. Setujui jika sudah terjadi, tolak jika tidak. Panggilan tidak diulang sendiri.",
+            "en": f"Did this happen? {worker} called {name}{places['en']} and the answer was lost. Approve if it "
+            "happened, reject if it did not. It is not tried again by itself.",
+            "id": f"Apakah ini terjadi? {worker} memanggil {name}{places['id']} dan jawabannya hilang. Setujui jika "
+            "sudah terjadi, tolak jika tidak. Panggilan tidak diulang sendiri.",
         },
     }
     return NewApproval(
         kind="unknown_outcome",
         tier=Tier.R1,
-        act_digest=digest(["unknown_outcome", str(setting.run_id), setting.step, proposal.act_digest]),
+        act_digest=digest(["unknown_outcome", str(setting.run_id), setting.step]),
         payload=payload,
         expires_at=expires_at,
         undo_seconds=setting.undo_seconds,
@@ -113,9 +125,9 @@ def unknown_outcome_card(
         ticket_id=setting.ticket.id,
         run_id=setting.run_id,
         step=setting.step,
-        role_id=proposal.role_id,
+        role_id=contract.role_id,
         role_version=contract.version,
-        tool=proposal.tool.name,
+        tool=name,
         money=money,
     )
 

@@ -35,8 +35,15 @@ class Surroundings(msgspec.Struct, frozen=True):
     ticket: Ticket
     zone: str
     files: dict[InputFile, str]
+    texts: dict[str, str]
     steps: tuple[Step, ...]
     store: EvidenceStore
+
+    async def text(self, tx: Transaction, key: str) -> str:
+        """A file's text; read once while the run is driven."""
+        if key not in self.texts:
+            self.texts[key] = await text_of(tx, self.store, key)
+        return self.texts[key]
 
 
 async def judge(tx: Transaction, proposal: Proposal, contract: Contract, around: Surroundings) -> Judged:
@@ -98,19 +105,16 @@ async def _trusted(tx: Transaction, terms: Terms, around: Surroundings) -> Trust
     ticket = around.ticket
     parties = tuple(party.address for party in await known_parties(tx))
     role = f"{terms.job_description}\n{_written_procedure(terms)}"
+    files = tuple([await around.text(tx, key) for file, key in around.files.items() if file.trusted])
     if not ticket.founder_wrote:
-        return Trusted("", {}, role, parties)
-    files = tuple([await text_of(tx, around.store, key) for file, key in around.files.items() if file.trusted])
+        return Trusted("", {}, role, parties, files)
     return Trusted(f"{ticket.title}\n{ticket.instructions}", ticket.fields, role, parties, files)
 
 
 def _written_procedure(terms: Terms) -> str:
     """The procedure's own words: the founder signed them with the role."""
-    return "\n".join(text for step in terms.engine.procedure for path in step.arguments for text in _texts(step, path))
-
-
-def _texts(step: object, path: str) -> list[str]:
-    return texts_at(getattr(step, "arguments", {}), path)
+    steps = terms.engine.procedure
+    return "\n".join(text for step in steps for name in step.arguments for text in texts_at(step.arguments, name))
 
 
 def readings_of(steps: tuple[Step, ...]) -> tuple[Reading, ...]:
@@ -131,6 +135,4 @@ def _told(step: Step) -> str:
 
 async def _attached(tx: Transaction, proposal: Proposal, around: Surroundings) -> dict[str, str]:
     names = {name for path in proposal.tool.attachments for name in texts_at(proposal.arguments, path)}
-    return {
-        file.name: await text_of(tx, around.store, key) for file, key in around.files.items() if file.name in names
-    }
+    return {file.name: await around.text(tx, key) for file, key in around.files.items() if file.name in names}

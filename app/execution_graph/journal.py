@@ -52,6 +52,7 @@ class Journal:
     def __init__(self, lease: Lease, steps: tuple[Step, ...]) -> None:
         self.lease = lease
         self._steps = {step.step: step for step in steps}
+        self._written: list[Step] = []
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -68,6 +69,13 @@ class Journal:
         if step is not None and step.request_digest != asked.digest:
             raise Diverged(asked.step, difference(step, asked))
         return step
+
+    def holds(self, number: int) -> bool:
+        return number in self._steps
+
+    def count(self, kind: StepKind) -> int:
+        """How many steps of a kind the worker has taken; routing does not count."""
+        return sum(step.kind == kind and step.beat == "act" for step in self._steps.values())
 
     def repeats(self, asked: Asked) -> int:
         """How many tool steps in a row, up to now, asked for exactly the same."""
@@ -87,12 +95,24 @@ class Journal:
             raise Halt("fenced")
         return status
 
-    async def write(self, tx: Transaction, step: Step) -> Step:
-        """Record `step` in a fenced transaction; call `remember` with what this gives once it has committed."""
-        return await store.write_step(tx, self.lease, step)
+    async def fence_running(self, tx: Transaction) -> None:
+        """The same, for what only a running run may do: raises `Halt` with its status when it is anything else."""
+        status = await self.fence(tx)
+        if status != "running":
+            raise Halt(status)
 
-    def remember(self, step: Step) -> None:
-        self._steps[step.step] = step
+    async def write(self, tx: Transaction, step: Step) -> Step:
+        """Record `step` in a fenced transaction. It counts after `keep`, once the transaction has committed."""
+        written = await store.write_step(tx, self.lease, step)
+        self._written.append(written)
+        return written
+
+    def keep(self) -> None:
+        self._steps |= {step.step: step for step in self._written}
+        self._written.clear()
+
+    def forget(self) -> None:
+        self._written.clear()
 
 
 def new_step(

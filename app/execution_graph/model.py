@@ -23,12 +23,14 @@ BeatName: TypeAlias = Literal["route", "act"]
 OPEN: frozenset[RunStatus] = frozenset({"queued", "running", "held", "paused"})
 ENDINGS: frozenset[RunStatus] = frozenset({"done", "returned", "refused", "failed", "cancelled", "diverged"})
 
+_ENDED: frozenset[RunStatus] = frozenset()
+
 NEXT: Mapping[RunStatus, frozenset[RunStatus]] = {
-    "queued": frozenset({"running", "held", "paused"}) | ENDINGS,
-    "running": frozenset({"queued", "held", "paused"}) | ENDINGS,
-    "held": frozenset({"queued", "running", "paused"}) | ENDINGS,
-    "paused": frozenset({"queued", "running", "held"}) | ENDINGS,
-    **dict.fromkeys(ENDINGS, frozenset()),
+    "queued": ENDINGS | {"running", "held", "paused"},
+    "running": ENDINGS | {"queued", "held", "paused"},
+    "held": ENDINGS | {"queued", "running", "paused"},
+    "paused": ENDINGS | {"queued", "running", "held"},
+    **dict.fromkeys(ENDINGS, _ENDED),
 }
 
 

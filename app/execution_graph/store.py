@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,16 @@ from app.execution_graph.errors import RunUnknown
 from app.execution_graph.model import Document, Lease, Run, RunStatus, Step
 from app.postgres import Transaction
 
-_RUN = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id, summary,
-  created_at, started_at, closed_at"""
-_STEP = """step, beat, kind, name, attempts, request_digest, request, state, approval_id, effect, verdict, answer, secret,
-  cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at"""
+_RUN = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id,
+  summary, created_at, started_at, closed_at"""
+_STEP = """step, beat, kind, name, attempts, request_digest, request, state, approval_id, effect, verdict, answer,
+  secret, cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at"""
+
+
+async def now(tx: Transaction) -> datetime:
+    """The database's instant, by which undo windows end."""
+    moment: datetime = await tx.connection.fetchval("SELECT clock.now()")
+    return moment
 
 
 def _run(row: Any) -> Run:
@@ -100,6 +107,11 @@ _PAUSED = f"""
 SELECT {_RUN} FROM execution_graph.runs WHERE status = 'paused' AND role_id IS NOT DISTINCT FROM $1
 ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608
+
+
+async def runs_waiting_for(tx: Transaction, approval_id: UUID) -> tuple[UUID, ...]:
+    sql = "SELECT id FROM execution_graph.runs WHERE approval_id = $1 AND status = 'held' ORDER BY id"
+    return tuple(row["id"] for row in await tx.connection.fetch(sql, approval_id))
 
 
 async def change_run(tx: Transaction, run_id: UUID, **changes: object) -> Run:
@@ -193,9 +205,7 @@ async def statuses(tx: Transaction, run_ids: Sequence[UUID]) -> Mapping[UUID, tu
 
 async def give_lease_back(tx: Transaction, lease: Lease, *, after_seconds: float = 0, clean: bool = True) -> bool:
     """Whether somebody should drive the run on, not before `after_seconds`. `clean` forgets counted failures."""
-    return bool(
-        await tx.connection.fetchval(_GIVE_BACK, lease.run_id, lease.owner, lease.epoch, after_seconds, clean)
-    )
+    return bool(await tx.connection.fetchval(_GIVE_BACK, lease.run_id, lease.owner, lease.epoch, after_seconds, clean))
 
 
 _GIVE_BACK = """
@@ -263,6 +273,8 @@ async def write_step(tx: Transaction, lease: Lease, step: Step) -> Step:
         step.money_minor,
         step.currency,
     )
+    if row is None:
+        raise RuntimeError("a written step comes back")
     return msgspec.structs.replace(step, planned_at=row["planned_at"], ended_at=row["ended_at"])
 
 

@@ -24,6 +24,7 @@ CREATE TABLE execution_graph.runs (
 );
 CREATE INDEX ON execution_graph.runs (tenant_id, ticket_id);
 CREATE INDEX ON execution_graph.runs (tenant_id, role_id, status);
+CREATE INDEX ON execution_graph.runs (approval_id) WHERE status = 'held';
 CREATE UNIQUE INDEX ON execution_graph.runs (ticket_id)
   WHERE status IN ('queued', 'running', 'held', 'paused');
 

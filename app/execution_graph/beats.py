@@ -1,0 +1,88 @@
+"""The coarse beats of a run, called by a backbone: route, act, close. Idempotent, whatever a backbone remembers."""
+
+import logging
+
+from app.canon.agent import Beat, Finished, Halt, Held, Stopped, Suspend
+from app.canon.model import ModelFailed
+from app.execution_graph.context import WorkerContext
+from app.execution_graph.drive import Drive
+from app.execution_graph.errors import Diverged
+from app.execution_graph.model import Ending
+from app.execution_graph.routing import settle_role
+from app.execution_graph.runs import close_run, is_paused, pause_run
+
+_LOG = logging.getLogger("flr.execution_graph")
+
+_ENDINGS: dict[str, tuple[Ending, str]] = {
+    "cancelled": ("cancelled", "Cancelled."),
+    "retired": ("returned", "The role was retired: give the ticket to another."),
+    "max_steps": ("failed", "Stopped: all steps that the role may take for a ticket are used up."),
+    "no_progress": ("failed", "Stopped: the worker asked for the same call time and again."),
+    "unassigned": ("returned", "The ticket has no role."),
+}
+
+
+class RunBeats:
+    """`canon.agent.Beats` over one drive."""
+
+    def __init__(self, drive: Drive) -> None:
+        self._drive = drive
+
+    async def route(self) -> None:
+        drive = self._drive
+        if drive.run.role_id is not None or not drive.run.is_open:
+            return
+        try:
+            await settle_role(drive)
+        except Halt as halt:
+            await self._halted(halt.reason)
+        except Diverged as diverged:
+            await self._end("diverged", str(diverged))
+        except Suspend as suspend:
+            _LOG.info("routing of run %s waits for %s", drive.run.id, suspend.approval_id)
+
+    async def act(self) -> Beat:
+        drive = self._drive
+        if drive.run.status == "held" and drive.run.approval_id is not None:
+            return Held(drive.run.approval_id)
+        if drive.run.status != "running" or drive.brief is None:
+            return Stopped(drive.run.status)
+        try:
+            worker = drive.runtime.engines.worker(drive.run.worker)
+            return await worker.work(WorkerContext(drive, drive.brief))
+        except Suspend as suspend:
+            return Held(suspend.approval_id)
+        except Halt as halt:
+            return await self._halted(halt.reason)
+        except Diverged as diverged:
+            return await self._end("diverged", str(diverged))
+        except ModelFailed as error:
+            return await self._end("failed", f"The model gave no usable answer: {error}")
+
+    async def close(self, finished: Finished) -> None:
+        """The worker says it is done: so is the ticket, or it goes back to the founder."""
+        await self._end("done" if finished.ok else "returned", finished.summary)
+
+    async def _end(self, ending: Ending, summary: str) -> Stopped:
+        drive = self._drive
+        async with drive.transaction() as tx:
+            status = await drive.journal.fence(tx)
+            if status != "running":
+                return Stopped(status)
+            drive.run = await close_run(tx, drive.run, ending, summary, actor=drive.actor, steps=drive.journal.steps)
+        return Stopped(ending)
+
+    async def _halted(self, reason: str) -> Stopped:
+        """What a halt does to the run; fenced off or released, this process may not touch it any more."""
+        if reason == "paused":
+            await self._pause()
+        elif reason in _ENDINGS:
+            await self._end(*_ENDINGS[reason])
+        return Stopped(reason)
+
+    async def _pause(self) -> None:
+        drive = self._drive
+        async with drive.transaction() as tx:
+            await drive.journal.fence_running(tx)
+            if await is_paused(tx, drive.run.role_id):
+                drive.run = await pause_run(tx, drive.run)

@@ -1,0 +1,56 @@
+"""What a worker is given: fixed before its first step, so that a replay is told the same."""
+
+import hashlib
+
+import msgspec
+
+from app.canon.agent import Task
+from app.canon.contract import Contract
+from app.canon.tool import InputFile, ToolSpec
+from app.execution_graph import store
+from app.execution_graph.drive import Drive
+from app.execution_graph.model import Brief
+from app.execution_graph.runs import run_event
+from app.governance_ledger import append
+from app.postgres import Transaction
+from app.work_queue import TicketInput, inputs_of
+
+
+async def write_brief(tx: Transaction, drive: Drive, contract: Contract) -> None:
+    """Fix task and tools of the run. Event `run.briefed`."""
+    brief = Brief(await _task(tx, drive, contract), _tools(drive))
+    text = msgspec.json.encode(brief)
+    drive.run = await store.change_run(tx, drive.run.id, brief=text.decode())
+    drive.brief = decode_brief(text)
+    data = {"brief_sha256": hashlib.sha256(text).hexdigest(), "max_steps": brief.task.max_steps}
+    await append(tx, run_event(drive.run, "briefed", drive.actor, data=data))
+
+
+def decode_brief(text: str | bytes) -> Brief:
+    return msgspec.json.decode(text, type=Brief)
+
+
+async def _task(tx: Transaction, drive: Drive, contract: Contract) -> Task:
+    ticket, terms = drive.ticket, contract.terms
+    given = await inputs_of(tx, ticket.id)
+    return Task(
+        ticket_id=ticket.id,
+        title=ticket.title,
+        instructions=ticket.instructions,
+        fields=ticket.fields,
+        inputs=tuple(_input(file) for file in given),
+        role_name=terms.name,
+        job_description=terms.job_description,
+        procedure=terms.engine.procedure,
+        max_steps=terms.engine.max_steps,
+        model=terms.engine.model,
+    )
+
+
+def _input(file: TicketInput) -> InputFile:
+    return InputFile(file.name, file.media_type, file.size_bytes, file.sha256, file.trusted)
+
+
+def _tools(drive: Drive) -> tuple[ToolSpec, ...]:
+    installed = drive.runtime.tools
+    return tuple(installed[name].spec for name in drive.run.tools if name in installed)

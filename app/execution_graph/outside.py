@@ -1,0 +1,98 @@
+"""Acting outside: the call itself, in no transaction, and the record of how it ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar, assert_never
+
+import asyncpg
+import msgspec
+
+from app.canon.tool import Arguments, OutcomeUnknown, Tool, ToolCall, ToolFailed, ToolResult
+from app.execution_graph.acting import done, failed
+from app.execution_graph.case import Acts, Case, Permit, Stops, Told, Waits
+from app.execution_graph.drive import Drive
+from app.execution_graph.journal import Asked
+from app.execution_graph.lost_outcomes import lost
+
+T = TypeVar("T")
+
+CALL_SECONDS = 180
+ATTEMPTS = 3
+RECORD_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The call was made and failed for certain."""
+
+    message: str
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """The call may have happened."""
+
+    message: str
+
+
+Ended: TypeAlias = ToolResult | Failed | Lost
+
+
+async def act(drive: Drive, asked: Asked, arguments: Arguments, acts: Acts) -> Told | Waits | Stops:
+    """Make the call whose intent is committed, then record how it ended. Raises `Halt` when the run was taken over."""
+    tool = drive.runtime.tools[asked.name]
+    ended = await _perform(tool, acts.call)
+
+    async def record() -> Told | Waits | Stops:
+        async with drive.transaction() as tx:
+            status = await drive.journal.fence(tx)
+            case = Case(tx, drive, asked, arguments, status, acts.step, tool, acts.contract, drive.ticket)
+            return await _record(case, acts.permit, ended)
+
+    return await _insist(record)
+
+
+async def _perform(tool: Tool, call: ToolCall) -> Ended:
+    """A call that promises to be idempotent is repeated with the same key when its answer was lost."""
+    ended = await _once(tool, call)
+    for attempt in range(1, ATTEMPTS):
+        if not isinstance(ended, Lost) or not tool.spec.idempotent:
+            return ended
+        await asyncio.sleep(0.5 * 2**attempt)
+        ended = await _once(tool, call)
+    return ended
+
+
+async def _once(tool: Tool, call: ToolCall) -> Ended:
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            return await tool.perform(call)
+    except ToolFailed as error:
+        return Failed(str(error))
+    except OutcomeUnknown as error:
+        return Lost(str(error)) if tool.spec.effect == "external" else Failed(str(error))
+    except TimeoutError:
+        said = f"no answer within {CALL_SECONDS} seconds"
+    except Exception as error:  # noqa: BLE001 - whatever a tool raises, a call may have been made
+        said = f"{type(error).__name__}: {error}"
+    return Lost(said) if tool.spec.effect == "external" else Failed(said)
+
+
+async def _record(case: Case, permit: Permit, ended: Ended) -> Told | Waits | Stops:
+    match ended:
+        case ToolResult():
+            return await done(case, permit, ended)
+        case Failed(message):
+            return await failed(case, permit, message)
+        case Lost(message):
+            return await lost(case, permit, message)
+        case _:
+            assert_never(ended)
+
+
+async def _insist(record: Callable[[], Awaitable[T]]) -> T:
+    """The act is done and cannot be undone: a database that is away for seconds must not lose its record."""
+    for wait in RECORD_SECONDS:
+        try:
+            return await record()
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+            await asyncio.sleep(wait)
+    return await record()

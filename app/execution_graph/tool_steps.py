@@ -1,0 +1,230 @@
+"""One tool call as one step: replayed, decided by the gate, held for a human, carried out, recorded."""
+
+from typing import assert_never
+
+import msgspec
+
+from app.canon.agent import Halt, Suspend
+from app.canon.canonical_json import NotCanonical, digest, exact
+from app.canon.gate import Allow, Hold, Refuse
+from app.canon.tool import Arguments, ToolAnswer
+from app.canon.vocabulary import Tier
+from app.execution_graph.acting import carry_out
+from app.execution_graph.breakers import check_breakers
+from app.execution_graph.cards import act_parts, tool_call_card
+from app.execution_graph.case import Acts, Case, Outcome, Stops, Told, Waits
+from app.execution_graph.drive import Drive
+from app.execution_graph.gates import Judged
+from app.execution_graph.journal import Asked, asked_tool, decode_answer
+from app.execution_graph.lost_outcomes import after_crash, after_unknown
+from app.execution_graph.model import Step
+from app.execution_graph.outside import act
+from app.execution_graph.refusals import facts_data, refuse
+from app.execution_graph.runs import still_waits
+from app.execution_graph.shortfall import money_short
+from app.postgres import Transaction
+from app.role_registry import contract_in_force
+from app.role_registry.errors import NotInForce
+from app.work_queue import Approval, get_approval, get_ticket, raise_approval, rejected_before, withdraw
+from app.work_queue.model import CLOSED
+
+
+async def call_tool(drive: Drive, number: int, name: str, arguments: Arguments) -> ToolAnswer:
+    """What the worker is told of its `number`-th step. Raises `Suspend`, `Halt`, `Diverged`."""
+    drive.check()
+    try:
+        canonical = {key: exact(value) for key, value in arguments.items()}
+        asked = asked_tool(number, name, canonical)
+    except NotCanonical as error:
+        return ToolAnswer("refused", f"The arguments cannot be read: {error}.")
+    step = drive.journal.recall(asked)
+    if step is not None and step.settled:
+        return decode_answer(step.answer or "")
+    check_breakers(drive, asked)
+    async with drive.transaction() as tx:
+        outcome = await _enter(tx, drive, asked, canonical, step)
+    return await _follow(drive, asked, canonical, outcome)
+
+
+async def _follow(drive: Drive, asked: Asked, arguments: Arguments, outcome: Outcome) -> ToolAnswer:
+    match outcome:
+        case Told(answer):
+            return answer
+        case Waits(approval_id):
+            raise Suspend(approval_id)
+        case Stops(reason):
+            raise Halt(reason)
+        case Acts():
+            return await _follow(drive, asked, arguments, await act(drive, asked, arguments, outcome))
+        case _:
+            assert_never(outcome)
+
+
+async def _enter(tx: Transaction, drive: Drive, asked: Asked, arguments: Arguments, step: Step | None) -> Outcome:
+    """Everything that happens in the transaction of the decision."""
+    case = await open_case(tx, drive, asked, arguments, step)
+    if isinstance(case, Stops):
+        return case
+    if step is None:
+        return await _propose(case)
+    match step.state:
+        case "held":
+            return await _after_hold(case, step)
+        case "started":
+            return await after_crash(case, step, _propose)
+        case "unknown":
+            return await after_unknown(case, step)
+        case _:
+            return await _propose(case)
+
+
+async def open_case(
+    tx: Transaction, drive: Drive, asked: Asked, arguments: Arguments, step: Step | None
+) -> Case | Stops:
+    """Fences the transaction and reads what is in force in it: lease, run, ticket, contract."""
+    status = await drive.journal.fence(tx)
+    if status != "running":
+        return Stops(status)
+    ticket = await get_ticket(tx, drive.run.ticket_id)
+    if ticket.status in CLOSED:
+        return Stops("cancelled")
+    if drive.run.role_id is None:
+        return Stops("unassigned")
+    try:
+        contract = await contract_in_force(tx, drive.run.role_id)
+    except NotInForce:
+        return Stops("retired")
+    if contract.paused:
+        return Stops("paused")
+    tool = drive.runtime.tools.get(asked.name)
+    return Case(tx, drive, asked, arguments, status, step, tool, contract, ticket)
+
+
+async def _propose(case: Case) -> Outcome:
+    if case.tool is None:
+        names = ", ".join(case.drive.run.tools)
+        return await refuse(case, Refuse("boundary", f"There is no tool {case.asked.name!r}. Your tools: {names}."))
+    judged = _doubt(case, await case.judged())
+    match judged.verdict:
+        case Allow():
+            return await carry_out(case, judged, None)
+        case Hold() as held:
+            return await _hold(case, judged, held)
+        case Refuse() as refused if refused.law == "budget":
+            return await money_short(case, refused)
+        case Refuse() as refused:
+            return await refuse(case, refused)
+        case _:
+            assert_never(judged.verdict)
+
+
+def _doubt(case: Case, judged: Judged) -> Judged:
+    """An equal call of this run whose outcome nobody knows is not simply made again: a human decides."""
+    digest_now = case.asked.digest
+    doubtful = [
+        step for step in case.drive.journal.steps if step.state == "unknown" and step.request_digest == digest_now
+    ]
+    verdict = judged.verdict
+    if not doubtful or not isinstance(verdict, Allow):
+        return judged
+    reason = f"Step {doubtful[0].step} was the same call, and whether it happened is not known."
+    return msgspec.structs.replace(judged, verdict=Hold(Tier.R1, reason, (), verdict.money))
+
+
+async def _hold(case: Case, judged: Judged, held: Hold) -> Outcome:
+    """Ask the founder, unless he has said no to exactly this in this ticket."""
+    act_digest = judged.proposal.act_digest
+    rejected = await rejected_before(case.tx, case.ticket.id, act_digest)
+    if rejected is not None:
+        return await _rejected(case, rejected, again=True)
+    approval = await raise_approval(case.tx, tool_call_card(judged, held, case.setting))
+    waits = await case.wait_for(approval, "held", verdict=f"hold:{held.tier}")
+    await case.record(
+        "held",
+        {
+            "approval_id": str(approval.id),
+            "tier": str(held.tier),
+            "reason": held.reason,
+            "facts": facts_data(held.facts),
+            "payload_digest": approval.payload_digest,
+        },
+    )
+    return waits
+
+
+async def _after_hold(case: Case, step: Step) -> Outcome:
+    """The step waited for an approval: act on what became of it, which the worker is told truly."""
+    if step.approval_id is None:
+        return await _propose(case)
+    approval = await get_approval(case.tx, step.approval_id)
+    if await still_waits(case.tx, approval):
+        await case.hold_run(approval)
+        return Waits(approval.id)
+    match approval.status:
+        case "approved":
+            return await _approved(case, approval)
+        case "rejected":
+            return await _rejected(case, approval, again=False)
+        case "expired":
+            return await _unanswered(case, approval, "expired", _EXPIRED)
+        case "withdrawn":
+            return await _unanswered(case, approval, "withdrawn", f"The question was taken back: {approval.reason}")
+        case "superseded":
+            return await _propose(case)
+        case "pending":
+            return Waits(approval.id)
+        case _:
+            assert_never(approval.status)
+
+
+_EXPIRED = "Nobody answered in time, so it was not done. That is not a rejection; do not try it in another way."
+
+
+async def _approved(case: Case, approval: Approval) -> Outcome:
+    """Approved: the gate looks again. A refusal now wins; what has changed since is asked anew."""
+    if approval.kind == "budget_raise":
+        return await _propose(case)
+    if case.tool is None:
+        return await refuse(case, Refuse("boundary", f"The tool {case.asked.name!r} is gone."), approval=approval)
+    judged = await case.judged()
+    verdict = judged.verdict
+    if isinstance(verdict, Refuse) and verdict.law == "budget":
+        return await money_short(case, verdict)
+    if isinstance(verdict, Refuse):
+        return await refuse(case, verdict, approval=approval)
+    if _changed(case, approval, verdict):
+        await withdraw(case.tx, approval.id, "what would be done has changed", actor=case.drive.actor, superseded=True)
+        return await _propose(case)
+    return await carry_out(case, judged, approval)
+
+
+def _changed(case: Case, approval: Approval, verdict: Allow | Hold) -> bool:
+    """Role version, policy, tool or arguments differ from what was signed, or the tier has risen."""
+    now = approval.payload | act_parts(case.proposal, case.contract)
+    risen = isinstance(verdict, Hold) and verdict.tier is Tier.R2 and approval.tier is Tier.R1
+    return risen or digest(now) != approval.payload_digest
+
+
+async def _rejected(case: Case, approval: Approval, *, again: bool) -> Told:
+    words = f" In the founder's words: {approval.reason}" if approval.reason else ""
+    opening = "The founder has already rejected exactly this in this ticket." if again else "The founder rejected it."
+    answer = ToolAnswer("rejected", f"{opening}{words}")
+    told = await case.settle(answer, {"verdict": "hold:again" if again else _verdict_of(case)})
+    await case.record(
+        "rejected",
+        {"approval_id": str(approval.id), "asked_again": again, "reason": approval.reason},
+        signature=approval.signature,
+        evidence=await case.keep(answer),
+    )
+    return told
+
+
+async def _unanswered(case: Case, approval: Approval, status: str, said: str) -> Told:
+    answer = ToolAnswer("expired" if status == "expired" else "withdrawn", said)
+    told = await case.settle(answer, {"verdict": _verdict_of(case)})
+    await case.record(status, {"approval_id": str(approval.id)}, evidence=await case.keep(answer))
+    return told
+
+
+def _verdict_of(case: Case) -> str:
+    return "" if case.step is None else case.step.verdict
