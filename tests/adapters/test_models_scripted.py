@@ -174,6 +174,22 @@ async def test_totals_per_group_over_a_date_column() -> None:
     ] or ("| Solo | 950" in content and "| Bandung | 250" in content)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("How many sales per city? Write a report.", [("Bandung", "2"), ("Solo", "2")]),
+        ("Berapa jumlah transaksi per kota? Buat laporan.", [("Bandung", "2"), ("Solo", "2")]),
+        ("What is the highest sale per city? Write a report.", [("Solo", "900"), ("Bandung", "250")]),
+        ("What is the smallest sale per city? Write a report.", [("Solo", "50"), ("Bandung", "100")]),
+        ("Top 1 city by total sales. Write a report.", [("Solo", "950")]),
+    ],
+)
+async def test_counts_and_extremes_are_told_apart(text: str, expected: list[tuple[str, str]]) -> None:
+    played = await play(a_task("Sales", text), {"sales.csv": SALES.encode()})
+    content = str(played.only("write_document")["content"])
+    assert re.findall(r"^\| (Bandung|Solo) \| (\d+)", content, re.MULTILINE) == expected
+
+
 async def test_numbers_that_the_file_writes_with_blanks_are_still_numbers() -> None:
     table = "team,score\nred,NA\nred,4\nblue,x\nblue,10\n"
     text = "Which team has the highest average score? Write a report."

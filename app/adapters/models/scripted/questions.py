@@ -11,10 +11,14 @@ from app.adapters.models.scripted.language import MONTHS, concept, mentions, num
 _AGGREGATES = (
     ("AVG", "mean", "mean average avg rata rerata"),
     ("MEDIAN", "median", "median"),
-    ("COUNT", "count", "count many banyaknya berapa"),
     ("SUM", "total", "total sum jumlah"),
-    ("MAX", "max", "maximum"),
-    ("MIN", "min", "minimum"),
+    ("MAX", "max", "maximum longest highest largest greatest terpanjang tertinggi terbesar terjauh"),
+    ("MIN", "min", "minimum shortest lowest smallest terpendek terendah terkecil"),
+    ("AVG", "mean", "worst best terburuk terbaik"),
+)
+_COUNTED = re.compile(
+    r"(?i)\b(?:how many|number of|count of|count the|banyaknya|berapa banyak"
+    r"|jumlah (?:penerbangan|transaksi|baris|pesanan|pelanggan|data))\b"
 )
 _LOW = "best lowest least smallest cheapest fewest earliest terbaik terendah termurah terkecil tersedikit"
 _BAD_WHEN_HIGH = word_set("delay price cost complaint error debt late age loss")
@@ -54,7 +58,7 @@ def understand(text: str, table: Described) -> Question | None:
     words = words_of(text)
     limit, group = _limit_and_group(words, table)
     conditions, used = _conditions(text, words, table)
-    aggregate, label, place = _aggregate(words)
+    aggregate, label, place = ("COUNT", "count", 0) if _COUNTED.search(text) else _aggregate(words)
     taken = {*used, *([group.name] if group else [])}
     metric = None if aggregate == "COUNT" else _metric(words, place, table, taken)
     if metric is None and aggregate != "COUNT":
