@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -19,6 +21,14 @@ def cluster() -> Iterator[Cluster]:
     """This worker's own PostgreSQL, or the one that DATABASE_URL names, with a migrated template."""
     with open_cluster(os.environ.get("DATABASE_URL")) as opened:
         yield opened
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An FLR_HOME not made yet, where the database's account can enter, with a path short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="flr-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "home"
 
 
 @pytest.fixture

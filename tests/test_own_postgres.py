@@ -5,7 +5,6 @@ import pwd
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,14 +26,6 @@ with running(Path(sys.argv[1])) as server:
     time.sleep(600)
 """
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who alone can take another account")
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A home the database's account can enter, with a path short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="flr-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder) / "home"
 
 
 @pytest.fixture

@@ -19,14 +19,6 @@ ROOT = Path(__file__).parents[1]
 WRONG_CONFIGURATION = 78
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A home that the database's account can enter."""
-    with tempfile.TemporaryDirectory(prefix="flr-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder) / "home"
-
-
 def flr(home: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     return subprocess.run(

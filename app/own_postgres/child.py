@@ -105,7 +105,7 @@ def running(home: Path, **settings: str) -> Iterator[OwnPostgres]:
     server.prepare()
     log = home / "postgres.log"
     try:
-        with log.open("wb") as output:
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as output:
             process = subprocess.Popen(
                 server.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **server.options
             )
@@ -157,7 +157,8 @@ def _take(home: Path) -> int:
 
 def _make_home(home: Path) -> None:
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        # Root must let the server's account through; nobody else has any business in a home.
+        home.mkdir(mode=0o755 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         allowed = os.access(home, os.R_OK | os.W_OK | os.X_OK)
     except OSError as error:
         raise DatabaseUnusable(explain_os(error, home)) from error

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.own_postgres.failures import DatabaseUnusable, existing
+from app.own_postgres.failures import DatabaseUnusable, existing, not_ours
 
 DATABASE = "flr"
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -70,8 +70,10 @@ def lay_out(home: Path, at: Place) -> None:
         at.sockets.mkdir(mode=0o700)
         at.give(at.sockets)
     found = at.sockets.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != at.uid:
-        raise DatabaseUnusable(f"{at.sockets} is not ours: remove it, or set another FLR_HOME.")
+    if not stat.S_ISDIR(found.st_mode):
+        raise DatabaseUnusable(f"{at.sockets} is in the way, it is no folder: remove it, or set another FLR_HOME.")
+    if found.st_uid != at.uid:
+        raise DatabaseUnusable(not_ours(at.sockets))
     at.sockets.chmod(0o700)
 
 

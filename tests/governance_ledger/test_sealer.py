@@ -126,11 +126,10 @@ async def test_a_store_that_is_away_does_not_stop_the_seals(
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home with a key, that the database's own account may enter."""
-    tmp_path.chmod(0o755)
-    auth.ensure_keys(tmp_path / "keys", "seal")
-    return tmp_path
+def home(home: Path) -> Path:
+    """A home with a key."""
+    auth.ensure_keys(home / "keys", "seal")
+    return home
 
 
 async def test_the_process_ends_cleanly_when_told_to(
