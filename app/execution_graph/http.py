@@ -16,6 +16,7 @@ from app.governance_ledger import Page
 from app.postgres import Transaction
 from app.problems import documented
 from app.settings import Settings
+from app.work_queue.idempotency import KEYED
 from app.work_queue.wire import READERS
 
 TAGS = ["exec"]
