@@ -46,6 +46,7 @@ async function pushed(event) {
     icon: WORDS.icon, badge: WORDS.badge, data: { ...n.data, navigate: n.navigate },
     actions: (n.actions ?? []).slice(0, 2).map(({ action, title }) => ({ action, title })),
   });
+  if (n.data?.closed) for (const shown of await self.registration.getNotifications({ tag: n.tag })) shown.close();
   const count = message.app_badge ?? n.app_badge;
   if (count != null) await self.navigator.setAppBadge?.(Number(count)).catch(() => {});
   if (n.data?.receipt) await send('/receipts', { receipt: n.data.receipt }).catch(() => {});

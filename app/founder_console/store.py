@@ -288,7 +288,9 @@ async def delete_subscription(tx: Transaction, endpoint: str) -> None:
     await tx.connection.execute("DELETE FROM founder_console.push_subscriptions WHERE endpoint = $1", endpoint)
 
 
-async def push_sent(tx: Transaction, receipt_id: UUID, subscription_id: UUID, *, tag: str, status: int, problem: str) -> None:
+async def push_sent(
+    tx: Transaction, receipt_id: UUID, subscription_id: UUID, *, tag: str, status: int, problem: str
+) -> None:
     await tx.connection.execute(_INSERT_RECEIPT, receipt_id, tx.tenant, subscription_id, tag, status)
     await tx.connection.execute(_SENT, subscription_id, problem)
 
@@ -305,3 +307,9 @@ async def use_action_token(tx: Transaction, jti: str) -> bool:
     statement = """INSERT INTO founder_console.used_action_tokens (jti, tenant_id, used_at)
                    VALUES ($1, $2, clock.now()) ON CONFLICT (jti) DO NOTHING RETURNING jti"""
     return await tx.connection.fetchval(statement, jti, tx.tenant) is not None
+
+
+async def fetch_rung(tx: Transaction, tag: str) -> frozenset[UUID]:
+    """The subscriptions that a notification of this tag was sent to."""
+    statement = "SELECT DISTINCT subscription_id FROM founder_console.push_receipts WHERE tag = $1 AND status < 300"
+    return frozenset(record["subscription_id"] for record in await tx.connection.fetch(statement, tag))

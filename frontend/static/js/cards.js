@@ -63,6 +63,7 @@ async function decide(form, button) {
 
 async function deliver(form, fields, card) {
   const answer = await post(form.action, fields, { 'x-fragment': '1' });
+  if (answer.status === 401) return location.reload();
   const element = await piece(answer);
   if (!answer.ok) {
     (card ?? form).replaceWith(element);

@@ -7,7 +7,11 @@ export const parse = async answer => {
   return new DOMParser().parseFromString(policy.createHTML(await answer.text()), 'text/html');
 };
 
-export const getPage = async url => parse(await fetch(url, { headers: { 'x-live': '1' } }));
+export const getPage = async url => {
+  const answer = await fetch(url, { headers: { accept: 'text/html' } });
+  if (answer.redirected) location.assign(answer.url);
+  return parse(answer);
+};
 
 /** The only element of a fragment, ready to be put into this page. */
 export const piece = async answer => document.adoptNode((await parse(answer)).body.firstElementChild);

@@ -13,7 +13,7 @@ export class Mismatch extends Error {}
 
 /** Refuses to sign anything but what this card shows: every hash is computed here, from what is on the screen. */
 async function check(card, { statement, payload, options }) {
-  const shown = card.querySelector('.act').textContent.trim(), { approval, version, digest } = card.dataset;
+  const shown = [...card.querySelectorAll('[data-signed]')].map(part => part.textContent.trim()).join(' '), { approval, version, digest } = card.dataset;
   const challenge = await sha256(bytes(`${statement.typ}\0${sorted(statement)}`));
   const holds = statement.typ === 'flr.decision.v1' && statement.approval === approval &&
     statement.decision === 'approve' && statement.version === Number(version) && statement.payload_digest === digest &&

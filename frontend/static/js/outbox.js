@@ -27,7 +27,7 @@ let busy = null;
 async function send(entry) {
   if (Date.now() - entry.at > OLD) return 410;
   const body = new URLSearchParams(entry.fields);
-  const answer = await fetch(entry.url, { method: 'POST', body, headers: { 'x-fragment': '1' }, redirect: 'error' });
+  const answer = await fetch(entry.url, { method: 'POST', body, headers: { 'x-fragment': '1', 'idempotency-key': entry.key }, redirect: 'error' });
   return answer.status;
 }
 

@@ -1,0 +1,64 @@
+"""Static files, the service worker, the manifest, and the stream of changes."""
+
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import NotFoundException
+from litestar.response import Stream
+
+from app.founder_console.rendering import Frontend
+from app.founder_console.stream import Hub
+from app.founder_console.visits import Caller
+from app.founder_console.wording import preferred
+
+Anybody = Request[Any, Any, State]
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@get("/static/{name:str}", exclude_from_auth=True, include_in_schema=False)
+async def static(request: Anybody, name: str) -> Response[bytes]:
+    """A file whose name carries its hash."""
+    frontend: Frontend = request.app.state.frontend
+    asset = frontend.assets.served.get(name)
+    if asset is None:
+        raise NotFoundException(f"there is no file {name}")
+    headers = {"cache-control": FOREVER, "x-content-type-options": "nosniff", "vary": "accept-encoding"}
+    if asset.media_type == "image/png" or "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+    return Response(asset.gzipped, media_type=asset.media_type, headers=headers | {"content-encoding": "gzip"})
+
+
+@get("/sw.js", exclude_from_auth=True, include_in_schema=False)
+async def service_worker(request: Anybody) -> Response[bytes]:
+    frontend: Frontend = request.app.state.frontend
+    language = preferred(request.headers.get("accept-language", ""))
+    headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff", "vary": "accept-language"}
+    return Response(frontend.service_worker(language), media_type="text/javascript; charset=utf-8", headers=headers)
+
+
+@get("/manifest.json", exclude_from_auth=True, include_in_schema=False)
+async def manifest(request: Anybody) -> Response[bytes]:
+    frontend: Frontend = request.app.state.frontend
+    headers = {"cache-control": "no-cache"}
+    return Response(frontend.manifest, media_type="application/manifest+json", headers=headers)
+
+
+@get("/favicon.ico", exclude_from_auth=True, include_in_schema=False)
+async def favicon(request: Anybody) -> Response[bytes]:
+    frontend: Frontend = request.app.state.frontend
+    name = frontend.assets.url("icon-192.png").removeprefix("/static/")
+    return Response(frontend.assets.served[name].content, media_type="image/png", headers={"cache-control": FOREVER})
+
+
+@get("/events", include_in_schema=False)
+async def events(request: Caller) -> Stream:
+    """Server-sent events: `change` when something of the company changed, `beat` otherwise."""
+    hub: Hub = request.app.state.hub
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    stream = hub.stream(request.auth.tid)
+    return Stream(stream, status_code=HTTPStatus.OK, media_type="text/event-stream", headers=headers)
+
+
+ROUTES = (static, service_worker, manifest, favicon, events)

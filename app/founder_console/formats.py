@@ -1,0 +1,162 @@
+"""Money, sizes and instants as people write them, in the founder's language and the company's zone."""
+
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from app.canon.sentences import grouped
+from app.canon.vocabulary import Money
+
+Language: TypeAlias = Literal["id", "en"]
+
+NBSP = "\u00a0"
+MINUS = "\u2212"
+MONTHS: dict[Language, tuple[str, ...]] = {
+    "id": ("Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"),
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+}
+DAYS: dict[Language, tuple[str, ...]] = {
+    "id": ("Sen", "Sel", "Rab", "Kam", "Jum", "Sab", "Min"),
+    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+}
+ZONES = {"Asia/Jakarta": "WIB", "Asia/Pontianak": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
+WITHOUT_MINOR = frozenset({"IDR", "JPY", "KRW", "VND", "CLP", "ISK", "UGX", "XAF", "XOF", "PYG"})
+THOUSANDTHS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+STEPS: dict[Language, tuple[tuple[int, str], ...]] = {
+    "id": ((10**12, f"{NBSP}T"), (10**9, f"{NBSP}M"), (10**6, f"{NBSP}jt"), (10**3, f"{NBSP}rb")),
+    "en": ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")),
+}
+WORDS: dict[Language, dict[str, str]] = {
+    "id": {
+        "left": "sisa {}",
+        "over": "lewat tenggat",
+        "tomorrow": "besok {}",
+        "yesterday": "kemarin {}",
+        "h": "j",
+        "m": "m",
+        "now": "sekarang",
+    },
+    "en": {
+        "left": "{} left",
+        "over": "overdue",
+        "tomorrow": "tomorrow {}",
+        "yesterday": "yesterday {}",
+        "h": "h",
+        "m": "m",
+        "now": "now",
+    },
+}
+
+
+def exponent(currency: str) -> int:
+    """How many decimals a currency is written with. A rupiah has none here."""
+    if currency in WITHOUT_MINOR:
+        return 0
+    return 3 if currency in THOUSANDTHS else 2
+
+
+class Formats:
+    """The formats of one page: one language, one zone, one present instant."""
+
+    def __init__(self, language: Language, zone: ZoneInfo, now: datetime) -> None:
+        self.language = language
+        self.zone = zone
+        self.now = now.astimezone(zone)
+
+    @property
+    def zone_name(self) -> str:
+        return ZONES.get(self.zone.key, self.now.tzname() or self.zone.key)
+
+    def local(self, instant: datetime) -> datetime:
+        return instant.astimezone(self.zone)
+
+    def number(self, value: int | str) -> str:
+        return grouped(value, self.language)
+
+    def money(self, amount: Money) -> str:
+        """`Rp2.400.000` in Indonesian, `IDR 2,400,000` in English; negative with a minus sign."""
+        places = exponent(amount.currency)
+        digits = str(abs(amount.minor)).rjust(places + 1, "0")
+        text = digits if places == 0 else f"{digits[:-places]}.{digits[-places:]}"
+        return self._signed(amount, self.number(text))
+
+    def money_short(self, amount: Money) -> str:
+        """`Rp2,4 jt`, `IDR 2.4M`: for chips and notifications, never for what is signed."""
+        whole = abs(amount.minor) / 10 ** exponent(amount.currency)
+        for size, name in STEPS[self.language]:
+            if whole >= size and (self.language == "id" or size > 1_000 or whole >= 10_000):
+                return self._signed(amount, self._decimal(whole / size) + name)
+        return self.money(amount)
+
+    def money_signed(self, amount: Money) -> str:
+        return ("+" if amount.minor > 0 else "") + self.money(amount)
+
+    def _signed(self, amount: Money, digits: str) -> str:
+        rupiah = amount.currency == "IDR" and self.language == "id"
+        symbol = "Rp" if rupiah else f"{amount.currency}{NBSP}"
+        return (MINUS if amount.minor < 0 else "") + symbol + digits
+
+    def _decimal(self, value: float) -> str:
+        text = f"{value:.1f}".removesuffix(".0")
+        return text.replace(".", ",") if self.language == "id" else text
+
+    def usd(self, micros: int) -> str:
+        """Model spend: dollars with as many decimals as small amounts need."""
+        places = 2 if micros == 0 or abs(micros) >= 1_000_000 else 4
+        return f"US${self.number(f'{micros / 1_000_000:.{places}f}')}"
+
+    def size(self, count: int) -> str:
+        value, unit = float(count), "B"
+        for larger in ("KB", "MB", "GB"):
+            if value < 1_000:
+                break
+            value, unit = value / 1_000, larger
+        return f"{self._decimal(value) if unit != 'B' else count}{NBSP}{unit}"
+
+    def clock(self, instant: datetime) -> str:
+        """`14.02` in Indonesian, `14:02` in English; 24 hours."""
+        return self.local(instant).strftime("%H.%M" if self.language == "id" else "%H:%M")
+
+    def date(self, instant: datetime) -> str:
+        there = self.local(instant)
+        text = f"{there.day}{NBSP}{MONTHS[self.language][there.month - 1]}"
+        return text if there.year == self.now.year else f"{text} {there.year}"
+
+    def moment(self, instant: datetime) -> str:
+        """An instant that was: the clock today, `yesterday 14:02`, then the date."""
+        days = (self.now.date() - self.local(instant).date()).days
+        if days == 0:
+            return self.clock(instant)
+        if days == 1:
+            return WORDS[self.language]["yesterday"].format(self.clock(instant))
+        return f"{self.date(instant)} {self.clock(instant)}"
+
+    def exactly(self, instant: datetime) -> str:
+        there = self.local(instant)
+        seconds = there.strftime("%H.%M.%S" if self.language == "id" else "%H:%M:%S")
+        return f"{there.day} {MONTHS[self.language][there.month - 1]} {there.year} {seconds} {self.zone_name}"
+
+    def left(self, instant: datetime) -> str:
+        """A deadline: `sisa 1 j 20 m` within the day, then `besok 09.00`, then the weekday."""
+        words = WORDS[self.language]
+        rest = instant - self.now
+        if rest <= timedelta(0):
+            return words["over"]
+        there = self.local(instant)
+        days = (there.date() - self.now.date()).days
+        if rest < timedelta(hours=12) or days == 0:
+            return words["left"].format(self.span(rest))
+        if days == 1:
+            return words["tomorrow"].format(self.clock(instant))
+        if days < 7:
+            return f"{DAYS[self.language][there.weekday()]} {self.clock(instant)}"
+        return f"{self.date(instant)} {self.clock(instant)}"
+
+    def span(self, rest: timedelta) -> str:
+        """`1 j 20 m`, at least one minute."""
+        hours, minutes = divmod(max(int(rest.total_seconds() // 60), 1), 60)
+        words = WORDS[self.language]
+        parts = [f"{hours}{NBSP}{words['h']}"] if hours else []
+        if minutes or not hours:
+            parts.append(f"{minutes}{NBSP}{words['m']}")
+        return NBSP.join(parts)

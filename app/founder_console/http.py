@@ -1,0 +1,352 @@
+"""The console over HTTP: JSON under /api/v1/console for any client, pages for people at the root."""
+
+from datetime import date, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+from litestar import Router, delete, get, post
+from litestar.params import Parameter
+
+from app.auth import require
+from app.canon.vocabulary import Money, Rol
+from app.founder_console import actions, doors, files, pages, preferences, store, story
+from app.founder_console.brief import Brief, write_brief
+from app.founder_console.formats import Formats
+from app.founder_console.inbox import pending
+from app.founder_console.model import Language, NewSubscription
+from app.founder_console.naming import Naming
+from app.founder_console.push import open_token, subscribe
+from app.founder_console.readings import midnight
+from app.founder_console.rendering import Frontend
+from app.founder_console.surroundings import configure
+from app.founder_console.visits import Caller, enter
+from app.founder_console.wording import LANGUAGES
+from app.governance_ledger import Page
+from app.postgres import Transaction
+from app.problems import documented
+from app.role_registry import company, list_roles
+from app.work_queue import Approval, decide, list_tickets, mark_shown
+from app.work_queue.approvals_http import DecisionBody, decide_on_ticket
+from app.work_queue.idempotency import KEYED
+
+__all__ = ["API_ROUTES", "PAGE_ROUTES", "configure"]
+
+TAGS = ["console"]
+READERS = (Rol.FOUNDER, Rol.DEPUTY, Rol.OPERATOR, Rol.AUDITOR, Rol.SERVICE)
+DECIDERS = (Rol.FOUNDER, Rol.DEPUTY)
+_REFUSALS = documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+
+Texts = dict[Language, str]
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """How the company stands. `at_stake` sums what pending approvals would move, one amount a currency.
+
+    `failed_today` counts from midnight in the company's zone.
+    """
+
+    company: str
+    pending: int
+    at_stake: tuple[Money, ...]
+    next_deadline_at: datetime | None
+    workers: int
+    working: int
+    failed_today: int
+    all_paused: bool
+    scripted_model: bool
+
+
+class BriefSentence(msgspec.Struct, frozen=True):
+    """One finding in both languages, with the ids of the events that it rests on."""
+
+    code: str
+    text: Texts
+    sources: tuple[UUID, ...]
+
+
+class CopilotBrief(msgspec.Struct, frozen=True, kw_only=True):
+    """`written_by` is `rules`; nothing stands here without a source."""
+
+    day: date
+    made_at: datetime
+    written_by: str
+    events_read: int
+    sentences: tuple[BriefSentence, ...]
+
+
+class RecentLine(msgspec.Struct, frozen=True, kw_only=True):
+    event_id: UUID
+    type: str
+    occurred_at: datetime
+    text: Texts
+
+
+class SubscriptionKept(msgspec.Struct, frozen=True):
+    id: UUID
+
+
+class Gone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    endpoint: str
+
+
+class ReceiptOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    receipt: UUID
+
+
+class Pressed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The token behind the button of a notification."""
+
+    token: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the phone shows in the notification's place."""
+
+    title: str
+    body: str
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """What a reader without pages needs: names in both languages, and the company's day."""
+
+    namings: dict[Language, Naming]
+    waiting: tuple[Approval, ...]
+
+    @property
+    def formats(self) -> Formats:
+        return self.namings["en"].formats
+
+
+async def _reading(request: Caller, tx: Transaction) -> _Reading:
+    require(request.auth, *READERS)
+    frontend: Frontend = request.app.state.frontend
+    its_company, roles, now = await company(tx), await list_roles(tx), await store.now(tx)
+    founders, zone = await store.fetch_founders(tx), ZoneInfo(its_company.time_zone)
+    namings = {
+        language: Naming(
+            words=frontend.words[language],
+            formats=Formats(language, zone, now),
+            me=UUID(int=0),
+            founders=founders,
+            roles={role.id: role for role in roles},
+            tools=request.app.state.tools,
+        )
+        for language in LANGUAGES
+    }
+    return _Reading(namings, await pending(tx))
+
+
+@get(
+    "/summary",
+    tags=TAGS,
+    summary="How the company stands",
+    responses=documented(HTTPStatus.FORBIDDEN),
+)
+async def summary(request: Caller, tx: Transaction) -> Summary:
+    reading = await _reading(request, tx)
+    its_company, waiting = await company(tx), reading.waiting
+    stakes: dict[str, int] = {}
+    for approval in waiting:
+        if approval.money:
+            stakes[approval.money.currency] = stakes.get(approval.money.currency, 0) + approval.money.minor
+    since = midnight(reading.formats)
+    failed = (await list_tickets(tx, status="failed", limit=200)).items
+    roles = next(iter(reading.namings.values())).roles.values()
+    return Summary(
+        company=its_company.name,
+        pending=len(waiting),
+        at_stake=tuple(Money(minor, currency) for currency, minor in sorted(stakes.items())),
+        next_deadline_at=waiting[0].expires_at if waiting else None,
+        workers=sum(role.status in ("active", "paused") for role in roles),
+        working=len((await list_tickets(tx, status="working", limit=200)).items),
+        failed_today=sum(ticket.closed_at is not None and ticket.closed_at >= since for ticket in failed),
+        all_paused=its_company.all_paused,
+        scripted_model=request.app.state.scripted,
+    )
+
+
+@get(
+    "/pending-approval",
+    tags=TAGS,
+    summary="What waits for the founder",
+    description="All of it, in the order in which it should be decided: deadline first, then money.",
+    responses=documented(HTTPStatus.FORBIDDEN),
+)
+async def pending_approval(request: Caller, tx: Transaction) -> Page[Approval]:
+    reading = await _reading(request, tx)
+    if request.auth.rol in DECIDERS:
+        await mark_shown(tx, [approval.id for approval in reading.waiting], request.auth)
+    return Page(reading.waiting)
+
+
+@post(
+    "/approve/{ticket_id:uuid}",
+    status_code=HTTPStatus.OK,
+    tags=TAGS,
+    summary="Approve what waits on a ticket",
+    description="The same as `POST /tickets/{id}/approve`.",
+    responses=_REFUSALS,
+)
+async def approve(request: Caller, tx: Transaction, ticket_id: UUID, data: DecisionBody | None = None) -> Approval:
+    return await decide_on_ticket(request, tx, ticket_id, "approve", data or DecisionBody())
+
+
+@post(
+    "/reject/{ticket_id:uuid}",
+    status_code=HTTPStatus.OK,
+    tags=TAGS,
+    summary="Reject what waits on a ticket",
+    description="The same as `POST /tickets/{id}/reject`.",
+    responses=_REFUSALS,
+)
+async def reject(request: Caller, tx: Transaction, ticket_id: UUID, data: DecisionBody | None = None) -> Approval:
+    return await decide_on_ticket(request, tx, ticket_id, "reject", data or DecisionBody())
+
+
+@get(
+    "/copilot-brief",
+    tags=TAGS,
+    summary="What a founder should know of a day",
+    description="Written by rules from ledger facts; every sentence names its sources. Without `day`: today, in the "
+    "company's zone.",
+    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+)
+async def copilot_brief(request: Caller, tx: Transaction, day: date | None = None) -> CopilotBrief:
+    reading = await _reading(request, tx)
+    since = midnight(reading.formats)
+    if day is not None:
+        since = since.replace(year=day.year, month=day.month, day=day.day)
+    waiting = [approval.id for approval in reading.waiting] if since == midnight(reading.formats) else []
+    briefs: dict[Language, Brief] = {
+        language: await write_brief(
+            tx, naming.words, naming.formats, since=since, until=since + timedelta(days=1), waiting=waiting
+        )
+        for language, naming in reading.namings.items()
+    }
+    pairs = zip(briefs["id"].sentences, briefs["en"].sentences, strict=True)
+    return CopilotBrief(
+        day=since.date(),
+        made_at=briefs["en"].made_at,
+        written_by=briefs["en"].written_by,
+        events_read=briefs["en"].events_read,
+        sentences=tuple(
+            BriefSentence(
+                one.code, {"id": one.text, "en": other.text}, tuple(source.event_id for source in one.sources)
+            )
+            for one, other in pairs
+        ),
+    )
+
+
+@get(
+    "/ledger/recent",
+    tags=TAGS,
+    summary="The newest events as sentences",
+    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+)
+async def ledger_recent(
+    request: Caller,
+    tx: Transaction,
+    after: str | None = None,
+    limit: Annotated[int, Parameter(ge=1, le=200)] = 20,
+) -> Page[RecentLine]:
+    reading = await _reading(request, tx)
+    told = {
+        language: await story.recent(tx, naming, after=after, limit=limit)
+        for language, naming in reading.namings.items()
+    }
+    lines, cursor = told["en"]
+    items = tuple(
+        RecentLine(event_id=en.event_id, type=en.type, occurred_at=en.at, text={"id": idn.text, "en": en.text})
+        for en, idn in zip(lines, told["id"][0], strict=True)
+    )
+    return Page(items, cursor)
+
+
+@post(
+    "/push/subscriptions",
+    status_code=HTTPStatus.CREATED,
+    tags=TAGS,
+    summary="Ring this browser",
+    description="Addresses of push services that are not known are refused.",
+    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+async def keep_subscription(request: Caller, tx: Transaction, data: NewSubscription) -> SubscriptionKept:
+    visit = await enter(request, tx)
+    hosts = request.app.state.settings.push_allow_hosts
+    return SubscriptionKept(await subscribe(tx, visit.founder.id, data, hosts))
+
+
+@delete(
+    "/push/subscriptions",
+    status_code=HTTPStatus.NO_CONTENT,
+    tags=TAGS,
+    summary="Ring this browser no more",
+    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+)
+async def drop_subscription(request: Caller, tx: Transaction, data: Gone) -> None:
+    await enter(request, tx)
+    await store.delete_subscription(tx, data.endpoint)
+
+
+@post(
+    "/push/receipts",
+    status_code=HTTPStatus.NO_CONTENT,
+    tags=TAGS,
+    summary="A notification was shown",
+    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+)
+async def push_receipt(request: Caller, tx: Transaction, data: ReceiptOf) -> None:
+    require(request.auth, *DECIDERS)
+    await store.push_received(tx, data.receipt)
+
+
+@post(
+    "/push/decisions",
+    status_code=HTTPStatus.OK,
+    tags=TAGS,
+    summary="A button on a notification was pressed",
+    description="The token says what was meant, once; the session says who means it. R2 is never approved this way.",
+    responses=_REFUSALS,
+)
+async def push_decision(request: Caller, tx: Transaction, data: Pressed) -> Told:
+    visit = await enter(request, tx)
+    token = await open_token(tx, request.app.state.seal, data.token)
+    decided = await decide(
+        tx,
+        token.a,
+        token.d,
+        by=request.auth,
+        signer=request.app.state.approval_tokens,
+        proof=None,
+        version=token.v,
+    )
+    words, said = visit.words, "approved" if token.d == "approve" else "rejected"
+    return Told(words(f"push.{said}_title"), words(f"push.{said}_body", seconds=decided.undo_seconds))
+
+
+API_ROUTES: tuple[Any, ...] = (
+    Router(
+        "/console",
+        route_handlers=[
+            summary,
+            pending_approval,
+            copilot_brief,
+            ledger_recent,
+            drop_subscription,
+            push_receipt,
+            push_decision,
+            Router("/", route_handlers=[approve, reject, keep_subscription], parameters=KEYED),
+        ],
+    ),
+)
+PAGE_ROUTES: tuple[Any, ...] = (
+    *pages.ROUTES,
+    *actions.ROUTES,
+    *preferences.ROUTES,
+    *doors.ROUTES,
+    *files.ROUTES,
+)

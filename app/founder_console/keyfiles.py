@@ -1,0 +1,69 @@
+"""The console's own key files: P-256 for web push (VAPID), and one secret for tokens that come back to us.
+
+Both lie in FLR_HOME/keys, mode 0600: `vapid.pem` and `console.key`. Several hosts share them like the other keys.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from app.auth import b64url
+
+VAPID = "vapid.pem"
+SECRET = "console.key"
+
+
+def ensure_console_keys(folder: Path) -> None:
+    """Make the key files that are missing; another process may make them at the same time."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (folder / VAPID).exists():
+        private = ec.generate_private_key(ec.SECP256R1())
+        pem = private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        _write_once(folder / VAPID, pem)
+    if not (folder / SECRET).exists():
+        _write_once(folder / SECRET, secrets.token_bytes(32))
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Whole or not at all; the first writer wins."""
+    mine = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    try:
+        path.hardlink_to(mine)
+    except FileExistsError:
+        return
+    finally:
+        mine.unlink()
+
+
+def vapid_public_key(folder: Path) -> str:
+    """What a browser wants as `applicationServerKey`: base64url of the uncompressed point."""
+    private = serialization.load_pem_private_key((folder / VAPID).read_bytes(), None)
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{folder / VAPID} is not a P-256 key")
+    point = private.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    return b64url(point)
+
+
+class Seal:
+    """Authenticates what we hand out and get back. Each purpose has a key of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        ensure_console_keys(folder)
+        self._secret = (folder / SECRET).read_bytes()
+
+    def mac(self, purpose: str, message: bytes) -> bytes:
+        """16 bytes of HMAC-SHA256."""
+        return hmac.new(self._secret, purpose.encode() + b"\0" + message, hashlib.sha256).digest()[:16]
+
+    def holds(self, purpose: str, message: bytes, mac: bytes) -> bool:
+        return hmac.compare_digest(self.mac(purpose, message), mac)

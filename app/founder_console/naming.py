@@ -1,0 +1,160 @@
+"""Who and what, in words: people, workers, tools, and one line for each ledger event."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from app.canon.tool import ToolSpec
+from app.canon.vocabulary import Money, Risk
+from app.founder_console.formats import Formats
+from app.founder_console.model import Founder
+from app.founder_console.wording import Words
+from app.governance_ledger import RecordedEvent
+from app.role_registry import Role
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as one sentence."""
+
+    event_id: UUID
+    type: str
+    at: datetime
+    text: str
+    who: str
+    tone: str = ""
+    detail: str = ""
+    approval_id: str | None = None
+
+
+class Naming(msgspec.Struct, frozen=True, kw_only=True):
+    """Names of one page. `acts` maps an approval's id to its sentence where the page has read it."""
+
+    words: Words
+    formats: Formats
+    me: UUID
+    founders: tuple[Founder, ...]
+    roles: Mapping[UUID, Role]
+    tools: Mapping[str, ToolSpec] = {}
+    acts: Mapping[str, str] = {}
+
+    def worker(self, role_id: object) -> str:
+        """The name of a role; empty for none."""
+        role = self.roles.get(_uuid(role_id)) if role_id else None
+        return role.name if role else ""
+
+    def job(self, role_id: UUID | None) -> str:
+        role = self.roles.get(role_id) if role_id else None
+        terms = role and (role.terms or (role.pending and role.pending.terms))
+        return terms.title if terms else ""
+
+    def person(self, actor: str | None) -> str:
+        """Who is behind `founder:01…`, `worker:01…`, `system:…`."""
+        kind, _, name = (actor or "").partition(":")
+        if kind in ("founder", "deputy"):
+            founder = next((one for one in self.founders if str(one.id) == name), None)
+            return (
+                self.words("founder") if name == str(self.me) else founder.name if founder else self.words("somebody")
+            )
+        if kind in ("worker", "role"):
+            return self.worker(name) or self.words("worker")
+        return self.words("service") if kind in ("service", "operator", "auditor") else self.words("system")
+
+    def irreversible(self, tool: str | None) -> bool:
+        """Whether a tool's effect stays. What is not known is taken for the worse."""
+        if tool is None:
+            return False
+        spec = self.tools.get(tool)
+        return spec is None or spec.risk in (Risk.IRREVERSIBLE, Risk.MONEY, Risk.OUTBOUND)
+
+    def line(self, event: RecordedEvent) -> Line:
+        """The event in the founder's language; a type that no catalogue knows stands as it is."""
+        key = f"ev.{_key(event)}"
+        text = self.words(key, **self._values(event)) if self.words.has(key) else event.type
+        approval = event.data.get("approval_id")
+        return Line(
+            event_id=event.event_id,
+            type=event.type,
+            at=event.occurred_at,
+            text=text,
+            who=self.person(event.actor),
+            tone=tone_of(event),
+            detail=_detail(event),
+            approval_id=str(approval) if approval else None,
+        )
+
+    def _values(self, event: RecordedEvent) -> dict[str, object]:
+        data = event.data
+        worker = self.worker(data.get("role_id")) or self.person(event.actor)
+        return {
+            "title": data.get("title", ""),
+            "worker": worker,
+            "tool": data.get("tool") or data.get("name") or "",
+            "name": data.get("name") or data.get("label") or worker,
+            "act": self._act(event, worker),
+            "amount": self.formats.money(amount) if (amount := revenue_of(event)) else "",
+        }
+
+    def _act(self, event: RecordedEvent, worker: str) -> str:
+        known = self.acts.get(str(event.data.get("approval_id")))
+        if known:
+            return known
+        kind = str(event.data.get("kind", ""))
+        what = str(event.data.get("tool") or "") or (
+            self.words(f"kind.{kind}") if self.words.has(f"kind.{kind}") else kind
+        )
+        return f"{worker}: {what}" if event.data.get("role_id") else what
+
+
+def _key(event: RecordedEvent) -> str:
+    if event.type == "approval.decided":
+        return "approval.approved" if event.data.get("decision") == "approve" else "approval.rejected"
+    return event.type
+
+
+def tone_of(event: RecordedEvent) -> str:
+    """How a trail marks the event: `good`, `wait`, `bad` or nothing."""
+    key = _key(event)
+    if key in ("ticket.done", "tool.done", "approval.approved", "revenue.recorded", "role.hired", "run.done"):
+        return "good"
+    if key in ("approval.raised", "ticket.held", "tool.held", "approval.undone"):
+        return "wait"
+    ends = ("refused", "failed", "rejected", "unknown", "expired", "cancelled", "diverged", "dead_lettered")
+    return "bad" if key.rpartition(".")[2] in ends else ""
+
+
+def _detail(event: RecordedEvent) -> str:
+    for name in ("reason", "error", "result", "summary"):
+        said = event.data.get(name)
+        if isinstance(said, str) and said:
+            return said[:280]
+    return ""
+
+
+def revenue_of(event: RecordedEvent) -> Money | None:
+    """The amount of a `revenue.recorded` event."""
+    minor, currency = event.data.get("amount_minor"), event.data.get("currency")
+    if event.type != "revenue.recorded" or not isinstance(currency, str):
+        return None
+    return Money(whole(minor), currency)
+
+
+def money_of(event: RecordedEvent) -> Money | None:
+    """The tool money of an event."""
+    money = event.data.get("money")
+    if not isinstance(money, dict) or not isinstance(money.get("currency"), str):
+        return None
+    return Money(whole(money.get("minor")), money["currency"])
+
+
+def whole(value: object) -> int:
+    """An integer that was written as a number or, as money is, as text; 0 for anything else."""
+    return int(value) if isinstance(value, int | str) and str(value).lstrip("-").isdigit() else 0
+
+
+def _uuid(value: object) -> UUID:
+    try:
+        return value if isinstance(value, UUID) else UUID(str(value))
+    except ValueError:
+        return UUID(int=0)

@@ -1,0 +1,372 @@
+"""The console's pages: read, render. Nothing here changes the company; that a card was seen is noted."""
+
+from datetime import date, timedelta
+from uuid import UUID
+
+from litestar import Response, get
+from litestar.response import Redirect
+
+from app.canon.canonical_json import canonical_bytes
+from app.canon.errors import NotFound
+from app.founder_console import scorecard, story, workers
+from app.founder_console.brief import Brief, write_brief
+from app.founder_console.formats import DAYS
+from app.founder_console.inbox import Card, card_of
+from app.founder_console.readings import midnight
+from app.founder_console.story import NOISE, row_of
+from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
+from app.governance_ledger import read_event, verify_chain
+from app.governance_ledger.evidence_http import links_of
+from app.postgres import Transaction
+from app.role_registry import get_role
+from app.work_queue import (
+    Ticket,
+    TicketStatus,
+    get_approval,
+    get_ticket,
+    inputs_of,
+    list_approvals,
+    list_tickets,
+    mark_opened,
+    mark_shown,
+)
+
+Page = Response[bytes]
+BRIEF_DAYS = 4
+LIST = 25
+SHOWS: dict[str, tuple[TicketStatus, ...]] = {
+    "open": ("open", "working"),
+    "held": ("held",),
+    "done": ("done", "returned", "refused", "failed", "cancelled"),
+}
+
+
+@get("/", include_in_schema=False)
+async def today(request: Caller, tx: Transaction) -> Page:
+    """What needs the founder, what happened, how it stands."""
+    visit = await enter(request, tx)
+    working = [*(await list_tickets(tx, status="working", limit=5)).items]
+    working += (await list_tickets(tx, status="open", limit=5)).items
+    lines, _ = await story.recent(tx, visit.naming, limit=60)
+    await mark_shown(tx, [card.id for card in visit.cards[:1]], visit.by)
+    return visit.page(
+        "today.html",
+        tab="today",
+        title=visit.words("tab.today"),
+        state=await _state(visit, len(working)),
+        urgent=visit.cards[0] if visit.cards else None,
+        latest=await _latest(visit),
+        workers=visit.roles,
+        brief=await _brief(visit, days_ago=0),
+        tiles=await scorecard.tiles(tx, visit.naming, in_work=len(working), currency=visit.company.currency),
+        working=[row_of(ticket, visit.naming) for ticket in working[:5]],
+        recent=[line for line in lines if not line.type.startswith(NOISE)][:5],
+    )
+
+
+async def _state(visit: Visit, working: int) -> str:
+    words = visit.words
+    parts = [words("state.waiting", n=len(visit.cards)) if visit.cards else words("state.calm")]
+    if working:
+        parts.append(words("state.working", n=working))
+    failed = (await list_tickets(visit.tx, status="failed", limit=20)).items
+    since = midnight(visit.formats)
+    stuck = sum(ticket.closed_at is not None and ticket.closed_at >= since for ticket in failed)
+    if stuck:
+        parts.append(words("state.stuck", n=stuck))
+    return " · ".join(parts)
+
+
+async def _latest(visit: Visit) -> Card | None:
+    for approval in (await list_approvals(visit.tx, limit=10)).items:
+        if approval.status != "pending":
+            return card_of(approval, visit.naming)
+    return None
+
+
+async def _brief(visit: Visit, *, days_ago: int) -> Brief:
+    since = midnight(visit.formats, days_ago)
+    until = visit.formats.now + timedelta(seconds=1) if days_ago == 0 else since + timedelta(days=1)
+    waiting = [card.id for card in visit.cards] if days_ago == 0 else []
+    return await write_brief(visit.tx, visit.words, visit.formats, since=since, until=until, waiting=waiting)
+
+
+@get("/approvals", include_in_schema=False)
+async def decisions(request: Caller, tx: Transaction, decided: str = "") -> Page:
+    """All that waits, as cards."""
+    visit = await enter(request, tx)
+    await mark_shown(tx, [card.id for card in visit.cards], visit.by)
+    cards = [card_of(one, visit.naming) for one in (await list_approvals(tx, limit=20)).items]
+    just = as_uuid(decided)
+    return visit.page(
+        "approvals.html",
+        tab="decisions",
+        title=visit.words("tab.decisions"),
+        summary=_stakes(visit),
+        cards=visit.cards,
+        undoable=[card for card in cards if card.undo_until],
+        past=[card for card in cards if not card.open and not card.undo_until],
+        history=False,
+        next_cursor=None,
+        decided=next((card for card in cards if card.id == just and not card.open), None),
+    )
+
+
+def _stakes(visit: Visit) -> str:
+    words = visit.words
+    if not visit.cards:
+        return words("state.calm")
+    stakes: dict[str, int] = {}
+    for card in visit.cards:
+        if card.money:
+            stakes[card.money.currency] = stakes.get(card.money.currency, 0) + card.money.minor
+    parts = [words("state.waiting", n=len(visit.cards))]
+    parts += [
+        words("state.stake", amount=visit.formats.money_short(scorecard.Money(minor, currency)))
+        for currency, minor in sorted(stakes.items())
+    ]
+    tonight = midnight(visit.formats) + timedelta(days=1)
+    due = sum(card.expires_at < tonight for card in visit.cards)
+    if due:
+        parts.append(words("state.due_today", n=due))
+    return " · ".join(parts)
+
+
+@get("/approvals/history", include_in_schema=False)
+async def history(request: Caller, tx: Transaction, after: str | None = None) -> Page:
+    """What was decided, withdrawn or has expired."""
+    visit = await enter(request, tx)
+    page = await list_approvals(tx, after=after, limit=LIST)
+    return visit.page(
+        "approvals.html",
+        tab="decisions",
+        title=visit.words("decisions.history"),
+        summary=visit.words("decisions.history_sum"),
+        cards=(),
+        undoable=(),
+        past=[card for one in page.items if not (card := card_of(one, visit.naming)).open],
+        history=True,
+        next_cursor=page.next_cursor,
+        decided=None,
+    )
+
+
+@get("/approvals/{approval_id:uuid}", include_in_schema=False)
+async def decision(request: Caller, tx: Transaction, approval_id: UUID, decided: str = "") -> Page:
+    """One decision with all that stands behind it."""
+    visit = await enter(request, tx)
+    approval = await get_approval(tx, approval_id)
+    await mark_opened(tx, [approval_id], visit.by)
+    card = card_of(approval, visit.naming)
+    lines: tuple[story.Line, ...] = ()
+    if approval.ticket_id:
+        lines = (await story.tell(tx, approval.ticket_id, visit.naming)).steps[-8:]
+    return visit.page(
+        "approval.html",
+        tab="decisions",
+        title=card.act,
+        a=card,
+        others=visit.cards,
+        trail=tuple(reversed(lines)),
+        decided=card if decided and not card.open else None,
+    )
+
+
+@get("/workers", include_in_schema=False)
+async def team(request: Caller, tx: Transaction) -> Page:
+    """Every worker in one line."""
+    visit = await enter(request, tx)
+    rows = await workers.rows(tx, visit.roles, visit.waiting, visit.naming, all_paused=visit.company.all_paused)
+    busy = sum(row.state == "working" for row in rows)
+    return visit.page(
+        "workers.html",
+        tab="workers",
+        title=visit.words("tab.workers"),
+        workers=rows,
+        summary=visit.words("workers.sum", n=len(rows), working=busy) if rows else "",
+    )
+
+
+@get("/workers/{role_id:uuid}", include_in_schema=False)
+async def worker(request: Caller, tx: Transaction, role_id: UUID) -> Page:
+    """One worker: work, budget, boundary, evaluation, contract."""
+    visit = await enter(request, tx)
+    role = await get_role(tx, role_id)
+    paused = visit.company.all_paused
+    tickets = (await list_tickets(tx, role_id=role_id, limit=8)).items
+    return visit.page(
+        "worker.html",
+        tab="workers",
+        title=role.name,
+        w=await workers.row_of(tx, role, visit.waiting, visit.naming, all_paused=paused),
+        others=await workers.rows(tx, visit.roles, visit.waiting, visit.naming, all_paused=paused),
+        tickets=[row_of(ticket, visit.naming) for ticket in tickets],
+        budgets=await workers.caps(tx, role, visit.naming),
+        contract=await workers.contract_of(tx, role, visit.naming),
+        facts=await workers.facts(tx, role, visit.naming),
+        trail=(),
+    )
+
+
+@get("/money", include_in_schema=False)
+async def money(request: Caller, tx: Transaction, month: str = "") -> Page:
+    """Revenue, payments and costs of a month."""
+    visit = await enter(request, tx)
+    months = scorecard.months(visit.formats)
+    chosen = next((one for one in months if one.key == month), months[-1])
+    accounts = await scorecard.accounts(tx, visit.naming, chosen)
+    return visit.page(
+        "money.html",
+        tab="money",
+        title=visit.words("tab.money"),
+        months=months,
+        month=chosen.key,
+        books=accounts.books,
+        costs=accounts.costs,
+        cost_total=sum(cost for _, cost in accounts.costs),
+        entries=accounts.entries,
+        truncated=accounts.truncated,
+    )
+
+
+@get("/copilot", include_in_schema=False)
+async def copilot(request: Caller, tx: Transaction, day: str = "") -> Page:
+    """The brief of today and of the days before."""
+    visit = await enter(request, tx)
+    days = [_day(visit, ago) for ago in reversed(range(BRIEF_DAYS))]
+    ago = next((ago for ago in range(BRIEF_DAYS) if _day(visit, ago)["key"] == day), 0)
+    asked = {
+        "waiting": "/approvals",
+        "refused": "/ledger?kind=tool.refused",
+        "failed": "/ledger?kind=ticket.failed",
+        "money": "/money",
+    }
+    return visit.page(
+        "copilot.html",
+        tab="copilot",
+        title=visit.words("tab.copilot"),
+        brief=await _brief(visit, days_ago=ago),
+        days=days,
+        day=_day(visit, ago)["key"],
+        questions=[{"href": href, "text": visit.words(f"copilot.q.{name}")} for name, href in asked.items()],
+    )
+
+
+def _day(visit: Visit, ago: int) -> dict[str, str]:
+    there: date = midnight(visit.formats, ago).date()
+    label = visit.words("tab.today") if ago == 0 else f"{DAYS[visit.founder.language][there.weekday()]} {there.day}"
+    return {"key": there.isoformat(), "label": label}
+
+
+@get("/tickets", include_in_schema=False)
+async def tickets(request: Caller, tx: Transaction, show: str = "open", after: str | None = None) -> Page:
+    """The work that was asked for."""
+    visit = await enter(request, tx)
+    found, cursor = await _tickets(tx, show, after)
+    return visit.page(
+        "tickets.html",
+        tab="workers",
+        title=visit.words("tickets"),
+        summary=visit.words("tickets.sum"),
+        tickets=[row_of(ticket, visit.naming) for ticket in found],
+        show=show if show in SHOWS else "all",
+        next_cursor=cursor,
+    )
+
+
+async def _tickets(tx: Transaction, show: str, after: str | None) -> tuple[list[Ticket], str | None]:
+    statuses = SHOWS.get(show)
+    if statuses is None:
+        page = await list_tickets(tx, after=after, limit=LIST)
+        return [*page.items], page.next_cursor
+    pages = [await list_tickets(tx, status=status, after=after, limit=LIST) for status in statuses]
+    found = sorted((ticket for page in pages for ticket in page.items), key=lambda ticket: ticket.id, reverse=True)
+    only = pages[0].next_cursor if len(pages) == 1 else None
+    return found[: LIST * 2], only
+
+
+@get("/tickets/{ticket_id:uuid}", include_in_schema=False)
+async def ticket(request: Caller, tx: Transaction, ticket_id: UUID) -> Page:
+    """A ticket told end to end."""
+    visit = await enter(request, tx)
+    found = await get_ticket(tx, ticket_id)
+    told = await story.tell(tx, ticket_id, visit.naming)
+    files = [
+        {"name": file.name, "size": visit.formats.size(file.size_bytes), "trusted": file.trusted}
+        for file in await inputs_of(tx, ticket_id)
+    ]
+    view = {name: getattr(found, name) for name in found.__struct_fields__}
+    return visit.page(
+        "ticket.html",
+        tab="workers",
+        title=found.title,
+        ticket=view | {**_shown(row_of(found, visit.naming)), "opened_by": visit.naming.person(found.opened_by)},
+        cards=[card for card in visit.cards if card.ticket_id == ticket_id],
+        files=files,
+        story=told.steps,
+        story_cut=told.cut,
+        cost=told.cost_usd_micros,
+    )
+
+
+def _shown(row: story.TicketRow) -> dict[str, object]:
+    return {"worker": row.worker, "tone": row.tone, "open": row.open}
+
+
+@get("/ledger", include_in_schema=False)
+async def ledger(request: Caller, tx: Transaction, kind: str = "", after: str | None = None) -> Page:
+    """The newest events, and whether the chain is whole."""
+    visit = await enter(request, tx)
+    events, cursor = await story.recent(tx, visit.naming, kind=kind, after=after, limit=50)
+    return visit.page(
+        "ledger.html",
+        title=visit.words("ledger"),
+        chain=await verify_chain(tx, full=False),
+        events=events,
+        next_cursor=cursor,
+        kind=kind,
+    )
+
+
+@get("/ledger/{event_id:uuid}", include_in_schema=False)
+async def event(request: Caller, tx: Transaction, event_id: UUID) -> Page:
+    """One event with its proof."""
+    visit = await enter(request, tx)
+    found = await read_event(tx, event_id)
+    line = visit.naming.line(found)
+    return visit.page("event.html", title=line.text, e=found, line=line, data=_data(found.data))
+
+
+def _data(data: dict[str, object]) -> str:
+    import msgspec
+
+    return msgspec.json.format(canonical_bytes(data), indent=2).decode() if data else ""
+
+
+@get("/ledger/{event_id:uuid}/evidence/{index:int}", include_in_schema=False)
+async def evidence(request: Caller, tx: Transaction, event_id: UUID, index: int) -> Redirect:
+    """To the evidence itself, under a signed address."""
+    await enter(request, tx)
+    found = await read_event(tx, event_id)
+    if not 0 <= index < len(found.evidence):
+        raise NotFound(f"event {event_id} has no evidence {index}")
+    ref = found.evidence[index]
+    path, _ = links_of(request.app.state.settings.keys).path(tx.tenant, ref.key, ttl_seconds=300, name=ref.name)
+    return go(path)
+
+
+ROUTES = (
+    today,
+    decisions,
+    history,
+    decision,
+    team,
+    worker,
+    money,
+    copilot,
+    tickets,
+    ticket,
+    ledger,
+    event,
+    evidence,
+)

@@ -1,0 +1,244 @@
+"""Ringing the founder's phone: subscriptions, what a notification says, and the tokens behind its buttons.
+
+A token proves what was meant, the session cookie who means it; a button needs both. What is on a lock screen holds no
+customer data.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import msgspec
+
+from app.auth import b64url, unb64url
+from app.canon.approval import Decision
+from app.canon.push import PushMessage, Urgency
+from app.canon.vocabulary import Tier, new_id
+from app.founder_console import store
+from app.founder_console.errors import ActionTokenRefused, PushRefused
+from app.founder_console.formats import Formats
+from app.founder_console.keyfiles import Seal
+from app.founder_console.model import Founder, NewSubscription, Subscription
+from app.founder_console.wording import Words
+from app.postgres import Transaction
+from app.work_queue import Approval
+
+ACTION = "flr action v1"
+TOKEN_SECONDS = 3600
+MOST_TTL_SECONDS = 86_400
+CLOSED_TTL_SECONDS = 600
+SOON_SECONDS = 7_200
+MOST_SUBSCRIPTIONS = 20
+SERVICES = (
+    "fcm.googleapis.com",
+    "push.apple.com",
+    "updates.push.services.mozilla.com",
+    "notify.windows.com",
+)
+
+
+class ActionToken(msgspec.Struct, frozen=True):
+    """One decision that one button stands for, once. `x` is Unix seconds."""
+
+    a: UUID
+    d: Decision
+    v: int
+    j: str
+    x: int
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A notification for one subscription; `receipt` comes back when it was shown."""
+
+    receipt: UUID
+    message: PushMessage
+    tag: str
+
+
+def allowed_endpoint(endpoint: str, allow_hosts: Sequence[str]) -> bool:
+    """Whether a push address belongs to a known service over https, or to a `host:port` that the setting adds."""
+    there = urlsplit(endpoint)
+    if there.username or there.password:
+        return False
+    if there.netloc in allow_hosts and there.scheme in ("http", "https"):
+        return True
+    host = there.hostname or ""
+    known = any(host == service or host.endswith(f".{service}") for service in SERVICES)
+    return known and there.scheme == "https" and there.port in (None, 443)
+
+
+async def subscribe(tx: Transaction, founder_id: UUID, new: NewSubscription, allow_hosts: Sequence[str]) -> UUID:
+    """Ring this browser from now on; idempotent. Raises `PushRefused`."""
+    if not allowed_endpoint(new.endpoint, allow_hosts) or len(new.endpoint) > 2_000:
+        raise PushRefused("this push address belongs to no push service that is known here")
+    _check_keys(new)
+    if len(await store.fetch_subscriptions(tx, founder_id)) >= MOST_SUBSCRIPTIONS:
+        raise PushRefused(f"{MOST_SUBSCRIPTIONS} browsers are rung already: turn one off first")
+    if new.replaces:
+        await store.delete_subscription(tx, new.replaces)
+    return await store.keep_subscription(tx, new_id(), founder_id, new.endpoint, new.p256dh, new.auth)
+
+
+def _check_keys(new: NewSubscription) -> None:
+    try:
+        point, secret = unb64url(new.p256dh), unb64url(new.auth)
+    except ValueError as error:
+        raise PushRefused("the subscription's keys are not base64url") from error
+    if len(point) != 65 or point[0] != 4 or len(secret) != 16:
+        raise PushRefused("the subscription's keys have the wrong size")
+
+
+def mint(seal: Seal, approval: Approval, decision: Decision) -> str:
+    """A token for one button, valid for an hour and not beyond the deadline."""
+    x = min(int(time.time()) + TOKEN_SECONDS, int(approval.expires_at.timestamp()))
+    body = msgspec.json.encode(ActionToken(approval.id, decision, approval.version, secrets.token_urlsafe(9), x))
+    return f"{b64url(body)}.{b64url(seal.mac(ACTION, body))}"
+
+
+async def open_token(tx: Transaction, seal: Seal, text: str) -> ActionToken:
+    """Use a token up. Raises `ActionTokenRefused` when it is not ours, too old or used."""
+    body, _, mac = text.partition(".")
+    try:
+        content = unb64url(body)
+        token = msgspec.json.decode(content, type=ActionToken) if seal.holds(ACTION, content, unb64url(mac)) else None
+    except (ValueError, msgspec.DecodeError):
+        token = None
+    if token is None:
+        raise ActionTokenRefused("this button is not one of ours")
+    if token.x < time.time():
+        raise ActionTokenRefused("this button is too old: open the card")
+    if not await store.use_action_token(tx, token.j):
+        raise ActionTokenRefused("this button was pressed already")
+    return token
+
+
+def tag_of(approval_id: UUID) -> str:
+    return f"ap-{approval_id}"
+
+
+def topic_of(tag: str) -> str:
+    """At most 32 URL-safe characters that tell the push service nothing."""
+    return hashlib.sha256(tag.encode()).hexdigest()[:32]
+
+
+def ring(
+    approval: Approval,
+    founder: Founder,
+    words: Words,
+    formats: Formats,
+    seal: Seal,
+    *,
+    worker: str,
+    badge: int,
+    origin: str,
+) -> Note:
+    """The notification of a new question: Approve and Reject only where one tap suffices."""
+    shown = approval.money if not founder.hide_amounts else None
+    title = words("push.title", amount=formats.money_short(shown)) if shown else words("push.title_plain")
+    body = words("push.body", worker=worker or words("router"), left=formats.left(approval.expires_at))
+    decisions: tuple[Decision, ...] = ("approve", "reject") if approval.tier is Tier.R1 else ("reject",)
+    actions = [{"action": decision, "title": words(decision)} for decision in decisions]
+    if approval.tier is Tier.R2:
+        actions.insert(0, {"action": "view", "title": words("see")})
+    tokens = {decision: mint(seal, approval, decision) for decision in decisions}
+    left = int((approval.expires_at - formats.now).total_seconds())
+    urgent = approval.tier is Tier.R2 or left < SOON_SECONDS
+    return _note(
+        tag_of(approval.id),
+        title=title,
+        body=body,
+        path=f"/approvals/{approval.id}",
+        words=words,
+        origin=origin,
+        badge=badge,
+        ttl_seconds=max(60, min(left, MOST_TTL_SECONDS)),
+        urgency="high" if urgent else "normal",
+        tokens=tokens,
+        actions=actions,
+        renotify=approval.tier is Tier.R2,
+    )
+
+
+def hush(approval_id: UUID, words: Words, *, badge: int, origin: str) -> Note:
+    """Quietly replaces the notification of a question that is answered."""
+    return _note(
+        tag_of(approval_id),
+        title=words("push.decided_title"),
+        body=words("push.decided_body"),
+        path=f"/approvals/{approval_id}",
+        words=words,
+        origin=origin,
+        badge=badge,
+        ttl_seconds=CLOSED_TTL_SECONDS,
+        urgency="low",
+        silent=True,
+    )
+
+
+def trial(words: Words, *, badge: int, origin: str) -> Note:
+    """What the button in settings sends."""
+    return _note(
+        "trial",
+        title=words("push.test_title"),
+        body=words("push.test_body"),
+        path="/settings",
+        words=words,
+        origin=origin,
+        badge=badge,
+        ttl_seconds=CLOSED_TTL_SECONDS,
+        urgency="high",
+    )
+
+
+def _note(
+    tag: str,
+    *,
+    title: str,
+    body: str,
+    path: str,
+    words: Words,
+    origin: str,
+    badge: int,
+    ttl_seconds: int,
+    urgency: Urgency,
+    tokens: dict[Decision, str] | None = None,
+    actions: Sequence[dict[str, str]] = (),
+    renotify: bool = False,
+    silent: bool = False,
+) -> Note:
+    """One JSON for both worlds: our service worker, and browsers that show declarative push by themselves."""
+    receipt = new_id()
+    navigate = origin + path
+    content = {
+        "web_push": 8030,
+        "app_badge": badge,
+        "notification": {
+            "title": title,
+            "body": body,
+            "lang": words.language,
+            "dir": "ltr",
+            "silent": silent,
+            "navigate": navigate,
+            "tag": tag,
+            "renotify": renotify,
+            "app_badge": badge,
+            "data": {"tokens": tokens or {}, "receipt": str(receipt), "closed": silent},
+            "actions": [action | {"navigate": navigate} for action in actions],
+        },
+    }
+    message = PushMessage(msgspec.json.encode(content), ttl_seconds, urgency, topic_of(tag))
+    return Note(receipt, message, tag)
+
+
+def reachable(subscriptions: Sequence[Subscription], allow_hosts: Sequence[str]) -> tuple[Subscription, ...]:
+    """Those that may still be sent to: the list of services may have changed since."""
+    return tuple(one for one in subscriptions if allowed_endpoint(one.endpoint, allow_hosts))
+
+
+def still_open(approval: Approval, now: datetime) -> bool:
+    """Whether there is still something to decide."""
+    return approval.status == "pending" and not approval.overdue(now)

@@ -1,0 +1,119 @@
+"""One founder at one page: who it is, in which words, over which transaction."""
+
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from litestar import Request, Response
+from litestar.datastructures import State
+from litestar.response import Redirect
+
+from app.auth import require
+from app.canon.vocabulary import Principal, Rol
+from app.founder_console import store
+from app.founder_console.errors import FounderUnknown
+from app.founder_console.formats import Formats
+from app.founder_console.inbox import Card, cards_of, pending
+from app.founder_console.model import Founder
+from app.founder_console.naming import Naming
+from app.founder_console.rendering import HEADERS, Chrome, Frontend, html
+from app.founder_console.wording import Words
+from app.postgres import Transaction
+from app.role_registry import Company, Role, company, list_roles
+from app.work_queue import Approval
+
+Caller: TypeAlias = Request[Principal, Principal, State]
+SEE_OTHER = 303
+
+
+class Visit:
+    """What every page needs, read once."""
+
+    def __init__(
+        self,
+        request: Caller,
+        tx: Transaction,
+        founder: Founder,
+        founders: tuple[Founder, ...],
+        its_company: Company,
+        roles: tuple[Role, ...],
+        waiting: tuple[Approval, ...],
+        now: datetime,
+    ) -> None:
+        self.request = request
+        self.tx = tx
+        self.founder = founder
+        self.company = its_company
+        self.roles = roles
+        self.waiting = waiting
+        self.frontend: Frontend = request.app.state.frontend
+        self.words: Words = self.frontend.words[founder.language]
+        self.formats = Formats(founder.language, ZoneInfo(its_company.time_zone), now)
+        self.naming = Naming(
+            words=self.words,
+            formats=self.formats,
+            me=founder.id,
+            founders=founders,
+            roles={role.id: role for role in roles},
+            tools=request.app.state.tools,
+        )
+        self.cards: tuple[Card, ...] = cards_of(waiting, self.naming)
+
+    @property
+    def by(self) -> Principal:
+        return self.request.auth
+
+    @property
+    def wants_fragment(self) -> bool:
+        """Whether our own script asks, and takes a piece instead of a page."""
+        return self.request.headers.get("x-fragment") == "1"
+
+    def chrome(self, tab: str = "") -> Chrome:
+        return Chrome(
+            language=self.founder.language,
+            company=self.company.name,
+            founder_name=self.founder.name,
+            theme=self.founder.theme,
+            tab=tab,
+            pending=len(self.cards),
+            all_paused=self.company.all_paused,
+            scripted=self.request.app.state.scripted,
+            zone_name=self.formats.zone_name,
+            now=self.formats.now,
+        )
+
+    def page(self, template: str, *, tab: str = "", status: int = 200, **values: Any) -> Response[bytes]:
+        text = self.frontend.render(template, self.chrome(tab), self.formats, **values)
+        return html(self.request, text, status=status)
+
+    def notice(self, heading: str, text: str, *, href: str, status: int) -> Response[bytes]:
+        """A card's place taken by what became of it; without script, a page of its own."""
+        values = {"heading": heading, "text": text, "href": href, "label": self.words("review")}
+        template = "fragments/notice.html" if self.wants_fragment else "problem.html"
+        return self.page(template, status=status, title=heading, detail="", **values)
+
+
+async def enter(request: Caller, tx: Transaction) -> Visit:
+    """The visit of the founder or deputy who asks. Raises `Forbidden`, `FounderUnknown`, `CompanyUnknown`."""
+    require(request.auth, Rol.FOUNDER, Rol.DEPUTY)
+    founders = await store.fetch_founders(tx)
+    founder = next((one for one in founders if str(one.id) == request.auth.sub), None)
+    if founder is None:
+        raise FounderUnknown(f"there is no founder {request.auth.sub} here")
+    its_company = await company(tx)
+    roles = await list_roles(tx)
+    waiting = await pending(tx)
+    return Visit(request, tx, founder, founders, its_company, roles, waiting, await store.now(tx))
+
+
+def go(path: str) -> Redirect:
+    """See that page instead; only ever a path of ours."""
+    return Redirect(path, status_code=SEE_OTHER, headers={"cache-control": HEADERS["cache-control"]})
+
+
+def as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
