@@ -60,5 +60,8 @@ DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 def entrypoint(message: Message) -> str:
     """The queue's entrypoint for a message: `ticket_opened`, `run_wanted`, ..."""
-    name = type(message).__name__
-    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
+    return entrypoint_of(type(message))
+
+
+def entrypoint_of(kind: type[Message]) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in kind.__name__).lstrip("_")

@@ -41,6 +41,10 @@ def amount_in(text: str, otherwise: str = "IDR") -> Amount | None:
     return None
 
 
+def has_currency(text: str) -> bool:
+    return any(match["before"] or match["after"] for match in MONEY.finditer(text))
+
+
 def plain_number(written: str) -> Decimal | None:
     """`1.250.000,50` and `1,250,000.50` are the same number; three digits after a lone separator are thousands."""
     digits = re.sub(r"[^\d.,-]", "", written)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from app.adapters.models.scripted.amounts import Amount, amount_in
+from app.adapters.models.scripted.amounts import Amount, amount_in, has_currency
 from app.adapters.models.scripted.conversation import File, Ticket
 from app.adapters.models.scripted.language import concept
 from app.adapters.models.scripted.letters import parse
@@ -104,9 +104,11 @@ def _given(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def _amount(text: str) -> Amount | None:
+    """The last amount on a line that names a total; one written with its currency goes before a bare number."""
     for labels in _TOTALS:
-        for match in reversed(list(re.finditer(rf"(?i)\b(?:{labels})\b[^\d\n]{{0,30}}(?P<rest>[^\n]*)", text))):
-            amount = amount_in(match.group(0))
+        lines = [match.group() for match in re.finditer(rf"(?i)\b(?:{labels})\b[^\d\n]{{0,30}}[^\n]*", text)]
+        for line in [*reversed([line for line in lines if has_currency(line)]), *reversed(lines)]:
+            amount = amount_in(line)
             if amount is not None and amount.minor > 0:
                 return amount
     return None

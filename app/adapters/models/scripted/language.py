@@ -95,6 +95,8 @@ _CONCEPTS = {
         "time": "waktu",
         "name": "nama",
         "unit": "satuan units",
+        "type": "types tipe jenis kind",
+        "channel": "channels kanal saluran",
     }.items()
     for word in words.split()
 }

@@ -11,7 +11,7 @@ from app.adapters.models.scripted.language import MONTHS, concept, mentions, num
 _AGGREGATES = (
     ("AVG", "mean", "mean average avg rata rerata"),
     ("MEDIAN", "median", "median"),
-    ("SUM", "total", "total sum jumlah"),
+    ("SUM", "total", "total sum jumlah jumlahkan"),
     ("MAX", "max", "maximum longest highest largest greatest terpanjang tertinggi terbesar terjauh"),
     ("MIN", "min", "minimum shortest lowest smallest terpendek terendah terkecil"),
     ("AVG", "mean", "worst best terburuk terbaik"),
@@ -22,6 +22,8 @@ _COUNTED = re.compile(
 )
 _LOW = "best lowest least smallest cheapest fewest earliest terbaik terendah termurah terkecil tersedikit"
 _BAD_WHEN_HIGH = word_set("delay price cost complaint error debt late age loss")
+_ROWS = word_set("rows row entries records transactions baris transaksi entri")
+_COLUMN = re.compile(r"(?i)\b(?:kolom|column|columns)\s+[\"'`]?(?P<after>\w+)|\b[\"'`]?(?P<before>\w+)[\"'`]?\s+column\b")
 _FROM = {"origin": ("from", "dari"), "dest": ("to", "ke", "menuju")}
 
 
@@ -33,9 +35,12 @@ class Question(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...]
     descending: bool
     limit: int | None
+    whole_rows: bool = False
 
     def sql(self, table: Described) -> str:
         """One SELECT; rows without a measured value are left out, equal values are ordered by name."""
+        if self.whole_rows and self.metric is not None:
+            return self._rows_sql(table, self.metric)
         exact = _measured(self.metric, self.aggregate)
         value = exact if self.aggregate in {"COUNT", "MAX", "MIN"} else f"ROUND({exact}, 2)"
         conditions = list(self.conditions)
@@ -52,15 +57,23 @@ class Question(msgspec.Struct, frozen=True):
             parts.append(f"LIMIT {self.limit}")
         return f"SELECT {name}, {' '.join(parts)}"
 
+    def _rows_sql(self, table: Described, metric: Column) -> str:
+        value = _as_number(metric)
+        where = " AND ".join((*self.conditions, f"{value} IS NOT NULL"))
+        order = "DESC" if self.descending else "ASC"
+        names = ", ".join(column.quoted for column in table.columns)
+        return f"SELECT * FROM {table.quoted} WHERE {where} ORDER BY {value} {order}, {names} LIMIT {self.limit}"
+
 
 def understand(text: str, table: Described) -> Question | None:
     """The question that `text` asks of `table`; None when it names none of its columns."""
     words = words_of(text)
-    limit, group = _limit_and_group(words, table)
+    rows_wanted = _rows_wanted(words)
+    limit, group = (rows_wanted, None) if rows_wanted else _limit_and_group(words, table)
     conditions, used = _conditions(text, words, table)
     aggregate, label, place = ("COUNT", "count", 0) if _COUNTED.search(text) else _aggregate(words)
     taken = {*used, *([group.name] if group else [])}
-    metric = None if aggregate == "COUNT" else _metric(words, place, table, taken)
+    metric = None if aggregate == "COUNT" else _explicit(text, table) or _metric(words, place, table, taken)
     if metric is None and aggregate != "COUNT":
         if group is None:
             return None
@@ -74,7 +87,20 @@ def understand(text: str, table: Described) -> Question | None:
         conditions=tuple(conditions),
         descending=_descending(text, metric),
         limit=limit,
+        whole_rows=rows_wanted is not None,
     )
+
+
+def _rows_wanted(words: Sequence[str]) -> int | None:
+    """`5 rows`, `lima transaksi`: whole rows are wanted, not groups."""
+    pairs = zip(words, words[1:], strict=False)
+    return next((number for word, after in pairs if after in _ROWS and (number := number_of(word))), None)
+
+
+def _explicit(text: str, table: Described) -> Column | None:
+    """`kolom total`, `the total column`: the column named as such."""
+    said = {(match["after"] or match["before"]).lower() for match in _COLUMN.finditer(text)}
+    return next((column for column in table.columns if column.name.lower() in said), None)
 
 
 def _limit_and_group(words: Sequence[str], table: Described) -> tuple[int | None, Column | None]:

@@ -81,7 +81,7 @@ def _money(ticket: Ticket, table: Described) -> str:
     amount = table.find("amount") or next((column for column in table.columns if column.is_number), None)
     if amount is None:
         raise GiveUp(ticket.speak("I see no column with amounts.", "Tidak ada kolom jumlah."))
-    kind = table.find("type", "jenis", "dc", "dk", "cr", "db")
+    kind = table.find("type", "dc", "dk", "cr", "db")
     if kind is None or kind == amount:
         return f"COALESCE({number_sql(amount)}, 0)"
     sign = f"CASE WHEN regexp_matches(upper({kind.quoted}), '^(D|OUT|KELUAR)') THEN -1 ELSE 1 END"
