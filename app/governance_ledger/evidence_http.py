@@ -10,6 +10,7 @@ from uuid import UUID
 
 from litestar import Request, Response, get, head
 from litestar.datastructures import State
+from litestar.params import FromPath, FromQuery
 
 from app.canon.evidence import EvidenceStore
 from app.governance_ledger.evidence import Kept, fetch_evidence, find_evidence
@@ -37,7 +38,12 @@ def links_of(keys: Path) -> Links:
     security=[],
 )
 async def serve_evidence(
-    request: Request[Any, Any, State], key: str, t: str, exp: str, sig: str, name: str = ""
+    request: Request[Any, Any, State],
+    key: FromPath[str],
+    t: FromQuery[str],
+    exp: FromQuery[str],
+    sig: FromQuery[str],
+    name: FromQuery[str] = "",
 ) -> Response[bytes | None]:
     state = request.app.state
     grant = links_of(state.settings.keys).check(t, key.lstrip("/"), exp, name, sig)
@@ -46,7 +52,12 @@ async def serve_evidence(
 
 @head("/evidence/{key:path}", exclude_from_auth=True, include_in_schema=False)
 async def measure_evidence(
-    request: Request[Any, Any, State], key: str, t: str, exp: str, sig: str, name: str = ""
+    request: Request[Any, Any, State],
+    key: FromPath[str],
+    t: FromQuery[str],
+    exp: FromQuery[str],
+    sig: FromQuery[str],
+    name: FromQuery[str] = "",
 ) -> Response[None]:
     state = request.app.state
     grant = links_of(state.settings.keys).check(t, key.lstrip("/"), exp, name, sig)
@@ -71,7 +82,7 @@ async def _answer(
     start, end = wanted
     if start > end:
         headers["content-range"] = f"bytes */{kept.size_bytes}"
-        return Response(None, status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
+        return Response(b"", status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
     headers["content-range"] = f"bytes {start}-{end}/{kept.size_bytes}"
     content = await fetch_evidence(database, tenant, store, key, start, end)
     return Response(content, status_code=HTTPStatus.PARTIAL_CONTENT, headers=headers, media_type=kept.media_type)
@@ -98,7 +109,9 @@ def _range(request: Request[Any, Any, State], kept: Kept, etag: str) -> tuple[in
     last = kept.size_bytes - 1
     if not found[1]:
         return max(kept.size_bytes - int(found[2]), 0), last if int(found[2]) else -1
-    return int(found[1]), min(int(found[2]), last) if found[2] else last
+    if not found[2]:
+        return int(found[1]), last
+    return None if int(found[1]) > int(found[2]) else (int(found[1]), min(int(found[2]), last))
 
 
 FILE_ROUTES = (serve_evidence, measure_evidence)

@@ -9,10 +9,10 @@ import asyncpg
 import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from app.auth import load_public_keys, raw_public, require
 from app.canon.errors import Conflict, Forbidden
@@ -101,9 +101,9 @@ class EvidenceLinks(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def append_event(
     request: Caller,
-    tx: Transaction,
-    data: NewEvent,
-    idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key", max_length=200)] = None,
+    tx: NamedDependency[Transaction],
+    data: JSONBody[NewEvent],
+    idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=200)] = None,
 ) -> Receipt:
     event = _accepted(request.auth, data)
     if idempotency_key is None:
@@ -145,12 +145,14 @@ async def _receipt_of(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
 
 
 async def provide_filter(
-    type_: Annotated[str | None, Parameter(query="type", description="`tool.done`, or `tool.` for a family")] = None,
-    actor: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    ticket_id: UUID | None = None,
-    run_id: UUID | None = None,
+    type_: Annotated[
+        str | None, QueryParameter(name="type", description="`tool.done`, or `tool.` for a family")
+    ] = None,
+    actor: FromQuery[str | None] = None,
+    since: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
+    ticket_id: FromQuery[UUID | None] = None,
+    run_id: FromQuery[UUID | None] = None,
 ) -> EventFilter:
     return EventFilter(type=type_, actor=actor, since=since, until=until, ticket_id=ticket_id, run_id=run_id)
 
@@ -167,11 +169,11 @@ async def provide_filter(
 )
 async def list_events(
     request: Caller,
-    tx: Transaction,
-    where: EventFilter,
-    cursor: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=500)] = 50,
-    order: Literal["asc", "desc"] = "desc",
+    tx: NamedDependency[Transaction],
+    where: NamedDependency[EventFilter],
+    cursor: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
+    order: FromQuery[Literal["asc", "desc"]] = "desc",
 ) -> Page[RecordedEvent]:
     require(request.auth, *READERS)
     return await read_events(tx, where, after=cursor, limit=limit, newest_first=order == "desc")
@@ -183,7 +185,7 @@ async def list_events(
     summary="Read one event",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def show_event(request: Caller, tx: Transaction, event_id: UUID) -> RecordedEvent:
+async def show_event(request: Caller, tx: NamedDependency[Transaction], event_id: FromPath[UUID]) -> RecordedEvent:
     require(request.auth, *READERS)
     return await read_event(tx, event_id)
 
@@ -195,7 +197,7 @@ async def show_event(request: Caller, tx: Transaction, event_id: UUID) -> Record
     description="Each address is signed and expires. The bytes' SHA-256 stands in the event.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def link_evidence(request: Caller, tx: Transaction, event_id: UUID) -> EvidenceLinks:
+async def link_evidence(request: Caller, tx: NamedDependency[Transaction], event_id: FromPath[UUID]) -> EvidenceLinks:
     require(request.auth, *READERS)
     event = await read_event(tx, event_id)
     if not event.evidence:
@@ -220,7 +222,7 @@ async def link_evidence(request: Caller, tx: Transaction, event_id: UUID) -> Evi
     "false with the first break named. Nobody can find what was rewritten after the last checkpoint held outside.",
     responses=documented(HTTPStatus.FORBIDDEN),
 )
-async def verify(request: Caller, tx: Transaction, full: bool = False) -> ChainReport:
+async def verify(request: Caller, tx: NamedDependency[Transaction], full: FromQuery[bool] = False) -> ChainReport:
     require(request.auth, *READERS)
     settings: Settings = request.app.state.settings
     keys = {kid: raw_public(key) for kid, key in load_public_keys(settings.keys, "seal").items()}
