@@ -240,7 +240,12 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    store = load_store(settings.evidence_url, settings.home)
+    store = load_store(
+        settings.evidence_url,
+        settings.home,
+        access_key=settings.evidence_access_key,
+        secret_key=settings.evidence_secret_key,
+    )
     async with Database(app_url(settings)) as database:
         app = build(settings, database, store)
         config = uvicorn.Config(

@@ -144,7 +144,12 @@ def serve(settings: Settings) -> int:
     try:
         key = KeyRing.load(settings.keys, "seal").signing
         url = sealer_url(settings)
-        store = load_store(settings.evidence_url, settings.home)
+        store = load_store(
+            settings.evidence_url,
+            settings.home,
+            access_key=settings.evidence_access_key,
+            secret_key=settings.evidence_secret_key,
+        )
     except (KeyMissing, InvalidSetting, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return CONFIGURATION_ERROR

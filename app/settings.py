@@ -12,7 +12,8 @@ DEFAULT_PORT = 8400
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting of one process. Environment names are in `docs/settings.md`.
 
-    `home` holds keys, the embedded database and evidence. `evidence_url` is `file:` or `s3:`.
+    `home` holds keys, the embedded database and evidence. `evidence_url` is `file:` or `s3:`; the evidence keys are the
+    bucket's, None where the usual AWS_* variables hold them.
     `undo_seconds` is how long the server keeps an approval revocable before it acts.
     """
 
@@ -21,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = DEFAULT_PORT
     database_url: str | None = None
     evidence_url: str | None = None
+    evidence_access_key: str | None = None
+    evidence_secret_key: str | None = None
     model_base_url: str | None = None
     model_api_key: str | None = None
     model_name: str = "scripted"
@@ -87,6 +90,8 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         port=_port(env),
         database_url=optional("DATABASE_URL"),
         evidence_url=optional("FLR_EVIDENCE_URL"),
+        evidence_access_key=optional("FLR_EVIDENCE_ACCESS_KEY"),
+        evidence_secret_key=optional("FLR_EVIDENCE_SECRET_KEY"),
         model_base_url=optional("FLR_MODEL_BASE_URL"),
         model_api_key=optional("FLR_MODEL_API_KEY"),
         model_name=text("FLR_MODEL", "model_name"),

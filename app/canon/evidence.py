@@ -1,8 +1,16 @@
 """Where evidence bytes live: content-addressed, write-once."""
 
+import re
 from typing import Protocol
 
 import msgspec
+
+_KEY = re.compile(r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*//)[A-Za-z0-9._/=+@ -]{1,512}(?<!/)")
+
+
+def is_key(key: str) -> bool:
+    """Whether a store may take `key`: at most 512 plain characters, no empty, `.` or `..` part."""
+    return _KEY.fullmatch(key) is not None
 
 
 class EvidenceRef(msgspec.Struct, frozen=True):
@@ -37,7 +45,9 @@ class StoreUnavailable(Exception):
 class EvidenceStore(Protocol):
     """Raises AlreadyStored, NotStored, StoreUnavailable and nothing of a vendor's."""
 
-    async def put_once(self, key: str, content: bytes, media_type: str) -> StoredObject: ...
+    async def put_once(self, key: str, content: bytes, media_type: str) -> StoredObject:
+        """Store `content` under a key that nobody has. Raises ValueError for what is no key."""
+        ...
 
     async def head(self, key: str) -> StoredObject: ...
 

@@ -7,15 +7,13 @@ the host can alter files: that they were altered shows in the ledger, which name
 import asyncio
 import hashlib
 import os
-import re
 import secrets
 from pathlib import Path
 
 import msgspec
 
-from app.canon.evidence import AlreadyStored, NotStored, StoredObject, StoreUnavailable
+from app.canon.evidence import AlreadyStored, NotStored, StoredObject, StoreUnavailable, is_key
 
-_KEY = re.compile(r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*//)[A-Za-z0-9._/=+@ -]{1,512}(?<!/)")
 _META = msgspec.json.Decoder(StoredObject)
 
 
@@ -42,7 +40,7 @@ class FolderStore:
         """Nothing is held open."""
 
     def _put(self, key: str, content: bytes, media_type: str) -> StoredObject:
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise ValueError(f"{key!r} is no key")
         stored = StoredObject(key, len(content), hashlib.sha256(content).hexdigest(), media_type)
         try:
@@ -91,7 +89,7 @@ class FolderStore:
         return self._read(self._place(key), start, end)
 
     def _place(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise NotStored(key)
         return self._tree / key
 

@@ -1,0 +1,116 @@
+"""A real S3 server on loopback: SeaweedFS, which alone among the light ones keeps write-once, signatures and expiry."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.adapters.evidence.s3 import Keys, Place
+from tests.adapters.tool_calls import free_port
+
+KEYS = Keys("access", "secret-of-the-tests")
+# One bucket for all tests, a prefix for each: every further bucket would grow seven volumes.
+BUCKET = "evidence"
+SECONDS_TO_START = 60
+
+
+class Seaweed(NamedTuple):
+    """The running server; its one bucket is `BUCKET`."""
+
+    endpoint: str
+
+    def place(self, prefix: str) -> Place:
+        return Place(BUCKET, prefix, self.endpoint, "auto")
+
+    def url(self, prefix: str) -> str:
+        """As `FLR_EVIDENCE_URL`."""
+        return f"s3://{BUCKET}/{prefix}?endpoint={quote(self.endpoint)}&region=auto"
+
+
+@contextmanager
+def running_seaweed(folder: Path) -> Iterator[Seaweed]:
+    """The server over `folder`, with the bucket made and writable."""
+    identities = [
+        {
+            "name": "tests",
+            "credentials": [{"accessKey": KEYS.access_key, "secretKey": KEYS.secret_key}],
+            "actions": ["Admin", "Read", "Write", "List"],
+        }
+    ]
+    (folder / "s3.json").write_text(json.dumps({"identities": identities}))
+    port = free_port()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            _command(folder, port), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()
+        )
+    try:
+        server = Seaweed(f"http://127.0.0.1:{port}")
+        _wait_until_written(server, process, folder / "log")
+        yield server
+    finally:
+        # SIGTERM takes it seconds, and what it holds is the test's only.
+        process.kill()
+        process.wait()
+
+
+def _command(folder: Path, s3_port: int) -> list[str]:
+    """Every port is named: the gRPC ones would otherwise be another's plus 10000."""
+    parts = ("master.port", "volume.port", "filer.port")
+    ports = [f"-{part}{kind}={free_port()}" for part in parts for kind in ("", ".grpc")]
+    return [
+        str(Path(sys.executable).with_name("weed")),
+        "server",
+        f"-dir={folder}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        *ports,
+        "-filer",
+        "-s3",
+        f"-s3.port={s3_port}",
+        f"-s3.port.grpc={free_port()}",
+        f"-s3.config={folder / 's3.json'}",
+        "-master.telemetry=false",
+        "-master.volumeSizeLimitMB=64",
+        "-volume.max=300",
+    ]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "FLR_"))}
+
+
+def _wait_until_written(server: Seaweed, process: subprocess.Popen[bytes], log: Path) -> None:
+    """An open port is not yet a server that takes an object."""
+    client = vendor_client(server)
+    until = time.monotonic() + SECONDS_TO_START
+    while True:
+        try:
+            client.create_bucket(Bucket=BUCKET)
+            client.put_object(Bucket=BUCKET, Key="ready", Body=b"1")
+            return
+        except (BotoCoreError, ClientError) as error:
+            if process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"SeaweedFS does not start: {error}\n{log.read_text()[-2000:]}") from error
+            time.sleep(0.1)
+
+
+def vendor_client(server: Seaweed) -> Any:
+    """A plain client with all rights: somebody who goes around the store."""
+    return botocore.session.get_session().create_client(
+        "s3",
+        endpoint_url=server.endpoint,
+        region_name="auto",
+        aws_access_key_id=KEYS.access_key,
+        aws_secret_access_key=KEYS.secret_key,
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, connect_timeout=2),
+    )
