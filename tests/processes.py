@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -211,7 +211,7 @@ def machine(home: Path, database_url: str, **environment: str) -> Iterator[Machi
         made.stop()
 
 
-async def founder_of(made: Machine, *, language: str = "en") -> FounderClient:
+async def founder_of(made: Machine, *, language: Literal["id", "en"] = "en") -> FounderClient:
     """A founded company and its founder's token."""
     founded = await found_company(made.settings, name="Test Company", founder="Founder", language=language)
     return FounderClient(made, founded, founded.token(made.settings))

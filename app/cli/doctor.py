@@ -119,9 +119,7 @@ SELECT count(*) FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid 
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname = 'governance_ledger' AND NOT tgisinternal
 """
-GUARDS = (
-    "SELECT count(*) FROM pg_catalog.pg_event_trigger WHERE evtname LIKE 'flr_guard%' AND evtenabled <> 'D'"
-)
+GUARDS = "SELECT count(*) FROM pg_catalog.pg_event_trigger WHERE evtname LIKE 'flr_guard%' AND evtenabled <> 'D'"
 POWERFUL = """
 SELECT rolname FROM pg_catalog.pg_roles
 WHERE rolname LIKE 'flr\\_%' AND (rolsuper OR rolbypassrls OR rolcreaterole) ORDER BY 1

@@ -1,12 +1,14 @@
 """How a company comes to be on a machine: tenant, founder, the founder's device key, a one-time enrolment link."""
 
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 import msgspec
 
 from app import auth
 from app.auth import KeyRing, Tokens
+from app.canon.errors import Fault
 from app.canon.vocabulary import Principal, Rol, new_id
 from app.cli.device import PURPOSE, device_key
 from app.database_urls import app_url
@@ -37,7 +39,7 @@ class Founded(msgspec.Struct, frozen=True):
         return tokens.issue(sub=sub, tid=self.tenant, rol=rol, ttl_seconds=ttl_seconds)
 
 
-class NoCompany(auth.Fault):
+class NoCompany(Fault):
     """There is no company on this machine yet: run `make run`, or `flr demo`."""
 
 
@@ -50,7 +52,7 @@ def read_founded(home: Path) -> Founded:
 
 
 async def found_company(
-    settings: Settings, *, name: str, founder: str, language: str, time_zone: str = "Asia/Jakarta"
+    settings: Settings, *, name: str, founder: str, language: Literal["id", "en"], time_zone: str = "Asia/Jakarta"
 ) -> Founded:
     """Make company, founder and device key; this machine's commands speak for it from now on.
 

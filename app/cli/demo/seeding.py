@@ -49,13 +49,20 @@ async def employ(tx: Transaction, settings: Settings, terms: Terms, by: Principa
         raise RuntimeError(f"{terms.name} was hired without an approval")
     approval = await get_approval(tx, role.pending.approval_id)
     book = ProofBook(settings.origin)
-    statement, _ = await book.state(tx, by, approval.id, "approve", approval.version, approval.payload_digest)
+    offered = await book.offer(
+        tx,
+        by,
+        approval_id=approval.id,
+        decision="approve",
+        version=approval.version,
+        payload_digest=approval.payload_digest,
+    )
     key = device_key(settings.keys)
-    signed = DeviceProof(key.kid, statement, b64url(key.sign(statement.challenge())))
-    signer = ApprovalTokens(KeyRing.load(settings.keys, "approval"))
+    signed = DeviceProof(key.kid, offered.statement, b64url(key.sign(offered.statement.challenge())))
+    tokens = ApprovalTokens(KeyRing.load(settings.keys, "approval"))
     verified = await book.verify(tx, by, signed)
-    await decide(tx, approval.id, "approve", by=by, signer=signer, proof=verified)
-    await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None))
+    await decide(tx, approval.id, "approve", by=by, signer=tokens, proof=verified)
+    await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None), reader=tokens)
     return role.id
 
 
