@@ -30,6 +30,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app import auth, problems
 from app.adapters.evidence import load_store
+from app.adapters.push import load_push
 from app.adapters.tools import load_tools
 from app.auth import ApprovalTokens, KeyRing, Tokens
 from app.canon.errors import Unauthenticated
@@ -39,6 +40,7 @@ from app.database_urls import app_url
 from app.execution_graph import http as execution_http
 from app.founder_console import Hub, ProofBook, principal_of_cookie
 from app.founder_console import http as console_http
+from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import http as ledger_http
 from app.postgres import ENGINE, Binding, Database, Transaction
 from app.role_registry import http as roles_http
@@ -165,6 +167,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
             "proofs": ProofBook(settings.origin),
             "tools": {name: tool.spec for name, tool in tools.items()},
             "hub": Hub(database.url),
+            "push": load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from),
             "scripted": settings.model_base_url is None,
         }
     )
@@ -206,6 +209,7 @@ async def _listening(app: Litestar) -> AsyncIterator[None]:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+        await app.state.push.close()
 
 
 class Server(uvicorn.Server):

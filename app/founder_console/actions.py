@@ -30,6 +30,7 @@ from app.work_queue import (
     prove,
     undo,
 )
+from app.work_queue.deciding import offer
 from app.work_queue.errors import ApprovalClosed, ProofMismatch, ProofRequired
 
 Page = Response[bytes]
@@ -49,19 +50,12 @@ class Signing(msgspec.Struct, frozen=True):
 async def statement(request: Caller, tx: Transaction, approval_id: UUID) -> Signing:
     """A statement for the passkey, with everything that the page needs to check it by itself."""
     visit = await enter(request, tx)
-    approval = await get_approval(tx, approval_id)
-    proofs: ProofVerifier = request.app.state.proofs
-    offer = await proofs.offer(
-        tx,
-        visit.by,
-        approval_id=approval_id,
-        decision="approve",
-        version=approval.version,
-        payload_digest=approval.payload_digest,
-    )
-    if offer.passkey is None:
+    verifier: ProofVerifier = request.app.state.proofs
+    offered = await offer(tx, approval_id, "approve", by=visit.by, verifier=verifier)
+    if offered.passkey is None:
         raise Conflict(visit.words("notice.key_text"))
-    return Signing(msgspec.to_builtins(offer.statement), canonical_bytes(approval.payload).decode(), offer.passkey)
+    payload = canonical_bytes((await get_approval(tx, approval_id)).payload).decode()
+    return Signing(msgspec.to_builtins(offered.statement), payload, offered.passkey)
 
 
 @post("/approvals/{approval_id:uuid}/decide", status_code=200, include_in_schema=False)

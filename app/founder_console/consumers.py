@@ -17,14 +17,14 @@ from app.founder_console import store
 from app.founder_console.formats import Formats
 from app.founder_console.inbox import pending
 from app.founder_console.keyfiles import Seal
-from app.founder_console.model import Founder, Subscription
-from app.founder_console.push import Note, hush, reachable, ring, still_open, tag_of
+from app.founder_console.model import Subscription
+from app.founder_console.push import Bell, Note, reachable, still_open, tag_of
 from app.founder_console.wording import Words
 from app.messages import ApprovalDecided, ApprovalRaised
 from app.postgres import Database, Transaction
-from app.role_registry import Company, company
+from app.role_registry import company
 from app.settings import Settings
-from app.work_queue import Approval, get_approval, publish
+from app.work_queue import get_approval, publish
 
 RETRY_SECONDS = 120
 Handler: TypeAlias = Callable[[Any], Awaitable[None]]
@@ -66,45 +66,41 @@ class Ringer:
 
     async def _rings(self, tx: Transaction, approval_id: UUID) -> list[Call]:
         approval, now = await get_approval(tx, approval_id), await store.now(tx)
-        subscriptions = reachable(await store.fetch_subscriptions(tx), self._settings.push_allow_hosts)
+        subscriptions = await self._subscriptions(tx)
         if not subscriptions or not still_open(approval, now):
             return []
-        its_company, badge = await company(tx), len(await pending(tx))
-        founders = {founder.id: founder for founder in await store.fetch_founders(tx)}
-        return [
-            Call(one, self._ring(approval, founders[one.founder_id], its_company, now, badge)) for one in subscriptions
-        ]
-
-    def _ring(self, approval: Approval, founder: Founder, its_company: Company, now: datetime, badge: int) -> Note:
-        formats = Formats(founder.language, ZoneInfo(its_company.time_zone), now)
         role = approval.payload.get("role")
         worker = str(role.get("name", "")) if isinstance(role, dict) else ""
-        words = self._words[founder.language]
-        return ring(
-            approval, founder, words, formats, self._seal, worker=worker, badge=badge, origin=self._settings.origin
-        )
+        bells = await self._bells(tx, now)
+        return [Call(one, bells[one.founder_id].ring(approval, self._seal, worker=worker)) for one in subscriptions]
 
     async def _hushes(self, tx: Transaction, approval_id: UUID) -> list[Call]:
         approval, now = await get_approval(tx, approval_id), await store.now(tx)
-        subscriptions = reachable(await store.fetch_subscriptions(tx), self._settings.push_allow_hosts)
-        rung = await store.fetch_rung(tx, tag_of(approval_id)) if subscriptions else frozenset()
+        rung = await store.fetch_rung(tx, tag_of(approval_id))
         if not rung or still_open(approval, now):
             return []
-        badge = len(await pending(tx))
-        founders = {founder.id: founder for founder in await store.fetch_founders(tx)}
+        bells = await self._bells(tx, now)
         return [
-            Call(
-                one,
-                hush(
-                    approval_id,
-                    self._words[founders[one.founder_id].language],
-                    badge=badge,
-                    origin=self._settings.origin,
-                ),
-            )
-            for one in subscriptions
+            Call(one, bells[one.founder_id].hush(approval_id))
+            for one in await self._subscriptions(tx)
             if one.id in rung
         ]
+
+    async def _subscriptions(self, tx: Transaction) -> tuple[Subscription, ...]:
+        return reachable(await store.fetch_subscriptions(tx), self._settings.push_allow_hosts)
+
+    async def _bells(self, tx: Transaction, now: datetime) -> dict[UUID, Bell]:
+        zone, badge = ZoneInfo((await company(tx)).time_zone), len(await pending(tx))
+        return {
+            founder.id: Bell(
+                founder,
+                self._words[founder.language],
+                Formats(founder.language, zone, now),
+                self._settings.origin,
+                badge,
+            )
+            for founder in await store.fetch_founders(tx)
+        }
 
     async def _make(self, tenant: UUID, calls: Sequence[Call]) -> int | None:
         """Make the calls; after how many seconds to try again, None when there is no need."""

@@ -85,7 +85,7 @@ async def use_link(tx: Transaction, link: Link) -> Founder:
 
 
 async def renew_codes(tx: Transaction, founder_id: UUID) -> tuple[str, ...]:
-    """Eight new recovery codes; older ones are void. Shown once: only hashes are kept. Event `founder.codes_renewed`."""
+    """Eight new recovery codes; older ones are void. Only hashes are kept. Event `founder.codes_renewed`."""
     codes = tuple(_code() for _ in range(CODES))
     await store.replace_codes(tx, founder_id, [hashed(plain_code(code)) for code in codes])
     await append(tx, Event(type="founder.codes_renewed", actor=f"founder:{founder_id}", data={"codes": CODES}))

@@ -7,28 +7,27 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-from litestar import Router, delete, get, post
+from litestar import Router, get, post
 from litestar.params import Parameter
 
 from app.auth import require
 from app.canon.vocabulary import Money, Rol
-from app.founder_console import actions, doors, files, pages, preferences, store, story
+from app.founder_console import actions, doors, files, pages, preferences, push_http, records, store, story
 from app.founder_console.brief import Brief, write_brief
 from app.founder_console.formats import Formats
 from app.founder_console.inbox import pending
-from app.founder_console.model import Language, NewSubscription
+from app.founder_console.model import Language
 from app.founder_console.naming import Naming
-from app.founder_console.push import open_token, subscribe
 from app.founder_console.readings import midnight
 from app.founder_console.rendering import Frontend
 from app.founder_console.surroundings import configure
-from app.founder_console.visits import Caller, enter
+from app.founder_console.visits import Caller
 from app.founder_console.wording import LANGUAGES
 from app.governance_ledger import Page
 from app.postgres import Transaction
 from app.problems import documented
 from app.role_registry import company, list_roles
-from app.work_queue import Approval, decide, list_tickets, mark_shown
+from app.work_queue import Approval, list_tickets, mark_shown
 from app.work_queue.approvals_http import DecisionBody, decide_on_ticket
 from app.work_queue.idempotency import KEYED
 
@@ -82,31 +81,6 @@ class RecentLine(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     occurred_at: datetime
     text: Texts
-
-
-class SubscriptionKept(msgspec.Struct, frozen=True):
-    id: UUID
-
-
-class Gone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    endpoint: str
-
-
-class ReceiptOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    receipt: UUID
-
-
-class Pressed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The token behind the button of a notification."""
-
-    token: str
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What the phone shows in the notification's place."""
-
-    title: str
-    body: str
 
 
 class _Reading(msgspec.Struct, frozen=True):
@@ -266,68 +240,6 @@ async def ledger_recent(
     return Page(items, cursor)
 
 
-@post(
-    "/push/subscriptions",
-    status_code=HTTPStatus.CREATED,
-    tags=TAGS,
-    summary="Ring this browser",
-    description="Addresses of push services that are not known are refused.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
-)
-async def keep_subscription(request: Caller, tx: Transaction, data: NewSubscription) -> SubscriptionKept:
-    visit = await enter(request, tx)
-    hosts = request.app.state.settings.push_allow_hosts
-    return SubscriptionKept(await subscribe(tx, visit.founder.id, data, hosts))
-
-
-@delete(
-    "/push/subscriptions",
-    status_code=HTTPStatus.NO_CONTENT,
-    tags=TAGS,
-    summary="Ring this browser no more",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
-)
-async def drop_subscription(request: Caller, tx: Transaction, data: Gone) -> None:
-    await enter(request, tx)
-    await store.delete_subscription(tx, data.endpoint)
-
-
-@post(
-    "/push/receipts",
-    status_code=HTTPStatus.NO_CONTENT,
-    tags=TAGS,
-    summary="A notification was shown",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
-)
-async def push_receipt(request: Caller, tx: Transaction, data: ReceiptOf) -> None:
-    require(request.auth, *DECIDERS)
-    await store.push_received(tx, data.receipt)
-
-
-@post(
-    "/push/decisions",
-    status_code=HTTPStatus.OK,
-    tags=TAGS,
-    summary="A button on a notification was pressed",
-    description="The token says what was meant, once; the session says who means it. R2 is never approved this way.",
-    responses=_REFUSALS,
-)
-async def push_decision(request: Caller, tx: Transaction, data: Pressed) -> Told:
-    visit = await enter(request, tx)
-    token = await open_token(tx, request.app.state.seal, data.token)
-    decided = await decide(
-        tx,
-        token.a,
-        token.d,
-        by=request.auth,
-        signer=request.app.state.approval_tokens,
-        proof=None,
-        version=token.v,
-    )
-    words, said = visit.words, "approved" if token.d == "approve" else "rejected"
-    return Told(words(f"push.{said}_title"), words(f"push.{said}_body", seconds=decided.undo_seconds))
-
-
 API_ROUTES: tuple[Any, ...] = (
     Router(
         "/console",
@@ -336,15 +248,14 @@ API_ROUTES: tuple[Any, ...] = (
             pending_approval,
             copilot_brief,
             ledger_recent,
-            drop_subscription,
-            push_receipt,
-            push_decision,
-            Router("/", route_handlers=[approve, reject, keep_subscription], parameters=KEYED),
+            *push_http.ROUTES,
+            Router("/", route_handlers=[approve, reject], parameters=KEYED),
         ],
     ),
 )
 PAGE_ROUTES: tuple[Any, ...] = (
     *pages.ROUTES,
+    *records.ROUTES,
     *actions.ROUTES,
     *preferences.ROUTES,
     *doors.ROUTES,

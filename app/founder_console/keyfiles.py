@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from app.auth import b64url
 
 VAPID = "vapid.pem"
-SECRET = "console.key"
+COMMON = "console.key"
 
 
 def ensure_console_keys(folder: Path) -> None:
@@ -27,8 +27,8 @@ def ensure_console_keys(folder: Path) -> None:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         _write_once(folder / VAPID, pem)
-    if not (folder / SECRET).exists():
-        _write_once(folder / SECRET, secrets.token_bytes(32))
+    if not (folder / COMMON).exists():
+        _write_once(folder / COMMON, secrets.token_bytes(32))
 
 
 def _write_once(path: Path, content: bytes) -> None:
@@ -59,7 +59,7 @@ class Seal:
 
     def __init__(self, folder: Path) -> None:
         ensure_console_keys(folder)
-        self._secret = (folder / SECRET).read_bytes()
+        self._secret = (folder / COMMON).read_bytes()
 
     def mac(self, purpose: str, message: bytes) -> bytes:
         """16 bytes of HMAC-SHA256."""

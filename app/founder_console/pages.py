@@ -4,27 +4,20 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from litestar import Response, get
-from litestar.response import Redirect
 
-from app.canon.canonical_json import canonical_bytes
-from app.canon.errors import NotFound
+from app.canon.vocabulary import Money
 from app.founder_console import scorecard, story, workers
 from app.founder_console.brief import Brief, write_brief
 from app.founder_console.formats import DAYS
 from app.founder_console.inbox import Card, card_of
+from app.founder_console.naming import Line
 from app.founder_console.readings import midnight
 from app.founder_console.story import NOISE, row_of
-from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
-from app.governance_ledger import read_event, verify_chain
-from app.governance_ledger.evidence_http import links_of
+from app.founder_console.visits import Caller, Visit, as_uuid, enter
 from app.postgres import Transaction
 from app.role_registry import get_role
 from app.work_queue import (
-    Ticket,
-    TicketStatus,
     get_approval,
-    get_ticket,
-    inputs_of,
     list_approvals,
     list_tickets,
     mark_opened,
@@ -34,11 +27,6 @@ from app.work_queue import (
 Page = Response[bytes]
 BRIEF_DAYS = 4
 LIST = 25
-SHOWS: dict[str, tuple[TicketStatus, ...]] = {
-    "open": ("open", "working"),
-    "held": ("held",),
-    "done": ("done", "returned", "refused", "failed", "cancelled"),
-}
 
 
 @get("/", include_in_schema=False)
@@ -122,7 +110,7 @@ def _stakes(visit: Visit) -> str:
             stakes[card.money.currency] = stakes.get(card.money.currency, 0) + card.money.minor
     parts = [words("state.waiting", n=len(visit.cards))]
     parts += [
-        words("state.stake", amount=visit.formats.money_short(scorecard.Money(minor, currency)))
+        words("state.stake", amount=visit.formats.money_short(Money(minor, currency)))
         for currency, minor in sorted(stakes.items())
     ]
     tonight = midnight(visit.formats) + timedelta(days=1)
@@ -158,7 +146,7 @@ async def decision(request: Caller, tx: Transaction, approval_id: UUID, decided:
     approval = await get_approval(tx, approval_id)
     await mark_opened(tx, [approval_id], visit.by)
     card = card_of(approval, visit.naming)
-    lines: tuple[story.Line, ...] = ()
+    lines: tuple[Line, ...] = ()
     if approval.ticket_id:
         lines = (await story.tell(tx, approval.ticket_id, visit.naming)).steps[-8:]
     return visit.page(
@@ -258,103 +246,6 @@ def _day(visit: Visit, ago: int) -> dict[str, str]:
     return {"key": there.isoformat(), "label": label}
 
 
-@get("/tickets", include_in_schema=False)
-async def tickets(request: Caller, tx: Transaction, show: str = "open", after: str | None = None) -> Page:
-    """The work that was asked for."""
-    visit = await enter(request, tx)
-    found, cursor = await _tickets(tx, show, after)
-    return visit.page(
-        "tickets.html",
-        tab="workers",
-        title=visit.words("tickets"),
-        summary=visit.words("tickets.sum"),
-        tickets=[row_of(ticket, visit.naming) for ticket in found],
-        show=show if show in SHOWS else "all",
-        next_cursor=cursor,
-    )
-
-
-async def _tickets(tx: Transaction, show: str, after: str | None) -> tuple[list[Ticket], str | None]:
-    statuses = SHOWS.get(show)
-    if statuses is None:
-        page = await list_tickets(tx, after=after, limit=LIST)
-        return [*page.items], page.next_cursor
-    pages = [await list_tickets(tx, status=status, after=after, limit=LIST) for status in statuses]
-    found = sorted((ticket for page in pages for ticket in page.items), key=lambda ticket: ticket.id, reverse=True)
-    only = pages[0].next_cursor if len(pages) == 1 else None
-    return found[: LIST * 2], only
-
-
-@get("/tickets/{ticket_id:uuid}", include_in_schema=False)
-async def ticket(request: Caller, tx: Transaction, ticket_id: UUID) -> Page:
-    """A ticket told end to end."""
-    visit = await enter(request, tx)
-    found = await get_ticket(tx, ticket_id)
-    told = await story.tell(tx, ticket_id, visit.naming)
-    files = [
-        {"name": file.name, "size": visit.formats.size(file.size_bytes), "trusted": file.trusted}
-        for file in await inputs_of(tx, ticket_id)
-    ]
-    view = {name: getattr(found, name) for name in found.__struct_fields__}
-    return visit.page(
-        "ticket.html",
-        tab="workers",
-        title=found.title,
-        ticket=view | {**_shown(row_of(found, visit.naming)), "opened_by": visit.naming.person(found.opened_by)},
-        cards=[card for card in visit.cards if card.ticket_id == ticket_id],
-        files=files,
-        story=told.steps,
-        story_cut=told.cut,
-        cost=told.cost_usd_micros,
-    )
-
-
-def _shown(row: story.TicketRow) -> dict[str, object]:
-    return {"worker": row.worker, "tone": row.tone, "open": row.open}
-
-
-@get("/ledger", include_in_schema=False)
-async def ledger(request: Caller, tx: Transaction, kind: str = "", after: str | None = None) -> Page:
-    """The newest events, and whether the chain is whole."""
-    visit = await enter(request, tx)
-    events, cursor = await story.recent(tx, visit.naming, kind=kind, after=after, limit=50)
-    return visit.page(
-        "ledger.html",
-        title=visit.words("ledger"),
-        chain=await verify_chain(tx, full=False),
-        events=events,
-        next_cursor=cursor,
-        kind=kind,
-    )
-
-
-@get("/ledger/{event_id:uuid}", include_in_schema=False)
-async def event(request: Caller, tx: Transaction, event_id: UUID) -> Page:
-    """One event with its proof."""
-    visit = await enter(request, tx)
-    found = await read_event(tx, event_id)
-    line = visit.naming.line(found)
-    return visit.page("event.html", title=line.text, e=found, line=line, data=_data(found.data))
-
-
-def _data(data: dict[str, object]) -> str:
-    import msgspec
-
-    return msgspec.json.format(canonical_bytes(data), indent=2).decode() if data else ""
-
-
-@get("/ledger/{event_id:uuid}/evidence/{index:int}", include_in_schema=False)
-async def evidence(request: Caller, tx: Transaction, event_id: UUID, index: int) -> Redirect:
-    """To the evidence itself, under a signed address."""
-    await enter(request, tx)
-    found = await read_event(tx, event_id)
-    if not 0 <= index < len(found.evidence):
-        raise NotFound(f"event {event_id} has no evidence {index}")
-    ref = found.evidence[index]
-    path, _ = links_of(request.app.state.settings.keys).path(tx.tenant, ref.key, ttl_seconds=300, name=ref.name)
-    return go(path)
-
-
 ROUTES = (
     today,
     decisions,
@@ -364,9 +255,4 @@ ROUTES = (
     worker,
     money,
     copilot,
-    tickets,
-    ticket,
-    ledger,
-    event,
-    evidence,
 )

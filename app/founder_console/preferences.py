@@ -15,7 +15,7 @@ from app.founder_console.enrolment import renew_codes
 from app.founder_console.keyfiles import vapid_public_key
 from app.founder_console.model import Preferences
 from app.founder_console.passkeys import RelyingParty, register_passkey, registration_options, remove_passkey
-from app.founder_console.push import reachable, trial
+from app.founder_console.push import Bell, reachable
 from app.founder_console.sessions import cookie_header, read_cookie
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
@@ -147,7 +147,7 @@ async def test_push(request: Caller) -> Redirect:
         visit = await enter(request, tx)
         found = await store.fetch_subscriptions(tx, visit.founder.id)
     for subscription in reachable(found, state.settings.push_allow_hosts):
-        note = trial(visit.words, badge=len(visit.cards), origin=state.settings.origin)
+        note = Bell(visit.founder, visit.words, visit.formats, state.settings.origin, len(visit.cards)).trial()
         await send_note(state.database, state.push, tenant, subscription, note)
     return go("/settings")
 

@@ -19,7 +19,6 @@ from app.canon.approval import (
     ProofRefused,
     Statement,
     VerifiedProof,
-    statement_for,
 )
 from app.canon.vocabulary import Principal
 from app.founder_console import store
@@ -46,7 +45,7 @@ class ProofBook:
             opened, nonce, founder, purpose="decision", subject=str(approval_id), ttl_seconds=OFFER_SECONDS
         )
         iat = int(clock.now().timestamp())
-        statement = statement_for(approval_id, decision, version, payload_digest, nonce, iat)
+        statement = Statement(str(approval_id), decision, version, payload_digest, nonce, iat)
         options = await self._passkey_options(opened, founder, statement)
         return Offer(statement, b64url(statement.challenge()), options)
 

@@ -125,113 +125,92 @@ def topic_of(tag: str) -> str:
     return hashlib.sha256(tag.encode()).hexdigest()[:32]
 
 
-def ring(
-    approval: Approval,
-    founder: Founder,
-    words: Words,
-    formats: Formats,
-    seal: Seal,
-    *,
-    worker: str,
-    badge: int,
-    origin: str,
-) -> Note:
-    """The notification of a new question: Approve and Reject only where one tap suffices."""
-    shown = approval.money if not founder.hide_amounts else None
-    title = words("push.title", amount=formats.money_short(shown)) if shown else words("push.title_plain")
-    body = words("push.body", worker=worker or words("router"), left=formats.left(approval.expires_at))
-    decisions: tuple[Decision, ...] = ("approve", "reject") if approval.tier is Tier.R1 else ("reject",)
-    actions = [{"action": decision, "title": words(decision)} for decision in decisions]
-    if approval.tier is Tier.R2:
-        actions.insert(0, {"action": "view", "title": words("see")})
-    tokens = {decision: mint(seal, approval, decision) for decision in decisions}
-    left = int((approval.expires_at - formats.now).total_seconds())
-    urgent = approval.tier is Tier.R2 or left < SOON_SECONDS
-    return _note(
-        tag_of(approval.id),
-        title=title,
-        body=body,
-        path=f"/approvals/{approval.id}",
-        words=words,
-        origin=origin,
-        badge=badge,
-        ttl_seconds=max(60, min(left, MOST_TTL_SECONDS)),
-        urgency="high" if urgent else "normal",
-        tokens=tokens,
-        actions=actions,
-        renotify=approval.tier is Tier.R2,
-    )
+class Saying(msgspec.Struct, frozen=True, kw_only=True):
+    """What a notification says and where it leads. `closed`: it only takes an earlier one back."""
+
+    title: str
+    body: str
+    path: str
+    ttl_seconds: int
+    urgency: Urgency
+    tokens: dict[Decision, str] = {}
+    actions: tuple[dict[str, str], ...] = ()
+    renotify: bool = False
+    closed: bool = False
 
 
-def hush(approval_id: UUID, words: Words, *, badge: int, origin: str) -> Note:
-    """Quietly replaces the notification of a question that is answered."""
-    return _note(
-        tag_of(approval_id),
-        title=words("push.decided_title"),
-        body=words("push.decided_body"),
-        path=f"/approvals/{approval_id}",
-        words=words,
-        origin=origin,
-        badge=badge,
-        ttl_seconds=CLOSED_TTL_SECONDS,
-        urgency="low",
-        silent=True,
-    )
+class Bell(msgspec.Struct, frozen=True):
+    """How one founder is rung: in which words, from which origin, with which count on the app's icon."""
 
+    founder: Founder
+    words: Words
+    formats: Formats
+    origin: str
+    badge: int
 
-def trial(words: Words, *, badge: int, origin: str) -> Note:
-    """What the button in settings sends."""
-    return _note(
-        "trial",
-        title=words("push.test_title"),
-        body=words("push.test_body"),
-        path="/settings",
-        words=words,
-        origin=origin,
-        badge=badge,
-        ttl_seconds=CLOSED_TTL_SECONDS,
-        urgency="high",
-    )
+    def ring(self, approval: Approval, seal: Seal, *, worker: str) -> Note:
+        """The notification of a new question: Approve and Reject only where one tap suffices."""
+        words, left = self.words, int((approval.expires_at - self.formats.now).total_seconds())
+        shown = None if self.founder.hide_amounts else approval.money
+        decisions: tuple[Decision, ...] = ("approve", "reject") if approval.tier is Tier.R1 else ("reject",)
+        view = () if approval.tier is Tier.R1 else ({"action": "view", "title": words("see")},)
+        saying = Saying(
+            title=words("push.title", amount=self.formats.money_short(shown)) if shown else words("push.title_plain"),
+            body=words("push.body", worker=worker or words("router"), left=self.formats.left(approval.expires_at)),
+            path=f"/approvals/{approval.id}",
+            ttl_seconds=max(60, min(left, MOST_TTL_SECONDS)),
+            urgency="high" if approval.tier is Tier.R2 or left < SOON_SECONDS else "normal",
+            tokens={decision: mint(seal, approval, decision) for decision in decisions},
+            actions=(*view, *({"action": decision, "title": words(decision)} for decision in decisions)),
+            renotify=approval.tier is Tier.R2,
+        )
+        return self._note(tag_of(approval.id), saying)
 
+    def hush(self, approval_id: UUID) -> Note:
+        """Quietly takes back the notification of a question that is answered."""
+        saying = Saying(
+            title=self.words("push.decided_title"),
+            body=self.words("push.decided_body"),
+            path=f"/approvals/{approval_id}",
+            ttl_seconds=CLOSED_TTL_SECONDS,
+            urgency="low",
+            closed=True,
+        )
+        return self._note(tag_of(approval_id), saying)
 
-def _note(
-    tag: str,
-    *,
-    title: str,
-    body: str,
-    path: str,
-    words: Words,
-    origin: str,
-    badge: int,
-    ttl_seconds: int,
-    urgency: Urgency,
-    tokens: dict[Decision, str] | None = None,
-    actions: Sequence[dict[str, str]] = (),
-    renotify: bool = False,
-    silent: bool = False,
-) -> Note:
-    """One JSON for both worlds: our service worker, and browsers that show declarative push by themselves."""
-    receipt = new_id()
-    navigate = origin + path
-    content = {
-        "web_push": 8030,
-        "app_badge": badge,
-        "notification": {
-            "title": title,
-            "body": body,
-            "lang": words.language,
-            "dir": "ltr",
-            "silent": silent,
-            "navigate": navigate,
-            "tag": tag,
-            "renotify": renotify,
-            "app_badge": badge,
-            "data": {"tokens": tokens or {}, "receipt": str(receipt), "closed": silent},
-            "actions": [action | {"navigate": navigate} for action in actions],
-        },
-    }
-    message = PushMessage(msgspec.json.encode(content), ttl_seconds, urgency, topic_of(tag))
-    return Note(receipt, message, tag)
+    def trial(self) -> Note:
+        """What the button in settings sends."""
+        saying = Saying(
+            title=self.words("push.test_title"),
+            body=self.words("push.test_body"),
+            path="/settings",
+            ttl_seconds=CLOSED_TTL_SECONDS,
+            urgency="high",
+        )
+        return self._note("trial", saying)
+
+    def _note(self, tag: str, saying: Saying) -> Note:
+        """One JSON for both worlds: our service worker, and browsers that show declarative push by themselves."""
+        receipt, navigate = new_id(), self.origin + saying.path
+        content = {
+            "web_push": 8030,
+            "app_badge": self.badge,
+            "notification": {
+                "title": saying.title,
+                "body": saying.body,
+                "lang": self.words.language,
+                "dir": "ltr",
+                "silent": saying.closed,
+                "navigate": navigate,
+                "tag": tag,
+                "renotify": saying.renotify,
+                "app_badge": self.badge,
+                "data": {"tokens": saying.tokens, "receipt": str(receipt), "closed": saying.closed},
+                "actions": [action | {"navigate": navigate} for action in saying.actions],
+            },
+        }
+        message = PushMessage(msgspec.json.encode(content), saying.ttl_seconds, saying.urgency, topic_of(tag))
+        return Note(receipt, message, tag)
 
 
 def reachable(subscriptions: Sequence[Subscription], allow_hosts: Sequence[str]) -> tuple[Subscription, ...]:

@@ -32,7 +32,7 @@ def hashed(token: str) -> str:
 
 
 async def start_session(tx: Transaction, founder_id: UUID, *, label: str, recovered: bool = False) -> str:
-    """Sign a browser in; the cookie's value. Event `founder.signed_in`, or `founder.recovered` after a recovery code."""
+    """Sign a browser in; the cookie's value. Event `founder.signed_in`, or `founder.recovered`."""
     token = secrets.token_urlsafe(32)
     name = label[:80] or "browser"
     await store.insert_session(tx, hashed(token), founder_id, label=name, ttl_seconds=TTL_SECONDS, recovered=recovered)

@@ -24,7 +24,6 @@ from app.role_registry import Company, Role, company, list_roles
 from app.work_queue import Approval
 
 Caller: TypeAlias = Request[Principal, Principal, State]
-SEE_OTHER = 303
 
 
 class Visit:
@@ -109,7 +108,7 @@ async def enter(request: Caller, tx: Transaction) -> Visit:
 
 def go(path: str) -> Redirect:
     """See that page instead; only ever a path of ours."""
-    return Redirect(path, status_code=SEE_OTHER, headers={"cache-control": HEADERS["cache-control"]})
+    return Redirect(path, status_code=303, headers={"cache-control": HEADERS["cache-control"]})
 
 
 def as_uuid(text: str) -> UUID | None:
