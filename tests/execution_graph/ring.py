@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from app.adapters.agents import load_backbone, load_router, load_worker
 from app.adapters.evidence import FolderStore
@@ -20,7 +21,7 @@ from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.messages import ApprovalDecided
 from app.postgres import Database
 from app.role_registry import Role, on_approval_decided
-from app.work_queue import Approval, Ticket, decide, get_ticket, pending_of_ticket
+from app.work_queue import Approval, Ticket, decide, get_approval, get_ticket, pending_of_ticket
 from tests.builders import APPROVALS, ROOMY_BUDGET, a_company, a_role, a_ticket, approve, some_terms
 
 
@@ -71,9 +72,11 @@ class Endpoint:
         self.cost = cost
         self.tokens = tokens
         self.gate: asyncio.Event | None = None
+        self.asked = asyncio.Event()
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         self.requests.append(request)
+        self.asked.set()
         if self.gate is not None:
             await self.gate.wait()
         if not self.answers:
@@ -139,6 +142,12 @@ class Ring:
     def transaction(self) -> Any:
         return self.database.transaction(self.tenant)
 
+    def outside(self, name: str) -> Outside:
+        """One of the test's own tools."""
+        tool = self.tools[name]
+        assert isinstance(tool, Outside)
+        return tool
+
     async def found(self) -> "Ring":
         async with self.transaction() as tx:
             self.founder = await a_company(tx)
@@ -197,6 +206,10 @@ class Ring:
         async with self.transaction() as tx:
             (only,) = await pending_of_ticket(tx, run.ticket_id)
             return only
+
+    async def approval(self, approval_id: UUID) -> Approval:
+        async with self.transaction() as tx:
+            return await get_approval(tx, approval_id)
 
     async def decide(self, run: Run, *, yes: bool = True, reason: str = "") -> Approval:
         """The founder's answer to what waits, and the message that wakes the run."""

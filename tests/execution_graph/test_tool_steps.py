@@ -3,7 +3,7 @@
 from app.canon.agent import Finished, StepContext
 from app.canon.contract import ArgumentRule, OneOf, ProcedureStep, ToolRule
 from app.canon.tool import ToolAnswer
-from tests.execution_graph.ring import Outside, Ring, fails, loses_its_answer, steps_of
+from tests.execution_graph.ring import Ring, fails, loses_its_answer, steps_of
 
 NOTE = ProcedureStep("write_note", {"text": "{{ ticket.title }}"})
 
@@ -56,12 +56,12 @@ async def test_a_call_to_the_outside_commits_its_intent_first(ring: Ring) -> Non
     view = await ring.run(await ring.hire("ring_bell", procedure=[ProcedureStep("ring_bell", {"what": "once"})]))
     types = [kind for kind in await ring.types(view.run) if kind.startswith("tool.")]
     assert types == ["tool.intended", "tool.done"]
-    assert isinstance(bell := ring.tools["ring_bell"], Outside)
+    bell = ring.outside("ring_bell")
     assert bell.keys == [f"{view.run.id}:1"]
 
 
 async def test_a_call_that_fails_for_certain_is_told_as_failed(ring: Ring) -> None:
-    assert isinstance(bell := ring.tools["ring_bell"], Outside)
+    bell = ring.outside("ring_bell")
     bell.answer = fails
 
     async def write(ctx: StepContext) -> Finished:
@@ -123,12 +123,12 @@ async def test_done_steps_are_told_again_and_not_made_again(ring: Ring) -> None:
     await ring.decide(view.run)
     view = await ring.drive(view.run)
     assert view.run.status == "done"
-    assert isinstance(bell := ring.tools["ring_bell"], Outside)
+    bell = ring.outside("ring_bell")
     assert len(bell.keys) == 1
 
 
 async def test_a_lost_answer_is_asked_about_and_never_repeated(ring: Ring) -> None:
-    assert isinstance(bell := ring.tools["ring_bell"], Outside)
+    bell = ring.outside("ring_bell")
     bell.answer = loses_its_answer
     view = await ring.run(await ring.hire("ring_bell", procedure=[ProcedureStep("ring_bell", {"what": "x"})]))
     assert steps_of(view) == [("ring_bell", "unknown")]
@@ -142,7 +142,7 @@ async def test_a_lost_answer_is_asked_about_and_never_repeated(ring: Ring) -> No
 
 
 async def test_an_idempotent_call_is_repeated_with_the_same_key(ring: Ring) -> None:
-    assert isinstance(sign := ring.tools["set_sign"], Outside)
+    sign = ring.outside("set_sign")
     first = sign.answer
 
     def once_lost(call: object) -> object:
