@@ -1,6 +1,8 @@
 """The scripted model: it reads tickets and tools' answers by rules, and holds no result of its own."""
 
 import asyncio
+import csv
+import io
 import json
 import random
 import re
@@ -21,11 +23,14 @@ from hypothesis import strategies as st
 from app.adapters.agents.prompts import FINAL_ANSWER, by_wire_name, declared, system_prompt, ticket_prompt, told
 from app.adapters.models import scripted
 from app.adapters.models.scripted import completion
-from app.adapters.models.scripted.amounts import amount_in, plain_number
+from app.adapters.models.scripted.amounts import amount_in, plain_number, readable
 from app.adapters.models.scripted_server import serving
 from app.adapters.tools import load_tools
 from app.canon.agent import Task
 from app.canon.tool import Arguments, ToolAnswer
+from app.cli.demo.seeding import FILES
+from app.cli.demo.tickets import TICKETS, DemoTicket
+from app.cli.demo.workers import WORKERS
 from tests.adapters.step_driver import Files, a_plain_tool, a_task, a_tool
 
 TOOLS = load_tools()
@@ -79,7 +84,7 @@ async def play(
 
 def _offered(name: str, files: Files) -> Any:
     spec = TOOLS[name].spec
-    if spec.effect != "external":
+    if not name.startswith(("http_", "send_")):
         return a_tool(TOOLS[name], files)
 
     async def done(arguments: Arguments) -> ToolAnswer:
@@ -410,7 +415,7 @@ async def test_work_is_handed_on_as_a_ticket() -> None:
 
 async def test_a_page_named_in_the_ticket_is_read_and_reported() -> None:
     played = await play(a_task("Hours", "Fetch https://example.org/hours and write a report."))
-    assert played.only("http_request")["url"] == "https://example.org/hours"
+    assert played.only("http_get")["url"] == "https://example.org/hours"
     assert "Opening hours: 9 to 17" in str(played.only("write_document")["content"])
 
 
@@ -419,6 +424,99 @@ async def test_a_note_is_left_when_the_ticket_wants_one() -> None:
         a_task("Notes", "Summarise the file and leave a note."), {"minutes.txt": b"We agreed on 12 crates.\n"}
     )
     assert "12 crates" in str(played.only("write_note")["text"])
+
+
+# The demo's own tickets
+
+
+def demo(title: str) -> tuple[DemoTicket, dict[str, bytes], list[dict[str, str]]]:
+    """A ticket of the demo, its files, and the rows of the first one when it is a table."""
+    ticket = next(ticket for ticket in TICKETS if ticket.title == title)
+    files = {name: (FILES / name).read_bytes() for name in ticket.files}
+    first = ticket.files[0]
+    rows = list(csv.DictReader(io.StringIO(files[first].decode()))) if first.endswith(".csv") else []
+    return ticket, files, rows
+
+
+async def play_demo(title: str) -> tuple[Played, list[dict[str, str]]]:
+    ticket, files, rows = demo(title)
+    raka, sari, _ = WORKERS
+    terms = sari if ticket.worker == sari.name else raka
+    tools = [rule.tool for rule in terms.boundary.tools if rule.mode != "deny"]
+    return await play(a_task(ticket.title, ticket.instructions, fields=ticket.fields), files, tools=tools), rows
+
+
+def summed(rows: list[dict[str, str]], column: str, by: str) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for row in rows:
+        totals[row[by]] = totals.get(row[by], 0) + int(row[column])
+    return totals
+
+
+async def test_the_demo_sums_the_statement_by_type() -> None:
+    played, rows = await play_demo("Ringkas mutasi bank Oktober")
+    assert played.names == ["describe_table", "query_table", "write_document"]
+    for kind, total in summed(rows, "jumlah", "tipe").items():
+        assert f"{kind} ({total:,})" in played.answer
+
+
+async def test_the_demo_finds_the_largest_expenses() -> None:
+    played, rows = await play_demo("Lima pengeluaran terbesar bulan Oktober")
+    content = str(played.only("write_document")["content"])
+    largest = sorted((row for row in rows if row["tipe"] == "DB"), key=lambda row: -int(row["jumlah"]))[:5]
+    found = [line for line in content.splitlines() if re.match(r"\| 2026-10", line)]
+    assert [line.split(" | ")[1] for line in found] == [row["keterangan"] for row in largest]
+
+
+async def test_the_demo_records_the_weeks_revenue() -> None:
+    played, rows = await play_demo("Catat pendapatan pekan ini")
+    recorded = played.only("record_revenue")
+    assert recorded["amount_minor"] == sum(int(row["total"]) for row in rows)
+    assert (recorded["currency"], recorded["source"]) == ("IDR", "toko")
+
+
+async def test_the_demo_proposes_the_invoice_for_payment() -> None:
+    played, _ = await play_demo("Bayar faktur INV-2026-118")
+    assert played.names == ["read_input", "order_payment"]
+    assert played.only("order_payment") == {
+        "amount_minor": 12_105_000,
+        "currency": "IDR",
+        "payee": "PT Sumber Kopi Gayo",
+        "account": "5220304412",
+        "reference": "INV-2026-118",
+    }
+
+
+async def test_the_demo_answers_the_complaint() -> None:
+    played, _ = await play_demo("Balas keluhan Bu Ratna")
+    assert played.names == ["read_input", "send_email"]
+    mail = played.only("send_email")
+    assert mail["to"] == ["ratna.wulandari@contohmail.id"]
+    assert mail["subject"] == "Re: Pesanan KS-20931 datang dengan kemasan robek"
+    body = str(mail["body"])
+    assert "Kami mohon maaf atas ketidaknyamanan ini." in body
+    assert "Kami tawarkan untuk kirim pengganti untuk pesanan KS-20931." in body
+
+
+async def test_the_demo_notes_the_feedback() -> None:
+    played, _ = await play_demo("Catat masukan Hotel Melati")
+    assert played.names == ["read_input", "write_note"]
+    note = str(played.only("write_note")["text"])
+    assert "Masukan untuk pasokan bulan November" in note
+    assert "pengiriman hari Senin" in note
+
+
+async def test_the_demo_sums_sales_by_channel() -> None:
+    played, rows = await play_demo("Penjualan per kanal")
+    for channel, total in summed(rows, "total", "kanal").items():
+        assert f"{channel} ({total:,})" in played.answer
+
+
+async def test_the_demo_averages_the_statement() -> None:
+    played, rows = await play_demo("Tutup buku Oktober")
+    for kind, total in summed(rows, "jumlah", "tipe").items():
+        mean = Decimal(total) / sum(row["tipe"] == kind for row in rows)
+        assert f"{kind} ({readable(round(mean, 2))})" in played.answer
 
 
 # What it cannot do, it says

@@ -71,7 +71,7 @@ class _Walk:
             self.scope[step.save_as] = saved
 
     async def _once(self, step: ProcedureStep, scope: Scope) -> object:
-        if step.when is not None and not evaluate(_inner(step.when), scope):
+        if step.when is not None and not _holds(_inner(step.when), scope):
             return None
         arguments = _arguments(step, scope)
         if self.calls >= self.ctx.task.max_steps:
@@ -88,13 +88,24 @@ class _Walk:
 
 def evaluate(expression: str, scope: Mapping[str, object]) -> object:
     """The native value of one sandboxed Jinja expression. Raises `_CannotFollow` with the reason."""
-    try:
-        value = ENVIRONMENT.compile_expression(expression, undefined_to_none=False)(**scope)
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise _CannotFollow(f"{expression.strip()!r}: {error}") from error
+    value = _value(expression, scope)
     if isinstance(value, Undefined):
         raise _CannotFollow(f"{expression.strip()!r} names nothing that is known here")
-    return list(value) if isinstance(value, Iterator) else value
+    return value
+
+
+def _value(expression: str, scope: Mapping[str, object]) -> object:
+    try:
+        value = ENVIRONMENT.compile_expression(expression, undefined_to_none=False)(**scope)
+        return list(value) if isinstance(value, Iterator) else value
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise _CannotFollow(f"{expression.strip()!r}: {error}") from error
+
+
+def _holds(expression: str, scope: Mapping[str, object]) -> bool:
+    """A field that the ticket does not have is no reason to stop: the condition is false."""
+    value = _value(expression, scope)
+    return not isinstance(value, Undefined) and bool(value)
 
 
 def fill(value: object, scope: Mapping[str, object]) -> object:

@@ -36,9 +36,13 @@ def amount_in(text: str, otherwise: str = "IDR") -> Amount | None:
         currency = _CURRENCIES.get(sign, otherwise)
         value = plain_number(match["number"])
         if value:
-            scale = 1 if currency in _WHOLE else 100
-            return Amount(int((value * scale).to_integral_value()), currency)
+            return Amount(minor_units(value, currency), currency)
     return None
+
+
+def minor_units(value: Decimal, currency: str) -> int:
+    scale = 1 if currency in _WHOLE else 100
+    return int((value * scale).to_integral_value())
 
 
 def has_currency(text: str) -> bool:

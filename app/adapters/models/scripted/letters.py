@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from email import message_from_string, policy
 from email.utils import parseaddr
 
 import msgspec
@@ -17,9 +16,10 @@ from app.adapters.models.scripted.price_lists import item_column, price_columns
 from app.adapters.models.scripted.reports import signature
 from app.adapters.models.scripted.statements import number_sql
 
+_HEADER = re.compile(r"(?m)^(From|Reply-To|Subject|To|Date):[ \t]*(.*)$")
 _TOLD = re.compile(
-    r"(?i)\b(?:saying|that says?|say|tell (?:him|her|them)|sampaikan|katakan|beri ?tahu(?:kan)?)(?: that| bahwa|:)?\s+"
-    r"(?P<words>[^.\n]+)"
+    r"(?i)(?:\b(?:saying|that says?|say|tell (?:him|her|them)|sampaikan|katakan|beri ?tahu(?:kan)?)"
+    r"(?: that| bahwa|:)?\s+|\b(?:reply|answer|respond|balas|jawab)[^:.\n]*(?:\.[\w]+[^:.\n]*)*:\s*)(?P<words>[^.\n]+)"
 )
 
 
@@ -45,18 +45,16 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 def parse(content: str) -> Mail:
-    """The mail in an `.eml` file, or in whatever the tool made of it."""
-    message = message_from_string(content.lstrip(), policy=policy.default)
-    name, sender = parseaddr(str(message.get("reply-to") or message.get("from") or ""))
-    body = message.get_body(("plain", "html")) if message.is_multipart() else message
-    text = str(body.get_content()) if body is not None else ""
-    text = re.sub(r"<[^>]+>", " ", text) if "<html" in text.lower() else text
+    """A mail as `read_input` shows it: headers, an empty line, the text."""
+    head, _, text = content.lstrip().replace("\r\n", "\n").partition("\n\n")
+    headers = {name.lower(): value.strip() for name, value in _HEADER.findall(head)}
+    name, sender = parseaddr(headers.get("reply-to") or headers.get("from", ""))
     found = addresses(content)
     return Mail(
         sender=sender or (found[0] if found else ""),
-        name=name or sender.split("@")[0],
-        subject=str(message.get("subject") or "").strip(),
-        text=text.strip(),
+        name=parseaddr(headers.get("from", ""))[0] or name or sender.split("@")[0],
+        subject=headers.get("subject", ""),
+        text=text.strip() if headers else content.strip(),
     )
 
 
@@ -76,8 +74,9 @@ def answer_mail(ticket: Ticket, file: File, price_list: File | None) -> Plan[str
         return ticket.speak(
             f"Draft of a reply to {mail.name} written: {name}.", f"Konsep balasan untuk {mail.name}: {name}."
         )
-    yield from must(ticket, Call("send_email", {"to": [mail.sender], "subject": subject, "body": body}))
-    return ticket.speak(f"Replied to {mail.name} <{mail.sender}>.", f"Sudah dibalas ke {mail.name} <{mail.sender}>.")
+    to = (addresses(ticket.text) or [mail.sender])[0]
+    yield from must(ticket, Call("send_email", {"to": [to], "subject": subject, "body": body}))
+    return ticket.speak(f"Replied to {mail.name} <{to}>.", f"Sudah dibalas ke {mail.name} <{to}>.")
 
 
 def is_draft(ticket: Ticket) -> bool:
@@ -94,12 +93,28 @@ def reply(ticket: Ticket, mail: Mail, offers: Sequence[Offer]) -> str:
     )
     told = _TOLD.search(ticket.instructions)
     if told:
-        parts.append(f"{told['words'].strip()[:1].upper()}{told['words'].strip()[1:]}.")
+        parts.append(
+            " ".join(
+                _sentence(mail, part) for part in re.split(r"\s*(?:,|;|\bdan\b|\band\b)\s*", told["words"]) if part
+            )
+        )
     if offers:
         parts.append(_price_lines(mail, offers))
     if not told and not offers:
         parts.append(_acknowledged(mail))
     return "\n\n".join([*parts, signature(ticket)])
+
+
+def _sentence(mail: Mail, told: str) -> str:
+    """What the founder wants said, as one says it to a customer."""
+    apology = re.match(r"(?i)(?:apologi[sz]e|say sorry|minta maaf|mohon maaf)(?P<rest>.*)", told)
+    if apology:
+        sorry = mail.speak("We are sorry", "Kami mohon maaf")
+        return f"{sorry}{apology['rest'] or mail.speak(' for the trouble', ' atas ketidaknyamanan ini')}."
+    offer = re.match(r"(?i)(?:offer(?: to)?|tawarkan)\s+(?P<rest>.+)", told)
+    if offer:
+        return f"{mail.speak('We offer to', 'Kami tawarkan untuk')} {offer['rest']}."
+    return f"{told[:1].upper()}{told[1:]}."
 
 
 def _offers(ticket: Ticket, mail: Mail, price_list: File) -> Plan[list[Offer]]:

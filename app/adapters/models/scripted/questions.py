@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -23,7 +24,9 @@ _COUNTED = re.compile(
 _LOW = "best lowest least smallest cheapest fewest earliest terbaik terendah termurah terkecil tersedikit"
 _BAD_WHEN_HIGH = word_set("delay price cost complaint error debt late age loss")
 _ROWS = word_set("rows row entries records transactions baris transaksi entri")
-_COLUMN = re.compile(r"(?i)\b(?:kolom|column|columns)\s+[\"'`]?(?P<after>\w+)|\b[\"'`]?(?P<before>\w+)[\"'`]?\s+column\b")
+_COLUMN = re.compile(
+    r"(?i)\b(?:kolom|column|columns)\s+[\"'`]?(?P<after>\w+)|\b[\"'`]?(?P<before>\w+)[\"'`]?\s+column\b"
+)
 _FROM = {"origin": ("from", "dari"), "dest": ("to", "ke", "menuju")}
 
 
@@ -93,7 +96,7 @@ def understand(text: str, table: Described) -> Question | None:
 
 def _rows_wanted(words: Sequence[str]) -> int | None:
     """`5 rows`, `lima transaksi`: whole rows are wanted, not groups."""
-    pairs = zip(words, words[1:], strict=False)
+    pairs = pairwise(words)
     return next((number for word, after in pairs if after in _ROWS and (number := number_of(word))), None)
 
 

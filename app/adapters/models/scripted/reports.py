@@ -1,6 +1,7 @@
 """What is found, as a document, as a mail and as the last word of a ticket."""
 
 import re
+from decimal import Decimal
 
 import msgspec
 
@@ -9,11 +10,12 @@ from app.adapters.models.scripted.conversation import Ticket
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing found out: a sentence, and the rows and query behind it."""
+    """One thing found out: a sentence, the rows and query behind it, and the figure when it is a single one."""
 
     sentence: str
     rows: Rows | None = None
     query: str = ""
+    total: Decimal | None = None
 
 
 def document(ticket: Ticket, findings: list[Finding]) -> str:
