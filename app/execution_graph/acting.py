@@ -16,8 +16,7 @@ from app.execution_graph.journal import storable
 from app.execution_graph.refusals import refuse
 from app.execution_graph.shortfall import calls_short
 from app.role_registry import Short, Want, release, reserve, settle
-from app.work_queue import Approval, consume
-from app.work_queue.errors import ApprovalUnusable
+from app.work_queue import Approval, ApprovalUnusable, consume
 
 LOCAL_SECONDS = 10
 

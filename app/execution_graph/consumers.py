@@ -6,9 +6,8 @@ from typing import TypeVar
 from app.execution_graph.executor import Executor
 from app.execution_graph.runs import start_run, wake_paused, wake_waiting
 from app.messages import ApprovalDecided, Message, RoleResumed, RunWanted, TicketOpened
-from app.role_registry.errors import NotInForce, RoleUnknown
-from app.work_queue import get_ticket, move_ticket
-from app.work_queue.delivery import Handler
+from app.role_registry import NotInForce, RoleUnknown
+from app.work_queue import Handler, get_ticket, move_ticket
 
 M = TypeVar("M", bound=Message)
 

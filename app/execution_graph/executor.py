@@ -19,10 +19,8 @@ from app.execution_graph.runs import close_run
 from app.execution_graph.runtime import Runtime
 from app.execution_graph.seat import vacant
 from app.execution_graph.taking import LEASE_SECONDS, PAUSED_SECONDS, take
-from app.role_registry import company, contract_in_force
-from app.role_registry.errors import NotInForce, RoleUnknown
-from app.work_queue import get_ticket
-from app.work_queue.model import CLOSED
+from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force
+from app.work_queue import CLOSED, get_ticket
 
 _LOG = logging.getLogger("flr.execution_graph")
 

@@ -17,10 +17,8 @@ from app.execution_graph.runs import hold, still_waits
 from app.execution_graph.shortfall import ask_raise, sentence
 from app.governance_ledger import Event, append, keep_evidence
 from app.postgres import Transaction
-from app.role_registry import Short, Want, budgets, company, contract_in_force, reserve, settle
-from app.role_registry.errors import NotInForce
-from app.work_queue import get_approval, get_ticket
-from app.work_queue.model import CLOSED
+from app.role_registry import NotInForce, Short, Want, budgets_of, company, contract_in_force, reserve, settle
+from app.work_queue import CLOSED, get_approval, get_ticket
 
 
 class Calls(msgspec.Struct, frozen=True):
@@ -138,7 +136,7 @@ async def _wants(tx: Transaction, drive: Drive, request: ModelRequest) -> list[W
     """The worst case in money where a price is known, else in tokens; tokens also where the role limits them."""
     model = drive.runtime.model
     cost, tokens = model.worst_case_usd_micros(request), model.worst_case_tokens(request)
-    limited = {state.unit for state in await budgets(tx, drive.run.role_id, drive.run.ticket_id)}
+    limited = {state.unit for state in await budgets_of(tx, drive.run.role_id, drive.run.ticket_id)}
     wants = [] if cost is None else [Want("usd_micros", cost)]
     if cost is None or "tokens" in limited:
         wants.append(Want("tokens", tokens))

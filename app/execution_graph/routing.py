@@ -12,8 +12,7 @@ from app.execution_graph.drive import Drive
 from app.execution_graph.runs import ask_to_start, close_run, run_event, tools_of
 from app.governance_ledger import append
 from app.postgres import Transaction
-from app.role_registry import active_roles, contract_in_force
-from app.role_registry.errors import NotInForce, RoleUnknown
+from app.role_registry import NotInForce, RoleUnknown, active_roles, contract_in_force
 from app.work_queue import move_ticket
 
 _NOBODY = "No role fits this ticket: give it to one, or hire somebody for it."

@@ -10,7 +10,7 @@ from app.canon.vocabulary import Money
 from app.execution_graph.case import Case, Outcome
 from app.execution_graph.refusals import refuse
 from app.postgres import Transaction
-from app.role_registry import Short, ask_budget_raise, budgets
+from app.role_registry import Short, ask_budget_raise, budgets_of
 from app.work_queue import Approval, list_approvals
 
 
@@ -94,7 +94,7 @@ async def _tightest(case: Case, refused: Refuse) -> Short | None:
         return None
     states = [
         state
-        for state in await budgets(case.tx, case.contract.role_id, case.ticket.id)
+        for state in await budgets_of(case.tx, case.contract.role_id, case.ticket.id)
         if state.unit == "money" and state.currency == money.currency
     ]
     if not states:

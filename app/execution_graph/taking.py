@@ -16,10 +16,8 @@ from app.execution_graph.runs import ask_to_start, close_run, pause_run, run_eve
 from app.execution_graph.runtime import Runtime
 from app.governance_ledger import append
 from app.postgres import Transaction
-from app.role_registry import company, contract_in_force
-from app.role_registry.errors import NotInForce, RoleUnknown
-from app.work_queue import Approval, consume, get_approval, get_ticket, move_ticket, withdraw
-from app.work_queue.model import CLOSED
+from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force
+from app.work_queue import CLOSED, Approval, consume, get_approval, get_ticket, move_ticket, withdraw
 
 LEASE_SECONDS = 15
 PAUSED_SECONDS = 30

@@ -23,10 +23,8 @@ from app.execution_graph.refusals import facts_data, refuse
 from app.execution_graph.runs import still_waits
 from app.execution_graph.shortfall import money_short
 from app.postgres import Transaction
-from app.role_registry import contract_in_force
-from app.role_registry.errors import NotInForce
-from app.work_queue import Approval, get_approval, get_ticket, raise_approval, rejected_before, withdraw
-from app.work_queue.model import CLOSED
+from app.role_registry import NotInForce, contract_in_force
+from app.work_queue import CLOSED, Approval, get_approval, get_ticket, raise_approval, rejected_before, withdraw
 
 
 async def call_tool(drive: Drive, number: int, name: str, arguments: Arguments) -> ToolAnswer:

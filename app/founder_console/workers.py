@@ -12,7 +12,7 @@ from app.canon.sentences import boundary_sentences, rule_sentence
 from app.canon.vocabulary import Money
 from app.founder_console.naming import Naming
 from app.postgres import Transaction
-from app.role_registry import BudgetState, Metric, Role, budgets, evaluation, versions_of
+from app.role_registry import BudgetState, Metric, Role, budgets_of, evaluation_of, versions_of
 from app.work_queue import Approval, Ticket, list_tickets
 
 State: TypeAlias = Literal["working", "waiting", "idle", "paused", "proposed", "retired"]
@@ -92,7 +92,7 @@ async def row_of(
         state=state,
         tone=TONES.get(state, ""),
         now_doing=doing[0].title if doing else "",
-        cap=_first_cap(await budgets(tx, role.id), naming),
+        cap=_first_cap(await budgets_of(tx, role.id), naming),
         active=role.status in ("active", "paused"),
         pending_approval=role.pending.approval_id if role.pending else None,
     )
@@ -134,7 +134,7 @@ def _amount(state: BudgetState, value: int, naming: Naming) -> str:
 
 async def caps(tx: Transaction, role: Role, naming: Naming) -> tuple[Cap, ...]:
     """Every limit that has a period of its own; what is limited for each ticket stands in the contract."""
-    return tuple(cap_of(state, naming) for state in await budgets(tx, role.id) if state.period != "ticket")
+    return tuple(cap_of(state, naming) for state in await budgets_of(tx, role.id) if state.period != "ticket")
 
 
 async def contract_of(tx: Transaction, role: Role, naming: Naming) -> ContractView | None:
@@ -170,7 +170,7 @@ def _mode(rule: ToolRule) -> Mode:
 async def facts(tx: Transaction, role: Role, naming: Naming) -> tuple[tuple[str, str], ...]:
     """The evaluation of the last 30 days, without figures that say nothing."""
     now = naming.formats.now
-    found = await evaluation(tx, role.id, since=now - timedelta(days=EVALUATION_DAYS), until=now + timedelta(seconds=1))
+    found = await evaluation_of(tx, role.id, since=now - timedelta(days=EVALUATION_DAYS), until=now + timedelta(seconds=1))
     told = [metric for metric in found.metrics if metric.value]
     return tuple((naming.words(f"metric.{metric.name}"), _figure(metric, naming)) for metric in told)
 

@@ -10,10 +10,11 @@ Invariants:
 - reserved plus spent never exceeds a limit, whatever runs at the same time; a missing limit means none.
 """
 
-from app.role_registry.budgets import budgets, money_left, release, reserve, settle
+from app.role_registry.budgets import budgets_of, money_left, release, reserve, settle
 from app.role_registry.companies import change_company, company, create_company, pause_all, resume_all
 from app.role_registry.consumers import on_approval_decided, sweep_approvals
-from app.role_registry.evaluation import evaluation
+from app.role_registry.errors import NotInForce, RoleUnknown
+from app.role_registry.evaluation import evaluation_of
 from app.role_registry.hiring import amend, ask_budget_raise, hire
 from app.role_registry.model import (
     BudgetState,
@@ -47,9 +48,11 @@ __all__ = [
     "CompanyPatch",
     "Evaluation",
     "Metric",
+    "NotInForce",
     "Party",
     "Reserved",
     "Role",
+    "RoleUnknown",
     "RoleVersion",
     "Short",
     "TermsPatch",
@@ -58,12 +61,12 @@ __all__ = [
     "add_party",
     "amend",
     "ask_budget_raise",
-    "budgets",
+    "budgets_of",
     "change_company",
     "company",
     "contract_in_force",
     "create_company",
-    "evaluation",
+    "evaluation_of",
     "get_role",
     "hire",
     "known_parties",

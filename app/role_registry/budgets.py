@@ -185,7 +185,7 @@ async def release(tx: Transaction, run_id: UUID, step: int | None = None) -> Non
         await tx.connection.execute(_SETTLE, run_id, step, units, [0] * len(units))
 
 
-async def budgets(tx: Transaction, role_id: UUID | None, ticket_id: UUID | None = None) -> tuple[BudgetState, ...]:
+async def budgets_of(tx: Transaction, role_id: UUID | None, ticket_id: UUID | None = None) -> tuple[BudgetState, ...]:
     """Each limit of the role in its present period; those per ticket as they stand for `ticket_id`."""
     accounts = await tx.connection.fetch(_ACCOUNTS + "ORDER BY a.unit, a.currency, a.period", role_id, ticket_id)
     return tuple(await _states(tx, accounts))
@@ -194,7 +194,7 @@ async def budgets(tx: Transaction, role_id: UUID | None, ticket_id: UUID | None 
 async def money_left(tx: Transaction, role_id: UUID, ticket_id: UUID) -> dict[str, int]:
     """Minor units that the role's tools may still spend, by currency: the tightest of its limits."""
     left: dict[str, int] = {}
-    for state in await budgets(tx, role_id, ticket_id):
+    for state in await budgets_of(tx, role_id, ticket_id):
         if state.unit == "money" and state.currency:
             left[state.currency] = min(state.left, left.get(state.currency, state.left))
     return left

@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 from litestar import Request, delete, get, patch, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, JSONBody, QueryParameter
 
 from app.auth import require
 from app.canon.contract import BudgetLimit
@@ -17,7 +18,7 @@ from app.governance_ledger import Page
 from app.postgres import Transaction
 from app.problems import documented
 from app.role_registry import companies, hiring, parties
-from app.role_registry.budgets import budgets
+from app.role_registry.budgets import budgets_of
 from app.role_registry.model import BudgetState, Company, CompanyPatch, NewParty, Party
 from app.role_registry.roles import get_role
 from app.settings import Settings
@@ -36,7 +37,7 @@ class RaiseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @get("/company", tags=["company"], summary="Read the company", responses=documented(HTTPStatus.NOT_FOUND))
-async def get_company(request: Caller, tx: Transaction) -> Company:
+async def get_company(request: Caller, tx: NamedDependency[Transaction]) -> Company:
     require(request.auth, *READERS)
     return await companies.company(tx)
 
@@ -52,7 +53,7 @@ async def get_company(request: Caller, tx: Transaction) -> Company:
 )
 async def change_company(
     request: Caller,
-    tx: Transaction,
+    tx: NamedDependency[Transaction],
     data: Annotated[CompanyPatch, Body(examples=[Example(value={"time_zone": "Asia/Makassar"})])],
 ) -> Company:
     return await companies.change_company(tx, data, request.auth)
@@ -66,7 +67,7 @@ async def change_company(
     description="Takes effect before the next step of each; pending approvals freeze, they do not expire.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def pause_company(request: Caller, tx: Transaction) -> Company:
+async def pause_company(request: Caller, tx: NamedDependency[Transaction]) -> Company:
     return await companies.pause_all(tx, request.auth)
 
 
@@ -77,7 +78,7 @@ async def pause_company(request: Caller, tx: Transaction) -> Company:
     summary="Resume every role that is not paused itself",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def resume_company(request: Caller, tx: Transaction) -> Company:
+async def resume_company(request: Caller, tx: NamedDependency[Transaction]) -> Company:
     return await companies.resume_all(tx, request.auth)
 
 
@@ -91,13 +92,13 @@ async def resume_company(request: Caller, tx: Transaction) -> Company:
 )
 async def list_budgets(
     request: Caller,
-    tx: Transaction,
-    role_id: UUID,
-    ticket_id: Annotated[UUID | None, Parameter(description="For limits per ticket")] = None,
+    tx: NamedDependency[Transaction],
+    role_id: FromPath[UUID],
+    ticket_id: Annotated[UUID | None, QueryParameter(description="For limits per ticket")] = None,
 ) -> Page[BudgetState]:
     require(request.auth, *READERS)
     await get_role(tx, role_id)
-    return Page(await budgets(tx, role_id, ticket_id))
+    return Page(await budgets_of(tx, role_id, ticket_id))
 
 
 @post(
@@ -113,7 +114,9 @@ async def list_budgets(
         HTTPStatus.UNPROCESSABLE_ENTITY,
     ),
 )
-async def ask_raise(request: Caller, tx: Transaction, role_id: UUID, data: RaiseBody) -> Approval:
+async def ask_raise(
+    request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID], data: JSONBody[RaiseBody]
+) -> Approval:
     require(request.auth, Rol.FOUNDER, Rol.DEPUTY, Rol.OPERATOR)
     settings: Settings = request.app.state.settings
     return await hiring.ask_budget_raise(
@@ -128,7 +131,7 @@ async def ask_raise(request: Caller, tx: Transaction, role_id: UUID, data: Raise
     description="Recipients, hosts and accounts that the founder has signed; the gate lets acts go to them.",
     responses=documented(HTTPStatus.FORBIDDEN),
 )
-async def list_parties(request: Caller, tx: Transaction) -> Page[Party]:
+async def list_parties(request: Caller, tx: NamedDependency[Transaction]) -> Page[Party]:
     require(request.auth, *READERS)
     return Page(await parties.known_parties(tx))
 
@@ -144,7 +147,7 @@ async def list_parties(request: Caller, tx: Transaction) -> Page[Party]:
 )
 async def add_party(
     request: Caller,
-    tx: Transaction,
+    tx: NamedDependency[Transaction],
     data: Annotated[NewParty, Body(examples=[Example(value={"name": "CV Maju", "address": "billing@maju.example"})])],
 ) -> Approval:
     settings: Settings = request.app.state.settings
@@ -158,7 +161,7 @@ async def add_party(
     summary="Forget a known party, at once",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def remove_party(request: Caller, tx: Transaction, party_id: UUID) -> Party:
+async def remove_party(request: Caller, tx: NamedDependency[Transaction], party_id: FromPath[UUID]) -> Party:
     return await parties.remove_party(tx, party_id, request.auth)
 
 

@@ -17,7 +17,7 @@ _STEPS = ("model.", "tool.")
 _PAGE = 500
 
 
-async def evaluation(tx: Transaction, role_id: UUID, *, since: datetime, until: datetime) -> Evaluation:
+async def evaluation_of(tx: Transaction, role_id: UUID, *, since: datetime, until: datetime) -> Evaluation:
     """What the ledger says of the role between `since` (inclusive) and `until` (exclusive).
 
     Costs are USD micros, tool money is minor units of each currency, times are seconds. Raises `RoleUnknown`.

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from litestar import Request, Router, get, patch, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, FromQuery, QueryParameter
 
 from app import clock
 from app.auth import require
@@ -23,7 +24,7 @@ from app.problems import documented
 from app.role_registry import hiring, roles
 from app.role_registry.company_http import READERS, READS, WRITES
 from app.role_registry.errors import RoleMoveRefused
-from app.role_registry.evaluation import evaluation
+from app.role_registry.evaluation import evaluation_of
 from app.role_registry.model import Evaluation, Role, RoleStatus, RoleVersion, TermsPatch
 from app.settings import Settings
 from app.work_queue.idempotency import KEYED
@@ -72,13 +73,15 @@ _SIGNED = documented(
     description="In the order of hiring; `terms` are those in force, `pending` those that wait for a signature.",
     responses=documented(HTTPStatus.FORBIDDEN),
 )
-async def list_roles(request: Caller, tx: Transaction, status: RoleStatus | None = None) -> Page[Role]:
+async def list_roles(
+    request: Caller, tx: NamedDependency[Transaction], status: FromQuery[RoleStatus | None] = None
+) -> Page[Role]:
     require(request.auth, *READERS)
     return Page(await roles.list_roles(tx, status=status))
 
 
 @get("/roles/{role_id:uuid}", tags=TAGS, summary="Read a role", responses=_ONE)
-async def get_role(request: Caller, tx: Transaction, role_id: UUID) -> Role:
+async def get_role(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Role:
     require(request.auth, *READERS)
     return await roles.get_role(tx, role_id)
 
@@ -92,7 +95,7 @@ async def get_role(request: Caller, tx: Transaction, role_id: UUID) -> Role:
     responses=_SIGNED,
 )
 async def hire_role(
-    request: Caller, tx: Transaction, data: Annotated[Terms, Body(examples=[Example(value=TERMS)])]
+    request: Caller, tx: NamedDependency[Transaction], data: Annotated[Terms, Body(examples=[Example(value=TERMS)])]
 ) -> Role:
     settings: Settings = request.app.state.settings
     tools: Mapping[str, ToolSpec] = request.app.state.tools
@@ -109,8 +112,8 @@ async def hire_role(
 )
 async def amend_role(
     request: Caller,
-    tx: Transaction,
-    role_id: UUID,
+    tx: NamedDependency[Transaction],
+    role_id: FromPath[UUID],
     data: Annotated[TermsPatch, Body(examples=[Example(value={"version": 1, "title": "Senior bookkeeper"})])],
 ) -> Role:
     require(request.auth, Rol.FOUNDER)
@@ -137,7 +140,7 @@ async def amend_role(
     description="Takes effect before its next step; its pending approvals freeze, they do not expire.",
     responses=_MOVED,
 )
-async def pause_role(request: Caller, tx: Transaction, role_id: UUID) -> Role:
+async def pause_role(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Role:
     return await roles.pause(tx, role_id, request.auth)
 
 
@@ -149,7 +152,7 @@ async def pause_role(request: Caller, tx: Transaction, role_id: UUID) -> Role:
     description="Its runs go on where they stood.",
     responses=_MOVED,
 )
-async def resume_role(request: Caller, tx: Transaction, role_id: UUID) -> Role:
+async def resume_role(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Role:
     return await roles.resume(tx, role_id, request.auth)
 
 
@@ -161,7 +164,7 @@ async def resume_role(request: Caller, tx: Transaction, role_id: UUID) -> Role:
     description="Founder only, for good. What waits for a decision is withdrawn; the record stays.",
     responses=_MOVED,
 )
-async def retire_role(request: Caller, tx: Transaction, role_id: UUID) -> Role:
+async def retire_role(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Role:
     return await roles.retire(tx, role_id, request.auth)
 
 
@@ -172,7 +175,9 @@ async def retire_role(request: Caller, tx: Transaction, role_id: UUID) -> Role:
     description="Oldest first; each with its digest and the founder's signature (`approval+jwt`) over it.",
     responses=_ONE,
 )
-async def list_versions(request: Caller, tx: Transaction, role_id: UUID) -> Page[RoleVersion]:
+async def list_versions(
+    request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]
+) -> Page[RoleVersion]:
     require(request.auth, *READERS)
     return Page(await roles.versions_of(tx, role_id))
 
@@ -187,17 +192,17 @@ async def list_versions(request: Caller, tx: Transaction, role_id: UUID) -> Page
 )
 async def evaluate_role(
     request: Caller,
-    tx: Transaction,
-    role_id: UUID,
-    since: Annotated[datetime | None, Parameter(description="Inclusive; 30 days before `until` when absent")] = None,
-    until: Annotated[datetime | None, Parameter(description="Exclusive; now when absent")] = None,
+    tx: NamedDependency[Transaction],
+    role_id: FromPath[UUID],
+    since: Annotated[datetime | None, QueryParameter(description="Inclusive; by default 30 days before")] = None,
+    until: Annotated[datetime | None, QueryParameter(description="Exclusive; now when absent")] = None,
 ) -> Evaluation:
     require(request.auth, *READERS)
     end = _aware(until or clock.now())
     start = _aware(since or end - timedelta(days=30))
     if not timedelta() < end - start <= LONGEST_EVALUATION:
         raise Invalid("since lies before until, by at most 400 days")
-    return await evaluation(tx, role_id, since=start, until=end)
+    return await evaluation_of(tx, role_id, since=start, until=end)
 
 
 def _aware(moment: datetime) -> datetime:

@@ -27,10 +27,12 @@ from app.work_queue.approvals import (
     votes_of,
     withdraw,
 )
-from app.work_queue.deciding import decide, prove, undo
-from app.work_queue.delivery import publish
+from app.work_queue.deciding import decide, offer, prove, undo
+from app.work_queue.delivery import Handler, publish
+from app.work_queue.errors import ApprovalClosed, ApprovalUnusable, ProofMismatch, ProofRequired
 from app.work_queue.freezing import expire_due, freeze, tenants_with_due_approvals, thaw
 from app.work_queue.model import (
+    CLOSED,
     Approval,
     ApprovalKind,
     ApprovalStatus,
@@ -53,12 +55,18 @@ from app.work_queue.tickets import (
 )
 
 __all__ = [
+    "CLOSED",
     "Approval",
+    "ApprovalClosed",
     "ApprovalKind",
     "ApprovalStatus",
+    "ApprovalUnusable",
+    "Handler",
     "NewApproval",
     "NewTicket",
     "Page",
+    "ProofMismatch",
+    "ProofRequired",
     "Ticket",
     "TicketInput",
     "TicketPatch",
@@ -79,6 +87,7 @@ __all__ = [
     "mark_opened",
     "mark_shown",
     "move_ticket",
+    "offer",
     "open_ticket",
     "patch_ticket",
     "pending_alike",

@@ -10,6 +10,7 @@ from app.canon.approval import (
     ApprovalClaims,
     ApprovalSigner,
     Decision,
+    Offer,
     Proof,
     ProofRefused,
     ProofVerifier,
@@ -43,6 +44,25 @@ class _Ballot(msgspec.Struct, frozen=True):
     proof: VerifiedProof | None
     reason: str
     at: datetime
+
+
+async def offer(
+    tx: Transaction, approval_id: UUID, decision: Decision, *, by: Principal, verifier: ProofVerifier
+) -> Offer:
+    """The statement that `by` signs to decide so. Raises `ApprovalUnknown`, `Forbidden`, `ProofMismatch` (no key)."""
+    require(by, Rol.FOUNDER, Rol.DEPUTY)
+    approval = await get_approval(tx, approval_id)
+    try:
+        return await verifier.offer(
+            tx,
+            by,
+            approval_id=approval.id,
+            decision=decision,
+            version=approval.version,
+            payload_digest=approval.payload_digest,
+        )
+    except ProofRefused as error:
+        raise ProofMismatch(str(error)) from error
 
 
 async def prove(

@@ -10,7 +10,7 @@ from app.canon.vocabulary import Rol
 from app.execution_graph import cancel_run
 from app.execution_graph.runs import wake_paused
 from app.governance_ledger import Event, append
-from app.role_registry import Role, amend, budgets, pause, resume, retire
+from app.role_registry import Role, amend, budgets_of, pause, resume, retire
 from app.work_queue import TicketPatch, get_ticket, patch_ticket
 from tests.builders import principal, sign, some_terms
 from tests.execution_graph.ring import Endpoint, Ring, steps_of
@@ -63,7 +63,7 @@ async def test_a_held_step_spends_nothing(ring: Ring) -> None:
     role = await ring.hire(ToolRule("write_note", "ask"), procedure=[NOTE])
     await ring.run(role)
     async with ring.transaction() as tx:
-        assert all(state.reserved == 0 and state.spent == 0 for state in await budgets(tx, role.id))
+        assert all(state.reserved == 0 and state.spent == 0 for state in await budgets_of(tx, role.id))
 
 
 async def test_sums_count_what_was_moved_in_other_runs(ring: Ring) -> None:
@@ -239,7 +239,7 @@ async def test_a_model_call_books_what_it_cost(ring: Ring, endpoint: Endpoint) -
     view = await ring.run(role)
     assert view.totals.cost_usd_micros == 70
     async with ring.transaction() as tx:
-        spent = {state.unit: state.spent for state in await budgets(tx, role.id) if state.unit == "usd_micros"}
+        spent = {state.unit: state.spent for state in await budgets_of(tx, role.id) if state.unit == "usd_micros"}
     assert spent == {"usd_micros": 70}
     (closed,) = await ring.events(view.run, "run.closed")
     assert closed.data["cost_usd_micros"] == 70

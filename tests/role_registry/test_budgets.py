@@ -16,7 +16,7 @@ from app.role_registry import (
     Reserved,
     Short,
     Want,
-    budgets,
+    budgets_of,
     money_left,
     release,
     reserve,
@@ -44,7 +44,7 @@ async def want(
 
 
 async def only(tx: Transaction, role_id: UUID) -> BudgetState:
-    (state,) = await budgets(tx, role_id)
+    (state,) = await budgets_of(tx, role_id)
     return state
 
 
@@ -70,7 +70,7 @@ async def test_all_is_reserved_or_nothing(database: Database) -> None:
         role_id = await a_bound_role(tx, BudgetLimit("calls", "day", 10), BudgetLimit("tokens", "day", 5))
         short = await want(tx, role_id, Want("calls", 1), Want("tokens", 6))
         assert isinstance(short, Short)
-        assert all(state.reserved == 0 for state in await budgets(tx, role_id))
+        assert all(state.reserved == 0 for state in await budgets_of(tx, role_id))
 
 
 async def test_the_tightest_of_several_periods_decides(database: Database) -> None:
@@ -166,7 +166,7 @@ async def test_a_day_begins_in_the_companys_own_zone(database: Database) -> None
             await tx.connection.execute("SELECT set_config('app.now', $1, true)", moment)
             assert isinstance(await want(tx, role_id, Want("calls", 1)), Reserved)
             assert isinstance(await want(tx, role_id, Want("calls", 1)), Short)
-            day, month = await budgets(tx, role_id)
+            day, month = await budgets_of(tx, role_id)
             assert (day.period_key, month.period_key) == (key, key[:7])
 
 
@@ -211,7 +211,7 @@ async def test_64_at_once_spend_not_one_unit_too_much(dsn: str) -> None:
         async with asyncio.timeout(60):
             done = await asyncio.gather(*(one() for _ in range(64)))
         async with database.transaction(tenant) as tx:
-            states = await budgets(tx, role_id)
+            states = await budgets_of(tx, role_id)
     assert sum(done) == limit // each
     for state in states:
         assert state.reserved == 0

@@ -10,7 +10,7 @@ from app.canon.approval import Decision
 from app.canon.vocabulary import new_id
 from app.governance_ledger import Event, append
 from app.postgres import Database, Transaction
-from app.role_registry import Evaluation, evaluation
+from app.role_registry import Evaluation, evaluation_of
 from app.role_registry.errors import RoleUnknown
 from app.work_queue import TicketStatus, decide, expire, move_ticket, raise_approval, withdraw
 from tests.builders import APPROVALS, a_company, a_question, a_role, a_ticket, principal
@@ -24,7 +24,7 @@ async def later(tx: Transaction, seconds: float) -> None:
 
 async def evaluated(tx: Transaction, role_id: UUID) -> Evaluation:
     now = datetime.now(UTC)
-    return await evaluation(tx, role_id, since=now - timedelta(days=1), until=now + timedelta(days=2))
+    return await evaluation_of(tx, role_id, since=now - timedelta(days=1), until=now + timedelta(days=2))
 
 
 async def close(tx: Transaction, role_id: UUID, to: TicketStatus, **more: Any) -> None:
@@ -119,5 +119,5 @@ async def test_what_lies_outside_the_time_does_not_count(database: Database) -> 
         role = await a_role(tx, await a_company(tx))
         await close(tx, role.id, "done")
         now = datetime.now(UTC)
-        found = await evaluation(tx, role.id, since=now - timedelta(days=9), until=now - timedelta(days=8))
+        found = await evaluation_of(tx, role.id, since=now - timedelta(days=9), until=now - timedelta(days=8))
         assert found.metric("tickets_done").value == 0

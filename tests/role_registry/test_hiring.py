@@ -13,7 +13,7 @@ from app.postgres import Database, Transaction
 from app.role_registry import (
     amend,
     ask_budget_raise,
-    budgets,
+    budgets_of,
     contract_in_force,
     get_role,
     hire,
@@ -178,7 +178,7 @@ async def test_a_budget_raise_changes_one_line_and_nothing_else(database: Databa
             {"field": "budget.money.month.IDR", "before": 100_000_000, "after": 900_000_000}
         ]
         await sign(tx, asked.id, founder)
-        limits = {(state.unit, state.currency): state.limit for state in await budgets(tx, role.id)}
+        limits = {(state.unit, state.currency): state.limit for state in await budgets_of(tx, role.id)}
         assert limits["money", "IDR"] == 900_000_000
         assert limits["calls", None] == 10_000
         assert (await get_role(tx, role.id)).version == 2
@@ -199,7 +199,7 @@ async def test_a_raise_that_another_contract_overtook_is_asked_anew(database: Da
         anew = (await list_approvals(tx, status="pending", kind="budget_raise")).items
         assert [approval.role_version for approval in anew] == [3]
         await sign(tx, anew[0].id, founder)
-        limits = {state.unit: state.limit for state in await budgets(tx, role.id)}
+        limits = {state.unit: state.limit for state in await budgets_of(tx, role.id)}
         assert (limits["calls"], limits["tokens"]) == (20_000, 60_000_000)
 
 
@@ -211,7 +211,7 @@ async def test_a_budget_line_that_is_left_out_is_gone(database: Database) -> Non
         amended = await amend(tx, role.id, seen_version=1, terms=slim, by=founder, undo_seconds=0)
         assert amended.pending is not None
         await sign(tx, amended.pending.approval_id, founder)
-        assert [(state.unit, state.limit) for state in await budgets(tx, role.id)] == [("calls", 1)]
+        assert [(state.unit, state.limit) for state in await budgets_of(tx, role.id)] == [("calls", 1)]
 
 
 async def test_a_retired_role_has_no_contract_and_asks_nothing(database: Database) -> None:
