@@ -10,6 +10,7 @@ Invariants, kept by the database:
 """
 
 from app.governance_ledger.appending import append, append_many
+from app.governance_ledger.auditing import Audited, audit_evidence, count_evidence
 from app.governance_ledger.evidence import keep_evidence, read_evidence
 from app.governance_ledger.model import (
     ChainReport,
@@ -23,6 +24,7 @@ from app.governance_ledger.reading import read_event, read_events
 from app.governance_ledger.verifying import verify_chain
 
 __all__ = [
+    "Audited",
     "ChainReport",
     "Event",
     "EventFilter",
@@ -31,6 +33,8 @@ __all__ = [
     "RecordedEvent",
     "append",
     "append_many",
+    "audit_evidence",
+    "count_evidence",
     "keep_evidence",
     "read_event",
     "read_events",
