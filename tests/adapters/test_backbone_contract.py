@@ -143,8 +143,8 @@ async def test_a_run_that_was_closed_can_be_driven_again_and_asks_the_beats_anew
 async def test_checkpoints_of_langgraph_hold_ids_and_coarse_words_only(dsn: str, superuser: asyncpg.Connection) -> None:
     backbone = load_backbone("langgraph", database_url=dsn)
     run, approval = new_id(), new_id()
-    await backbone.drive(run, ScriptOfBeats(Held(approval)))
     await backbone.drive(run, ScriptOfBeats(Stopped("SECRET reason")))
+    await backbone.drive(run, ScriptOfBeats(Held(approval)))
     with pytest.raises(ValueError, match="SECRET"):
         await backbone.drive(run, ScriptOfBeats(ValueError("SECRET error")))
     broken = ScriptOfBeats(Finished("SECRET summary"))
@@ -163,9 +163,12 @@ async def test_checkpoints_of_langgraph_hold_ids_and_coarse_words_only(dsn: str,
     await backbone.close()
 
 
-async def test_checkpoints_are_gone_when_the_run_is_closed(dsn: str, superuser: asyncpg.Connection) -> None:
+@pytest.mark.parametrize("end", [Finished("done"), Stopped("cancelled")])
+async def test_checkpoints_are_gone_when_the_run_is_closed(dsn: str, superuser: asyncpg.Connection, end: Beat) -> None:
     backbone = load_backbone("langgraph", database_url=dsn)
-    await backbone.drive(new_id(), ScriptOfBeats(Finished("done")))
+    run = new_id()
+    await backbone.drive(run, ScriptOfBeats(Held(new_id())))
+    await backbone.drive(run, ScriptOfBeats(end))
     for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
         assert await superuser.fetchval(f"SELECT count(*) FROM execution_graph.{table}") == 0
     await backbone.close()

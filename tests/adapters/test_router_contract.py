@@ -81,6 +81,11 @@ TICKETS = [
     ("Mutasi rekening Oktober", "Kategorikan mutasi rekening terlampir dan bayar tagihan listrik.", BOOKS),
     ("Pertanyaan pelanggan", "Balas surat pelanggan tentang harga.", MAILS),
     ("A customer asks", "Answer the customer's mail about order 7.", MAILS),
+    (
+        "Penjualan per kanal",
+        "Jumlahkan kolom total per kanal dari penjualan terlampir. Ini pekerjaan pembukuan.",
+        BOOKS,
+    ),
     ("Worst carriers", "Find the 3 carriers with the worst mean delay in the flights table.", DATA),
 ]
 

@@ -195,6 +195,13 @@ async def test_it_stops_at_the_number_of_steps_that_the_role_allows(worker: Work
     assert desk.mailbox == []
 
 
+async def test_the_answer_is_no_step_of_the_role(worker: Worker, model: ModelClient) -> None:
+    straight = Desk(model)
+    await worker.work(straight.driver())
+    enough = Desk(model, max_steps=len(straight.journal.tool_names()))
+    assert (await worker.work(enough.driver())).ok
+
+
 async def test_many_runs_side_by_side_do_not_mix(worker: Worker, model: ModelClient) -> None:
     desks = [Desk(model) for _ in range(4)]
     done = await asyncio.gather(*(worker.work(desk.driver()) for desk in desks))

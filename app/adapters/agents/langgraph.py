@@ -164,7 +164,7 @@ class LangGraphBackbone:
                 await saver.adelete_thread(str(run_id))
                 await self._invoke(run_id, drive)
         beat = drive.outcome()
-        if isinstance(beat, Finished):
+        if not isinstance(beat, Held):
             await saver.adelete_thread(str(run_id))
         return beat
 

@@ -40,7 +40,9 @@ from app.adapters.agents.prompts import (
     FINAL_ANSWER_DESCRIPTION,
     FINAL_ANSWER_PARAMETERS,
     MAX_OUTPUT_TOKENS,
+    MORE_TURNS,
     by_wire_name,
+    out_of_steps,
     system_prompt,
     ticket_prompt,
     told,
@@ -148,9 +150,9 @@ class OpenAIAgentsWorker:
             reset_tool_choice=False,
         )
         try:
-            said = await _run(agent, ticket_prompt(ctx.task), max_turns=ctx.task.max_steps)
-        except MaxTurnsExceeded:
-            return Finished(f"No answer after {ctx.task.max_steps} steps, which is all that the role allows.", ok=False)
+            said = await _run(agent, ticket_prompt(ctx.task), max_turns=ctx.task.max_steps + MORE_TURNS)
+        except (MaxTurnsExceeded, _OutOfSteps):
+            return out_of_steps(ctx.task)
         except (AgentsException, _GaveUp) as error:
             return Finished(f"The model's answers could not be carried out: {error}", ok=False)
         return ended[-1] if ended else Finished(said)
@@ -160,11 +162,16 @@ class _GaveUp(BaseException):
     """The model wrote two calls in a row that cannot be read."""
 
 
+class _OutOfSteps(BaseException):
+    """The model wants more tool calls than the role allows."""
+
+
 class _Hands:
-    """The context, with the number of unreadable calls since the last good one."""
+    """The context, with the number of tool calls so far and of unreadable ones since the last good one."""
 
     def __init__(self, ctx: StepContext) -> None:
         self._ctx = ctx
+        self._tool_calls = 0
         self._unreadable = 0
 
     async def call(self, name: str, arguments: str) -> str:
@@ -176,6 +183,9 @@ class _Hands:
                 raise _GaveUp(str(error)) from error
             return f"[failed] {error}"
         self._unreadable = 0
+        self._tool_calls += 1
+        if self._tool_calls > self._ctx.task.max_steps:
+            raise _OutOfSteps
         try:
             return told(await self._ctx.call_tool(name, decoded))
         except Exception as error:

@@ -4,11 +4,12 @@ import keyword
 import re
 from collections.abc import Mapping, Sequence
 
-from app.canon.agent import Task
+from app.canon.agent import Finished, Task
 from app.canon.tool import ToolAnswer, ToolSpec
 
 FINAL_ANSWER = "final_answer"
 MAX_OUTPUT_TOKENS = 4096
+MORE_TURNS = 4  # beyond the role's tool calls: the answer, and calls that could not be read
 FINAL_ANSWER_DESCRIPTION = "End the ticket with your answer."
 FINAL_ANSWER_PARAMETERS: dict[str, object] = {
     "type": "object",
@@ -50,6 +51,11 @@ def told(answer: ToolAnswer) -> str:
     """What a model reads of a tool's answer; what was not done says so first."""
     content = answer.content.strip()
     return content or "done" if answer.status == "done" else f"[{answer.status}] {content}".strip()
+
+
+def out_of_steps(task: Task) -> Finished:
+    """The end of a run that used up its tool calls without an answer."""
+    return Finished(f"No answer after {task.max_steps} steps, which is all that the role allows.", ok=False)
 
 
 def by_wire_name(tools: Sequence[ToolSpec]) -> dict[str, ToolSpec]:

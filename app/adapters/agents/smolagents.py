@@ -19,8 +19,10 @@ from app.adapters.agents.prompts import (
     FINAL_ANSWER_DESCRIPTION,
     FINAL_ANSWER_PARAMETERS,
     MAX_OUTPUT_TOKENS,
+    MORE_TURNS,
     by_wire_name,
     declared,
+    out_of_steps,
     system_prompt,
     ticket_prompt,
     told,
@@ -63,15 +65,23 @@ class _GaveUp(BaseException):
     """The model wrote two calls in a row that cannot be carried out."""
 
 
+class _OutOfSteps(BaseException):
+    """The model wants more tool calls than the role allows."""
+
+
 class _Hands:
     """The context as seen from the thread. When the run is cancelled, the thread stops at its next call."""
 
     def __init__(self, ctx: StepContext) -> None:
         self.ctx = ctx
         self.withdrawn = False
+        self._tool_calls = 0
 
     def call_tool(self, name: str, arguments: Arguments) -> ToolAnswer:
         self._check()
+        self._tool_calls += 1
+        if self._tool_calls > self.ctx.task.max_steps:
+            raise _OutOfSteps
         try:
             return self.ctx.call_tool_from_thread(name, arguments)
         except Exception as error:
@@ -98,7 +108,7 @@ def _run(hands: _Hands) -> Finished:
         model=_JournaledModel(hands, declared(named)),
         prompt_templates=_PROMPTS,
         instructions=system_prompt(task),
-        max_steps=task.max_steps,
+        max_steps=task.max_steps + MORE_TURNS,
         max_tool_threads=1,
         step_callbacks=[_stop_after_two_errors],
         logger=AgentLogger(level=LogLevel.OFF),
@@ -107,9 +117,9 @@ def _run(hands: _Hands) -> Finished:
         answer = agent.run(ticket_prompt(task))
     except _GaveUp as gave_up:
         return Finished(f"The model's tool calls could not be carried out: {gave_up}", ok=False)
-    if isinstance(answer, Finished):
-        return answer
-    return Finished(f"No answer after {task.max_steps} steps, which is all that the role allows.", ok=False)
+    except _OutOfSteps:
+        return out_of_steps(task)
+    return answer if isinstance(answer, Finished) else out_of_steps(task)
 
 
 class _JournaledModel(Model):  # type: ignore[misc]
