@@ -1,0 +1,250 @@
+"""What the ledger costs: appends beside plain inserts of the same bytes, the Law's two forms, sealing and verifying."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from app.governance_ledger import ChainReport, Event, append_many, verify_chain
+from app.own_postgres import url
+from app.own_postgres.place import place
+from app.postgres import Database
+from app.settings import Settings
+from bench._machine import bench_home, environment_of
+from bench.figures import Figure, arguments, middle, show
+from db.zz_govern.lifted import lift_guards, restore_guards
+
+TENANT = UUID("018f0000-0000-7000-8000-000000000000")
+TICKET, RUN = "018f0000-0000-7000-8000-00000000aaaa", "018f0000-0000-7000-8000-00000000bbbb"
+HEX = "5c" * 32
+DATA = f'{{"answer_sha256":"{HEX}","args_sha256":"{HEX}","cost_usd_micros":1840,"tokens":912,"tool":"mail_send"}}'
+EVIDENCE = (
+    f'[{{"key":"sha256/5c/{HEX}","media_type":"application/json","name":"answer","sha256":"{HEX}","size_bytes":4096}}]'
+)
+INNER = (
+    f'{{"actor":"worker:018f0000-0000-7000-8000-00000000cccc","approval":null,"data":{DATA},"evidence":{EVIDENCE},'
+    f'"occurred_at":"2026-03-02T03:04:05.678901Z","run_id":"{RUN}","step":7,"ticket_id":"{TICKET}","type":"tool.done"}}'
+)
+WRAPPER = 410  # what the trigger adds to the inner object, in bytes
+
+_TABLES = """
+CREATE SCHEMA bench AUTHORIZATION flr_owner;
+GRANT USAGE ON SCHEMA bench TO flr_app;
+SET LOCAL ROLE flr_owner;
+CREATE TABLE bench.plain (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant_id uuid NOT NULL,
+  body text NOT NULL);
+CREATE TABLE bench.free (id uuid PRIMARY KEY, tenant_id uuid NOT NULL, amount bigint NOT NULL, note text NOT NULL);
+CREATE TABLE bench.presence (LIKE bench.free INCLUDING ALL);
+CREATE TABLE bench.digest (LIKE bench.free INCLUDING ALL);
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA bench TO flr_app;
+SELECT governance_ledger.govern_presence('bench.presence', 'bench.presence', 'id');
+SELECT governance_ledger.govern_digest('bench.digest', 'bench.digest', 'id');
+RESET ROLE;
+"""
+
+_EVENT = (
+    "INSERT INTO governance_ledger.governance_events (tenant_id, event_id, subjects, body) "
+    "VALUES (current_setting('app.tenant')::uuid, uuidv7(), {subjects}, '{inner}')"
+)
+_TENANT = "'018f0000-0000-7000-8000-' || lpad((random() * 63)::int::text, 12, '0')"
+_ROW = (
+    "INSERT INTO bench.{table} VALUES "
+    "(lpad(:id::text, 32, '0')::uuid, current_setting('app.tenant')::uuid, :id, 'a note');"
+)
+
+
+def append_script(tenants: int) -> str:
+    return _one_of(tenants) + _EVENT.format(subjects="'{}'", inner=_literal(INNER)) + ";\n"
+
+
+def plain_script(tenants: int) -> str:
+    body = _literal(INNER) + " " * WRAPPER
+    return _one_of(tenants) + (
+        f"INSERT INTO bench.plain (tenant_id, body) VALUES (current_setting('app.tenant')::uuid, '{body}');\n"
+    )
+
+
+def business_script(table: str) -> str:
+    """A business row and the event that names it, in one transaction."""
+    subjects = f"ARRAY['bench.{table}/' || lpad(:id::text, 32, '0')::uuid]"
+    event = _EVENT.format(subjects=subjects, inner=_literal(INNER))
+    return f"\\set id random(1, 9000000000000000)\nBEGIN;\n{_ROW.format(table=table)}\n{event};\nEND;\n"
+
+
+def _literal(text: str) -> str:
+    """The text inside an SQL literal, so that pgbench does not take `:null` for one of its variables."""
+    return re.sub(":(?=[a-z])", ":' || '", text)
+
+
+def _one_of(tenants: int) -> str:
+    return f"SELECT set_config('app.tenant', {_TENANT}, false);\n" if tenants > 1 else ""
+
+
+class Bench(NamedTuple):
+    """A prepared database, and how long and how often to measure."""
+
+    settings: Settings
+    pairs: int
+    seconds: float
+
+    def rate(self, script: str, clients: int) -> float:
+        """Transactions a second of one pgbench run."""
+        home = self.settings.home
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+            file.write(script)
+            file.flush()
+            ran = subprocess.run(
+                [
+                    str(place(home).binaries / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
+                    "-T", str(max(round(self.seconds), 1)), "-f", file.name, url(home, "flr_app"),
+                ],
+                env={"PGOPTIONS": f"-c app.tenant={TENANT}", "LC_ALL": "C"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )  # fmt: skip
+        found = re.search(r"tps = ([0-9.]+)", ran.stdout)
+        if found is None or "number of failed transactions: 0 " not in ran.stdout:
+            raise SystemExit(f"pgbench failed: {ran.stderr}\n{ran.stdout}")
+        return float(found[1])
+
+    def ratio(self, measured: str, against: str, clients: int) -> tuple[float, float]:
+        """The median ratio of interleaved pairs, and the median rate of what it is measured against."""
+        ratios, rates = [], []
+        for number in range(self.pairs):
+            pair = [measured, against] if number % 2 else [against, measured]
+            rate = {script: self.rate(script, clients) for script in pair}
+            ratios.append(rate[measured] / rate[against])
+            rates.append(rate[against])
+        return middle(ratios), middle(rates)
+
+
+def main() -> None:
+    chosen = arguments(str(__doc__))
+    with bench_home() as settings:
+        bench = Bench(settings, *((2, 1) if chosen.quick else (5, 3)))
+        asyncio.run(_prepare(settings))
+        with _sealer(settings):
+            figures = _costs(bench)
+            figures |= asyncio.run(_sealed(settings))
+        figures |= asyncio.run(_verified(settings, 20_000 if chosen.quick else 100_000))
+    show(figures, as_json=chosen.json)
+
+
+def _costs(bench: Bench) -> dict[str, Figure]:
+    one, one_rate = bench.ratio(append_script(1), plain_script(1), 64)
+    many, many_rate = bench.ratio(append_script(64), plain_script(64), 64)
+    presence, presence_rate = bench.ratio(business_script("presence"), business_script("free"), 64)
+    digest, digest_rate = bench.ratio(business_script("digest"), business_script("free"), 8)
+    return {
+        "append_one_tenant": Figure(
+            one, "x", f"64 clients, plain durable INSERT of the same bytes, {one_rate:.0f}/s", 0.65
+        ),
+        "append_64_tenants": Figure(many, "x", f"the same over 64 tenants, {many_rate:.0f}/s", 0.75),
+        "presence_law": Figure(
+            presence, "x", f"64 clients, row and event without the Law, {presence_rate:.0f}/s", 0.75
+        ),
+        "digest_law": Figure(digest, "x", f"8 clients, row and event without the Law, {digest_rate:.0f}/s", 0.40),
+    }
+
+
+async def _prepare(settings: Settings) -> None:
+    connection = await asyncpg.connect(url(settings.home, "postgres"))
+    try:
+        async with connection.transaction():
+            await lift_guards(connection)
+            await connection.execute(_TABLES)
+            await restore_guards(connection, [])
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def _sealer(settings: Settings) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.sealer"], env=environment_of(settings, 0), stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+_LATENCY = """
+SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM s.sealed_at - e.recorded_at)) * 1000 AS p99_ms,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM s.sealed_at - e.recorded_at)) * 1000 AS p50_ms,
+       count(*) AS events, count(*) - count(s.seq) AS unsealed,
+       (SELECT count(*) FROM (SELECT tenant_id FROM governance_ledger.ledger_seals
+                               GROUP BY tenant_id HAVING max(seq) <> count(*)) gaps) AS gaps,
+       (SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()) AS deadlocks
+  FROM governance_ledger.governance_events e LEFT JOIN governance_ledger.ledger_seals s USING (tenant_id, n)
+"""
+
+
+async def _sealed(settings: Settings) -> dict[str, Figure]:
+    await asyncio.sleep(1)
+    connection = await asyncpg.connect(url(settings.home, "postgres"))
+    try:
+        row = await connection.fetchrow(_LATENCY)
+    finally:
+        await connection.close()
+    assert row is not None
+    said = f"over the {row['events']} events of the load above; p50 {row['p50_ms']:.0f} ms"
+    wrong = row["unsealed"] + row["gaps"] + row["deadlocks"]
+    return {
+        "event_to_sealed_p99": Figure(row["p99_ms"], "ms", said, 500, "less"),
+        "unsealed_gaps_deadlocks": Figure(wrong, "", "events not sealed, chains with gaps, deadlocks", 0, "less"),
+    }
+
+
+async def _verified(settings: Settings, count: int) -> dict[str, Figure]:
+    tenant = UUID(int=TENANT.int | 0xFFFF)
+    async with Database(url(settings.home, "flr_app")) as database:
+        await _fill(database, settings, tenant, count)
+        full = [await _timed(database, tenant, full=True) for _ in range(3)]
+        incremental = []
+        for _ in range(5):
+            await _fill(database, settings, tenant, 1_000)
+            incremental.append(await _timed(database, tenant, full=False))
+    rate = middle([report.events / seconds for report, seconds in full])
+    wait = middle([seconds * 1000 for _, seconds in incremental])
+    for report, _ in (*full, *incremental):
+        if not report.ok:
+            raise SystemExit(f"the chain does not verify: {report.first_break}")
+    return {
+        "verify_1000_new": Figure(wait, "ms", "from where the last verification ended", 100, "less"),
+        "verify_full": Figure(rate, "/s", f"{count} events: every hash, link and column", 100_000),
+    }
+
+
+async def _fill(database: Database, settings: Settings, tenant: UUID, count: int) -> None:
+    event = Event(type="tool.done", actor="worker:1", data={"tool": "mail_send", "tokens": 912, "sha256": "5" * 64})
+    events: Sequence[Event] = [event] * 1_000
+    for _ in range(count // 1_000):
+        async with database.transaction(tenant) as tx:
+            await append_many(tx, events)
+    connection = await asyncpg.connect(url(settings.home, "flr_sealer"))
+    try:
+        await connection.fetchval("SELECT governance_ledger.seal()", timeout=600)
+    finally:
+        await connection.close()
+
+
+async def _timed(database: Database, tenant: UUID, *, full: bool) -> tuple[ChainReport, float]:
+    async with database.transaction(tenant) as tx:
+        began = time.perf_counter()
+        report = await verify_chain(tx, full=full)
+        return report, time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
