@@ -4,6 +4,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -29,6 +30,12 @@ _BARE = re.compile(
 _BARE_IP = re.compile(
     r"(?<![\w@.-])(?:[1-9]?[0-9]|[12][0-9]{2})(?:\.(?:[1-9]?[0-9]|[12][0-9]{2})){3}(?::[0-9]{2,5}\b|/)\S*"
 )
+_AT = re.compile(r"\s{0,3}[\[({<]\s{0,3}(?:at|@)\s{0,3}[\])}>]\s{0,3}", re.IGNORECASE)
+_DOT = re.compile(r"\s{0,3}[\[({<]\s{0,3}(?:dot|\.)\s{0,3}[\])}>]\s{0,3}", re.IGNORECASE)
+_HXXP = re.compile(r"\bhxxp", re.IGNORECASE)
+_HEAD = re.compile(r"[a-z0-9+.-]*:?[/\\]*[^/?#]*", re.IGNORECASE)
+_INNER_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,20}:[/\\])", re.IGNORECASE)
+_PARTS = re.compile(r"[?&=;,|#]")
 _TRAILING = ".,;:!?'\")]}>*_`|"
 
 _UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE)
@@ -67,49 +74,88 @@ class Link(msgspec.Struct, frozen=True):
     path: tuple[str, ...]
 
 
+@lru_cache(maxsize=32)
 def loosened(text: str) -> str:
     """Text as a reader's program may show it: NFKC, no invisible signs, entities, escapes and `[at]` undone."""
     text = html.unescape(text) if "&" in text else text
     for _ in range(2):
         text = unquote(text) if "%" in text else text
-    text = unicodedata.normalize("NFKC", text).translate({0x3002: ".", 0xFF61: ".", 0x2024: ".", 0x2215: "/"})
-    text = "".join(_digit(character) for character in text if unicodedata.category(character) not in {"Cf", "Mn"})
-    text = re.sub(r"\s*[\[({<]\s*(?:at|@)\s*[\])}>]\s*", "@", text, flags=re.IGNORECASE)
-    text = re.sub(r"\s*[\[({<]\s*(?:dot|\.)\s*[\])}>]\s*", ".", text, flags=re.IGNORECASE)
-    return re.sub(r"\bhxxp", "http", text, flags=re.IGNORECASE)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(_SHOWN)
+    text = _AT.sub("@", text)
+    return _HXXP.sub("http", _DOT.sub(".", text))
 
 
-def _digit(character: str) -> str:
-    if character.isascii() or not character.isdecimal():
-        return character
-    return str(unicodedata.decimal(character))
+class _ShownSigns(dict[int, str | None]):
+    """What each sign looks like to a reader: invisible ones are nothing, every digit is 0 to 9."""
+
+    def __missing__(self, code: int) -> str | None:
+        sign = chr(code)
+        shown: str | None = sign
+        if unicodedata.category(sign) in {"Cf", "Mn"}:
+            shown = None
+        elif not sign.isascii() and sign.isdecimal():
+            shown = str(unicodedata.decimal(sign))
+        self[code] = shown
+        return shown
 
 
-def found_in(text: str) -> list[Found]:
-    """Every mail address, link and account in `text`, each once, in the order of their kinds."""
-    rest = loosened(text)
+_SHOWN = _ShownSigns({0x3002: ".", 0xFF61: ".", 0x2024: ".", 0x2215: "/"})
+
+
+@lru_cache(maxsize=32)
+def found_in(text: str) -> tuple[Found, ...]:
+    """Every mail address, link and account in `text`, each once. Linear in the length of the text."""
     found: dict[Found, None] = {}
-    for kind, pattern in (("link", _SCHEME), ("link", _RELATIVE), ("mail", _MAIL)):
+    lines = [_take_addresses(line, found) for line in loosened(text).splitlines()]
+    for value in _accounts("\n".join(lines)):
+        found[Found("account", value)] = None
+    return tuple(found)
+
+
+def _take_addresses(line: str, found: dict[Found, None]) -> str:
+    """Adds links and mail addresses of one line to `found` and gives the line without them."""
+    words = line.split()
+    for index, word in enumerate(words):
+        if any(sign in word for sign in ".:@/\\"):
+            words[index] = _take_from_word(word, found)
+    return " ".join(words)
+
+
+def _take_from_word(word: str, found: dict[Found, None]) -> str:
+    rest = word
+    for pattern in (_SCHEME, _RELATIVE):
         for match in pattern.finditer(rest):
             value = match[0].rstrip(_TRAILING)
-            found[Found("mail" if kind == "mail" else "link", value)] = None
-            if kind == "link":
-                found.update(dict.fromkeys(nested_in(value)))
+            found[Found("link", value)] = None
+            found.update(dict.fromkeys(nested_in(value)))
         rest = pattern.sub(" ", rest)
-    for value in _bare_links(rest):
-        found[Found("link", value)] = None
-    for value in _accounts(rest):
-        found[Found("account", value)] = None
-    return list(found)
+    return _take_plain(rest, found)
 
 
-def nested_in(link: str) -> list[Found]:
+def _take_plain(word: str, found: dict[Found, None]) -> str:
+    """Mail addresses, and links without a scheme."""
+    if "@" in word:
+        found.update((Found("mail", match[0].rstrip("-_")), None) for match in _MAIL.finditer(word))
+        word = _MAIL.sub(" ", word)
+    if "." in word:
+        found.update((Found("link", value), None) for value in _bare_links(word))
+    return word
+
+
+def nested_in(link: str) -> tuple[Found, ...]:
     """Addresses carried inside a link, behind its host: `https://a.example/?next=https://b.example`."""
-    behind = re.sub(r"^[a-z0-9+.-]*:?[/\\]*[^/?#]*", "", link, flags=re.IGNORECASE)
+    behind = _HEAD.sub("", link, count=1)
     path, _, query = behind.partition("?")
-    inside = found_in(re.sub(r"[?&=;,|#]", " ", query))
-    inside += [item for item in found_in(path.replace("#", " ")) if item.kind == "mail" or ":" in item.value]
-    return [item for item in inside if item.kind in {"mail", "link"}]
+    in_path: dict[Found, None] = {}
+    in_query: dict[Found, None] = {}
+    for text, found in ((path, in_path), (query, in_query)):
+        for word in _PARTS.sub(" ", _INNER_SCHEME.sub(r" \1", text)).split():
+            links = [match[0].rstrip(_TRAILING) for match in _SCHEME.finditer(word)]
+            found.update((Found("link", value), None) for value in links)
+            _take_plain(_SCHEME.sub(" ", word), found)
+    in_path = {one: None for one in in_path if one.kind == "mail" or ":" in one.value}
+    return (*in_path, *in_query)
 
 
 def _bare_links(text: str) -> Iterator[str]:
@@ -134,24 +180,29 @@ def _is_top_level(label: str) -> bool:
 
 
 def _accounts(text: str) -> Iterator[str]:
-    for pattern in (_IBAN, _WALLET, _PHONE):
-        for match in pattern.finditer(text):
-            if pattern is not _IBAN or is_iban(match[0]):
-                yield match[0]
-    rest = text
+    found: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        if match.re is _IBAN and not is_iban(match[0]):
+            return match[0]
+        found.append(match[0])
+        return "\n"
+
+    rest = _PHONE.sub(take, _WALLET.sub(take, _IBAN.sub(take, text)))
+    yield from found
     for pattern in (_UUID, _DATE, _CLOCK):
-        rest = pattern.sub(lambda match: "\n" * len(match[0]), rest)
+        rest = pattern.sub("\n", rest)
     for match in _DIGITS.finditer(rest):
-        if _looks_like_account(match[0], rest[max(0, match.start() - 40) : match.start()], rest[match.end() :][:6]):
+        start, end = match.span()
+        if end - start >= 6 and _looks_like_account(match[0], rest[max(0, start - 40) : start], rest[end : end + 6]):
             yield match[0]
 
 
 def _looks_like_account(digits: str, before: str, after: str) -> bool:
     count = sum(character.isdigit() for character in digits)
-    named = _ACCOUNT_WORD.search(before) is not None
-    amount = bool(_CURRENCY_BEFORE.search(before) or _CURRENCY_AFTER.search(after))
-    if amount or not 6 <= count <= 24:
+    if not 6 <= count <= 24 or _CURRENCY_BEFORE.search(before) or _CURRENCY_AFTER.search(after):
         return False
+    named = _ACCOUNT_WORD.search(before) is not None
     if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{3})+", digits) or re.fullmatch(r"(?:0|[1-9][0-9]*)\.[0-9]+", digits):
         return False
     return named or (count >= 10 and _one_number(digits))

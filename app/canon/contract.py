@@ -212,4 +212,4 @@ class InvalidTerms(Invalid):
 
     @property
     def data(self) -> dict[str, object]:
-        return {"problems": msgspec.to_builtins(self.problems)}
+        return {"problems": [msgspec.to_builtins(problem) for problem in self.problems]}

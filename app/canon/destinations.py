@@ -89,7 +89,7 @@ def destinations_of(tool: ToolSpec, arguments: Arguments, documents: dict[str, s
             item = _classified(written(leaf))
             places[Destination(path, item.kind, item.value)] = None
             if item.kind == "link":
-                places.update((Destination(path, one.kind, one.value), None) for one in nested_in(item.value))
+                places.update((Destination(path, one.kind, one.value), None) for one in nested_in(loosened(item.value)))
     for path, text in outward_texts(tool, arguments, documents):
         places.update((Destination(path, one.kind, one.value), None) for one in found_in(text))
     return tuple(places)

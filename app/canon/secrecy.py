@@ -29,15 +29,24 @@ def secret_facts(texts: Iterable[tuple[str, str]], readings: Sequence[Reading], 
 
     Base64 and hexadecimal passages are read as well as plain ones. Shorter secrets are not seen.
     """
-    secrets = [reading for reading in readings if reading.secret]
+    secrets = [(reading, plain(reading.text)) for reading in readings if reading.secret]
     facts: list[Fact] = []
     for path, text in texts if secrets else ():
-        bodies = [plain(body) for body in (text, loosened(text), *_decoded(text))]
-        for reading in secrets:
-            passage = next(filter(None, (_shared(plain(reading.text), body) for body in bodies)), None)
+        bodies = list(
+            dict.fromkeys(
+                plain(body) for body in (text, loosened(text), loosened(text.replace("+", " ")), *_decoded(text))
+            )
+        )
+        for reading, source in secrets:
+            passage = next(filter(None, (_shared(source, body) for body in bodies)), None)
             if passage and not stands_in(passage, given):
                 facts.append(Fact("secret", path, shown(passage), "", reading.step, reading.tool))
     return facts
+
+
+def _bodies(text: str) -> list[str]:
+    """The text as it stands, as a reader's program shows it, as a web form sends it, and what is encoded inside."""
+    return [text, loosened(text), loosened(text.replace("+", " ")), *_decoded(text)]
 
 
 def _shared(source: str, body: str) -> str | None:

@@ -1,6 +1,7 @@
 """Rules and reasons as plain sentences, in English and Indonesian. A founder reads these, not the data."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Literal, TypeAlias, assert_never
 
 from app.canon.contract import (
@@ -24,7 +25,8 @@ from app.canon.contract import (
 )
 from app.canon.facts import Fact
 from app.canon.values import shown
-from app.canon.vocabulary import Risk, Tier
+from app.canon.vocabulary import Money, Risk, Tier
+from app.canon.written import minor_digits
 
 Language: TypeAlias = Literal["en", "id"]
 
@@ -97,7 +99,8 @@ def constraint_phrase(one: Constraint, language: Language) -> str:
         case Count(limit):
             return f"has at most {limit} entries" if english else f"berisi paling banyak {limit} butir"
         case AnyOf(constraints):
-            return (" or " if english else " atau ").join(constraint_phrase(part, language) for part in constraints)
+            parts = [constraint_phrase(part, language) for part in constraints]
+            return f"either {' or '.join(parts)}" if english else f"salah satu dari: {', atau '.join(parts)}"
         case _:
             assert_never(one)
 
@@ -189,6 +192,12 @@ def boundary_sentences(boundary: Boundary, language: Language) -> tuple[str, ...
     return tuple(lines)
 
 
+def money_phrase(amount: Money, language: Language) -> str:
+    """`12.50 USD`, `240,000 IDR`: major units, as the language groups them."""
+    places = minor_digits(amount.currency)
+    return f"{grouped(f'{Decimal(amount.minor).scaleb(-places):.{places}f}', language)} {amount.currency}"
+
+
 def budget_sentence(limit: BudgetLimit, language: Language) -> str:
     """One budget line: `Spends at most 2.50 USD of model money a day.`"""
     period = _PERIODS[language][limit.period]
@@ -196,8 +205,7 @@ def budget_sentence(limit: BudgetLimit, language: Language) -> str:
         dollars = f"{limit.limit / 1_000_000:.2f}"
         what = f"{dollars} USD of model spend" if language == "en" else f"biaya model {dollars} USD"
     elif limit.unit == "money":
-        amount = f"{grouped(limit.limit, language)} {limit.currency or ''}".strip()
-        what = f"{amount} (minor units)" if language == "en" else f"{amount} (satuan terkecil)"
+        what = money_phrase(Money(limit.limit, limit.currency or "IDR"), language)
     else:
         what = f"{grouped(limit.limit, language)} {_UNITS[language][limit.unit]}"
     return f"Spends at most {what} {period}." if language == "en" else f"Menghabiskan paling banyak {what} {period}."

@@ -13,6 +13,14 @@ Effect: TypeAlias = Literal["read", "local", "external"]
 Arguments: TypeAlias = dict[str, object]
 
 
+class Wording(msgspec.Struct, frozen=True):
+    """A tool in the words of people. `label` follows "may ...": `send e-mail`. `act` is one call as a sentence, with
+    `{argument}` and `{money}` where values stand."""
+
+    label: str
+    act: str
+
+
 class ToolSpec(msgspec.Struct, frozen=True):
     """A tool as the gate and the model see it.
 
@@ -22,7 +30,7 @@ class ToolSpec(msgspec.Struct, frozen=True):
     channel; `text` names arguments that carry prose outward (links and accounts inside are destinations too);
     `money` names the argument with an amount in minor units and `currency` the one with its ISO code. `attachments`
     names arguments that are names of files going outward with the call; `data` names arguments that are names of data
-    read, checked against the role's data scopes.
+    read, checked against the role's data scopes. `words` says the tool in English and Indonesian.
     """
 
     name: str
@@ -37,6 +45,7 @@ class ToolSpec(msgspec.Struct, frozen=True):
     currency: str | None = None
     attachments: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    words: Mapping[Literal["en", "id"], Wording] = {}
 
     @property
     def schema_hash(self) -> str:

@@ -1,0 +1,137 @@
+"""Boundaries and reasons read as plain sentences in both languages."""
+
+import pytest
+
+from app.canon.contract import (
+    AnyOf,
+    ArgumentRule,
+    Boundary,
+    BudgetLimit,
+    Count,
+    DomainIn,
+    InTicket,
+    KnownParty,
+    Length,
+    Max,
+    Min,
+    OneOf,
+    Regex,
+    SumRule,
+    ToolRule,
+    WorkingHours,
+)
+from app.canon.facts import Fact
+from app.canon.presets import PRESETS
+from app.canon.sentences import Language, boundary_sentences, budget_sentence, fact_sentence, grouped, rule_sentence
+from app.canon.validation import validate_boundary
+from app.canon.vocabulary import Risk, Tier
+from tests.canon.gate_cases import TOOLS
+
+MAIL_RULE = ToolRule(
+    "send_email",
+    "allow",
+    (ArgumentRule("to", (Count(3), AnyOf((InTicket(), KnownParty(), DomainIn(("mitra.co.id",)))))),),
+)
+PAY_RULE = ToolRule(
+    "order_payment",
+    "ask",
+    (ArgumentRule("amount_minor", (Max(5_000_000), Min(1)), "deny"),),
+    (SumRule("amount_minor", "month", 25_000_000, "deny"),),
+    Risk.IRREVERSIBLE,
+    Tier.R2,
+)
+
+
+def test_rules_read_as_sentences_in_english() -> None:
+    assert rule_sentence(ToolRule("write_note", "allow"), "en") == "May use write_note."
+    assert rule_sentence(ToolRule("send_email", "deny"), "en") == "May not use send_email."
+    assert rule_sentence(MAIL_RULE, "en") == (
+        "May use send_email if to has at most 3 entries and either stands in the ticket or is a known party or belongs "
+        "to mitra.co.id (else asks)."
+    )
+    assert rule_sentence(PAY_RULE, "en") == (
+        "Asks before each order_payment; amount_minor is at most 5,000,000 and is at least 1 (else refused); "
+        "amount_minor stays within 25,000,000 in all a month (else refused); it counts as irreversible; approval needs "
+        "the founder's own key."
+    )
+
+
+def test_rules_read_as_sentences_in_indonesian() -> None:
+    assert rule_sentence(MAIL_RULE, "id") == (
+        "Boleh memakai send_email jika to berisi paling banyak 3 butir dan salah satu dari: tertulis di tiket, atau "
+        "adalah pihak yang dikenal, atau berada di mitra.co.id (selain itu bertanya)."
+    )
+    assert rule_sentence(PAY_RULE, "id") == (
+        "Bertanya sebelum setiap order_payment; amount_minor paling banyak 5.000.000 dan paling sedikit 1 (selain itu "
+        "ditolak); jumlah amount_minor tidak lewat 25.000.000 sebulan (selain itu ditolak); dianggap tidak dapat "
+        "dibatalkan; persetujuan memerlukan kunci pendiri."
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "id"])
+def test_every_part_of_a_boundary_is_said(language: Language) -> None:
+    every = (OneOf(("a",)), Regex("x+"), Length(9), Count(2), InTicket(), KnownParty(), Max("1.5"), Min(0))
+    boundary = Boundary(
+        tools=(MAIL_RULE, PAY_RULE, ToolRule("x", "allow", (ArgumentRule("p", every),))),
+        egress_hosts=("api.kurs.id",),
+        data_scopes=("keuangan",),
+        working_hours=WorkingHours((1, 5), "08:00", "17:00"),
+        calls_per_minute=12,
+    )
+    lines = boundary_sentences(boundary, language)
+    assert len(lines) == 8
+    assert all(line.endswith(".") and line[0].isupper() for line in lines)
+    said = " ".join(lines)
+    for word in ("api.kurs.id", "keuangan", "08:00", "12", "x+"):
+        assert word in said
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid_and_differ_in_what_they_may(name: str) -> None:
+    boundary = PRESETS[name]  # type: ignore[index]
+    assert validate_boundary(boundary, TOOLS) == []
+    assert boundary_sentences(boundary, "id")
+
+
+def test_budgets_read_as_sentences() -> None:
+    assert budget_sentence(BudgetLimit("usd_micros", "day", 2_500_000), "en") == (
+        "Spends at most 2.50 USD of model spend a day."
+    )
+    assert budget_sentence(BudgetLimit("money", "month", 25_000_000, "IDR"), "id") == (
+        "Menghabiskan paling banyak 25.000.000 IDR sebulan."
+    )
+    assert budget_sentence(BudgetLimit("money", "month", 1_250, "USD"), "en") == ("Spends at most 12.50 USD a month.")
+    assert budget_sentence(BudgetLimit("tokens", "ticket", 200_000), "en") == (
+        "Spends at most 200,000 tokens per ticket."
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "english", "indonesian"),
+    [(5, "5", "5"), (1234567, "1,234,567", "1.234.567"), ("-1234.5", "-1,234.5", "-1.234,5"), ("NaN", "NaN", "NaN")],
+)
+def test_numbers_are_grouped_as_the_language_writes_them(number: int | str, english: str, indonesian: str) -> None:
+    assert (grouped(number, "en"), grouped(number, "id")) == (english, indonesian)
+
+
+def test_a_reason_names_value_rule_and_source_in_both_languages() -> None:
+    fact = Fact("destination", "to", "x@evil.com", "mail", 3, "read_input")
+    assert fact_sentence(fact, "send_email") == (
+        "to would reach x@evil.com (mail address), not written in the ticket or the role and no known party. It was "
+        "first read in step 3 (read_input)."
+    )
+    assert fact_sentence(fact, "send_email", "id") == (
+        "to akan menuju x@evil.com (alamat surel), tidak tertulis di tiket atau peran dan bukan pihak yang dikenal. "
+        "Nilai ini pertama dibaca pada langkah 3 (read_input)."
+    )
+
+
+def test_every_code_has_a_sentence_in_both_languages_and_takes_any_value() -> None:
+    import typing
+
+    from app.canon.facts import Code
+
+    for code in typing.get_args(Code):
+        fact = Fact(code, "a.b", "{value} {0} %s", "{wanted}")
+        for language in ("en", "id"):
+            assert fact_sentence(fact, "{tool}", language).endswith(".")
