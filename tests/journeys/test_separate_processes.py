@@ -14,12 +14,15 @@ pytestmark = pytest.mark.timeout(120)
 
 def terms(method: str, url: str) -> dict[str, Any]:
     """A role that makes one HTTP call and then writes down that it did."""
+    call: dict[str, Any] = {"tool": "http_request", "arguments": {"method": method, "url": url}}
+    if method == "GET":
+        call = {"tool": "http_get", "arguments": {"url": url}}
     return {
         "name": "Caller",
         "title": "Caller",
         "job_description": f"Calls {url} and notes it.",
         "boundary": {
-            "tools": [{"tool": "http_request", "mode": "allow"}, {"tool": "write_note", "mode": "allow"}],
+            "tools": [{"tool": call["tool"], "mode": "allow"}, {"tool": "write_note", "mode": "allow"}],
             "egress_hosts": ["127.0.0.1"],
         },
         "budget": [{"unit": "calls", "period": "ticket", "limit": 10}],
@@ -28,7 +31,7 @@ def terms(method: str, url: str) -> dict[str, Any]:
             "backbone": "plain",
             "procedure": [
                 {"tool": "write_note", "arguments": {"text": "before"}},
-                {"tool": "http_request", "arguments": {"method": method, "url": url}},
+                call,
                 {"tool": "write_note", "arguments": {"text": "after"}},
             ],
         },
