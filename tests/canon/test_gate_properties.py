@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.canon.contract import (
@@ -213,7 +213,8 @@ Change = Callable[[Draw, Boundary], Boundary]
 
 
 def _with_rule(draw: Draw, boundary: Boundary, change: Callable[[ToolRule], ToolRule | None]) -> Boundary:
-    assume(boundary.tools)
+    if not boundary.tools:
+        return boundary
     index = draw(st.integers(0, len(boundary.tools) - 1))
     changed = change(boundary.tools[index])
     rest = (*boundary.tools[:index], *((changed,) if changed else ()), *boundary.tools[index + 1 :])
@@ -283,7 +284,8 @@ def graver_risk(draw: Draw, boundary: Boundary) -> Boundary:
 
 
 def no_such_rule(draw: Draw, boundary: Boundary) -> Boundary:
-    assume(len({rule.tool for rule in boundary.tools}) == len(boundary.tools))
+    if len(boundary.tools) > 1:  # of two rules for one tool both count, so one less is no tightening
+        return replace(boundary, tools=())
     return _with_rule(draw, boundary, lambda one: None)
 
 
@@ -308,15 +310,16 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
-@settings(QUICK, max_examples=400)
-@given(st.data(), cases(), st.sampled_from(CHANGES))
+@QUICK
+@given(st.data(), cases())
 def test_no_tightening_of_a_boundary_opens_the_gate(
-    data: st.DataObject, case: tuple[Proposal, Boundary, Spent, Provenance], change: Change
+    data: st.DataObject, case: tuple[Proposal, Boundary, Spent, Provenance]
 ) -> None:
     proposal, boundary, spent, provenance = case
     before = decide(proposal, contract(boundary=boundary), spent, provenance)
-    after = decide(proposal, contract(boundary=change(data.draw, boundary)), spent, provenance)
-    assert rank(after) >= rank(before), (before, after)
+    for change in CHANGES:
+        after = decide(proposal, contract(boundary=change(data.draw, boundary)), spent, provenance)
+        assert rank(after) >= rank(before), (change.__name__, before, after)
 
 
 @QUICK
