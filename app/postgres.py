@@ -36,8 +36,9 @@ class Binding:
         return self.open
 
     async def enter(self, manager: "AbstractAsyncContextManager[Transaction]") -> "Transaction":
+        opened = await manager.__aenter__()
         self._manager = manager
-        return await manager.__aenter__()
+        return opened
 
     async def leave(self, error: BaseException | None) -> None:
         manager, self._manager = self._manager, None

@@ -1,5 +1,6 @@
 """What the registry does when the work queue tells it that a question was answered, and what it sweeps."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 import msgspec
@@ -9,7 +10,7 @@ from app.canon.canonical_json import digest
 from app.canon.contract import Terms
 from app.canon.vocabulary import new_id
 from app.governance_ledger import Event, append
-from app.messages import ApprovalDecided
+from app.messages import ApprovalDecided, Message
 from app.postgres import Database, Transaction
 from app.role_registry import store
 from app.role_registry.errors import PartyKnown
@@ -19,6 +20,7 @@ from app.role_registry.store import RoleRecord
 from app.role_registry.terms import name_of
 from app.work_queue import (
     Approval,
+    Handler,
     consume,
     expire_due,
     get_approval,
@@ -207,6 +209,18 @@ async def _add_party(tx: Transaction, approval: Approval, reader: ApprovalReader
         occurred_at=at,
     )
     await append(tx, event)
+
+
+def handlers(database: Database, reader: ApprovalReader) -> Mapping[str, Handler]:
+    """Handlers by entrypoint, each with a transaction of its own. Run them before those of the rooms above, which look
+    at the contracts that are made here."""
+
+    async def approval_decided(message: Message) -> None:
+        if isinstance(message, ApprovalDecided):
+            async with database.transaction(message.tenant) as tx:
+                await on_approval_decided(tx, message, reader=reader)
+
+    return {"approval_decided": approval_decided}
 
 
 async def sweep_approvals(database: Database) -> int:

@@ -7,6 +7,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Router, get, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 
 from app.auth import require
 from app.canon.approval import ApprovalSigner, Decision, Offer, Proof, ProofVerifier
@@ -98,7 +100,10 @@ async def decide_on_ticket(
     responses=_REFUSALS,
 )
 async def approve_ticket(
-    request: Caller, tx: Transaction, ticket_id: UUID, data: Annotated[DecisionBody | None, _BODY] = None
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    ticket_id: FromPath[UUID],
+    data: Annotated[DecisionBody | None, _BODY] = None,
 ) -> Approval:
     return await decide_on_ticket(request, tx, ticket_id, "approve", data or DecisionBody())
 
@@ -112,7 +117,10 @@ async def approve_ticket(
     responses=_REFUSALS,
 )
 async def reject_ticket(
-    request: Caller, tx: Transaction, ticket_id: UUID, data: Annotated[DecisionBody | None, _BODY] = None
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    ticket_id: FromPath[UUID],
+    data: Annotated[DecisionBody | None, _BODY] = None,
 ) -> Approval:
     return await decide_on_ticket(request, tx, ticket_id, "reject", data or DecisionBody())
 
@@ -126,12 +134,12 @@ async def reject_ticket(
 )
 async def list_approvals(
     request: Caller,
-    tx: Transaction,
-    status: ApprovalStatus | None = None,
-    kind: ApprovalKind | None = None,
-    ticket_id: UUID | None = None,
-    run_id: UUID | None = None,
-    role_id: UUID | None = None,
+    tx: NamedDependency[Transaction],
+    status: FromQuery[ApprovalStatus | None] = None,
+    kind: FromQuery[ApprovalKind | None] = None,
+    ticket_id: FromQuery[UUID | None] = None,
+    run_id: FromQuery[UUID | None] = None,
+    role_id: FromQuery[UUID | None] = None,
     after: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Approval]:
@@ -147,7 +155,7 @@ async def list_approvals(
     summary="Read an approval",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def get_approval(request: Caller, tx: Transaction, approval_id: UUID) -> Approval:
+async def get_approval(request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID]) -> Approval:
     require(request.auth, *READERS)
     return await approvals.get_approval(tx, approval_id)
 
@@ -160,7 +168,7 @@ async def get_approval(request: Caller, tx: Transaction, approval_id: UUID) -> A
     "`/.well-known/jwks.json`.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def list_decisions(request: Caller, tx: Transaction, approval_id: UUID) -> Page[Vote]:
+async def list_decisions(request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID]) -> Page[Vote]:
     require(request.auth, *READERS)
     await approvals.get_approval(tx, approval_id)
     return Page(await approvals.votes_of(tx, approval_id))
@@ -176,19 +184,13 @@ async def list_decisions(request: Caller, tx: Transaction, approval_id: UUID) ->
     responses=_REFUSALS,
 )
 async def get_statement(
-    request: Caller, tx: Transaction, approval_id: UUID, data: Annotated[StatementBody, example(decision="approve")]
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    approval_id: FromPath[UUID],
+    data: Annotated[StatementBody, example(decision="approve")],
 ) -> Offer:
-    require(request.auth, *DECIDERS)
     verifier: ProofVerifier = request.app.state.proofs
-    approval = await approvals.get_approval(tx, approval_id)
-    return await verifier.offer(
-        tx,
-        request.auth,
-        approval_id=approval.id,
-        decision=data.decision,
-        version=approval.version,
-        payload_digest=approval.payload_digest,
-    )
+    return await deciding.offer(tx, approval_id, data.decision, by=request.auth, verifier=verifier)
 
 
 @post(
@@ -200,7 +202,10 @@ async def get_statement(
     responses=_REFUSALS,
 )
 async def approve(
-    request: Caller, tx: Transaction, approval_id: UUID, data: Annotated[DecisionBody | None, _BODY] = None
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    approval_id: FromPath[UUID],
+    data: Annotated[DecisionBody | None, _BODY] = None,
 ) -> Approval:
     return await decide(request, tx, approval_id, "approve", data or DecisionBody())
 
@@ -214,7 +219,10 @@ async def approve(
     responses=_REFUSALS,
 )
 async def reject(
-    request: Caller, tx: Transaction, approval_id: UUID, data: Annotated[DecisionBody | None, _BODY] = None
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    approval_id: FromPath[UUID],
+    data: Annotated[DecisionBody | None, _BODY] = None,
 ) -> Approval:
     return await decide(request, tx, approval_id, "reject", data or DecisionBody())
 
@@ -227,7 +235,7 @@ async def reject(
     description="Until `effective_at`; then it is pending again.",
     responses=_REFUSALS,
 )
-async def undo(request: Caller, tx: Transaction, approval_id: UUID) -> Approval:
+async def undo(request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID]) -> Approval:
     return await deciding.undo(tx, approval_id, by=request.auth)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Router, get, patch, post
 from litestar.datastructures import State, UploadFile
+from litestar.di import NamedDependency
 from litestar.openapi.spec import (
     Example,
     OpenAPIFormat,
@@ -16,7 +17,7 @@ from litestar.openapi.spec import (
     RequestBody,
     Schema,
 )
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, FromQuery, QueryParameter
 
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
@@ -55,10 +56,10 @@ NEW_TICKET = {
 )
 async def list_tickets(
     request: Caller,
-    tx: Transaction,
-    status: TicketStatus | None = None,
-    role_id: UUID | None = None,
-    parent_id: UUID | None = None,
+    tx: NamedDependency[Transaction],
+    status: FromQuery[TicketStatus | None] = None,
+    role_id: FromQuery[UUID | None] = None,
+    parent_id: FromQuery[UUID | None] = None,
     after: Cursor = None,
     limit: Limit = 50,
 ) -> Page[Ticket]:
@@ -77,7 +78,9 @@ async def list_tickets(
     ),
 )
 async def open_ticket(
-    request: Caller, tx: Transaction, data: Annotated[NewTicket, Body(examples=[Example(value=NEW_TICKET)])]
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    data: Annotated[NewTicket, Body(examples=[Example(value=NEW_TICKET)])],
 ) -> Ticket:
     require(request.auth, *OPENERS)
     founder_wrote = request.auth.rol in TRUSTED
@@ -90,7 +93,7 @@ async def open_ticket(
     summary="Read a ticket",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def get_ticket(request: Caller, tx: Transaction, ticket_id: UUID) -> Ticket:
+async def get_ticket(request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID]) -> Ticket:
     require(request.auth, *READERS)
     return await tickets.get_ticket(tx, ticket_id)
 
@@ -104,7 +107,10 @@ async def get_ticket(request: Caller, tx: Transaction, ticket_id: UUID) -> Ticke
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 async def patch_ticket(
-    request: Caller, tx: Transaction, ticket_id: UUID, data: Annotated[TicketPatch, example(version=1, priority=1)]
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    ticket_id: FromPath[UUID],
+    data: Annotated[TicketPatch, example(version=1, priority=1)],
 ) -> Ticket:
     require(request.auth, *OPENERS)
     return await tickets.patch_ticket(tx, ticket_id, data, actor=request.auth.actor)
@@ -116,7 +122,9 @@ async def patch_ticket(
     summary="List a ticket's files",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def list_inputs(request: Caller, tx: Transaction, ticket_id: UUID) -> Page[TicketInput]:
+async def list_inputs(
+    request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID]
+) -> Page[TicketInput]:
     require(request.auth, *READERS)
     await tickets.get_ticket(tx, ticket_id)
     return Page(await tickets.inputs_of(tx, ticket_id))
@@ -167,10 +175,10 @@ class _Upload(msgspec.Struct, frozen=True):
 )
 async def attach_input(
     request: Caller,
-    tx: Transaction,
-    ticket_id: UUID,
-    name: Annotated[str | None, Parameter(description="The file's name, when the body is its bytes")] = None,
-    trusted: bool = False,
+    tx: NamedDependency[Transaction],
+    ticket_id: FromPath[UUID],
+    name: Annotated[str | None, QueryParameter(description="The file's name, when the body is its bytes")] = None,
+    trusted: FromQuery[bool] = False,
 ) -> TicketInput:
     require(request.auth, *OPENERS)
     upload = await _upload(request, name, trusted=trusted)

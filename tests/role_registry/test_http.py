@@ -22,7 +22,7 @@ async def api(tmp_path: Path, database: Database) -> AsyncIterator[Api]:
 
 
 async def hired(api: Api) -> Any:
-    tool = next(iter(api.client.app.state.tools))
+    tool = next(iter(api.app.state.tools))
     terms = {**TERMS, "boundary": {"tools": [{"tool": tool, "mode": "allow"}]}}
     role = await api.post("/roles", terms)
     await api.sign(role["pending"]["approval_id"])
