@@ -13,6 +13,8 @@ from app.adapters.models.scripted_server import serving
 from app.canon.agent import Candidate, Halt, Router, Suspend
 from app.canon.canonical_json import canonical_bytes
 from app.canon.model import ModelAnswer, ModelClient, ModelFailed, ModelRequest
+from app.cli.demo.tickets import TICKETS as DEMO
+from app.cli.demo.workers import WORKERS
 
 BOOKS = Candidate(UUID(int=1), "bookkeeper", "Bookkeeper", "Sorts bank statements into categories and pays invoices.")
 MAILS = Candidate(UUID(int=2), "support", "Customer support", "Answers mails of customers about orders and prices.")
@@ -95,6 +97,15 @@ async def test_a_ticket_goes_to_the_role_whose_job_it_is(
     router: Router, model: ModelClient, title: str, instructions: str, expected: Candidate
 ) -> None:
     assert await router.pick(Asking(title, instructions, model)) == expected.role_id
+
+
+async def test_the_demos_open_ticket_finds_its_worker(router: Router, model: ModelClient) -> None:
+    company = [
+        Candidate(UUID(int=at), terms.name, terms.title, terms.job_description) for at, terms in enumerate(WORKERS)
+    ]
+    [ticket] = [ticket for ticket in DEMO if ticket.worker is None]
+    picked = await router.pick(Asking(ticket.title, ticket.instructions, model, company))
+    assert [one.name for one in company if one.role_id == picked] == ["Raka"]
 
 
 async def test_nobodys_ticket_is_left_to_the_founder(router: Router, model: ModelClient) -> None:

@@ -40,17 +40,22 @@ def completion(body: Mapping[str, Any]) -> Wire:
 
 
 def route(body: Mapping[str, Any], conversation: Conversation) -> Call:
-    """The candidate whose line shares most words with the ticket; a tie or none at all is nobody's."""
+    """The candidate whose line shares most words with the ticket, name and title first; a tie or none is nobody's."""
     schema = conversation.tools[ASSIGN]["properties"]["role_id"]
     candidates = [str(value) for value in schema.get("enum", ())]
     asked = next((text(message) for message in body["messages"] if message.get("role") == "user"), "")
     lines = {value: _line_about(value, asked) for value in candidates}
     wanted = "\n".join(line for line in asked.splitlines() if line not in lines.values())
     scores = sorted(
-        ((overlap(wanted, line.replace(value, "")), value) for value, line in lines.items() if line), reverse=True
+        ((_score(wanted, line.replace(value, "")), value) for value, line in lines.items() if line), reverse=True
     )
     sure = bool(scores) and scores[0][0] > 0 and (len(scores) == 1 or scores[0][0] > scores[1][0])
     return Call(ASSIGN, {"role_id": scores[0][1] if sure else "none"})
+
+
+def _score(wanted: str, line: str) -> int:
+    head, _, rest = line.partition(". ")
+    return 3 * overlap(wanted, head) + overlap(wanted, rest)
 
 
 def _line_about(value: str, asked: str) -> str:
