@@ -20,18 +20,20 @@ from app.postgres import Transaction
 from app.role_registry import get_role, pause, pause_all, resume, resume_all
 from app.work_queue import (
     Approval,
+    ApprovalClosed,
     NewTicket,
+    ProofMismatch,
+    ProofRequired,
     TicketPatch,
     attach_input,
     decide,
     get_approval,
+    offer,
     open_ticket,
     patch_ticket,
     prove,
     undo,
 )
-from app.work_queue.deciding import offer
-from app.work_queue.errors import ApprovalClosed, ProofMismatch, ProofRequired
 
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]

@@ -192,7 +192,8 @@ def _titles(events: Sequence[RecordedEvent]) -> tuple[str, ...]:
 
 
 def _say(finding: Finding, words: Words, formats: Formats) -> Sentence:
-    named = _list(finding.names, words)
+    names = [words(f"tool.{name}") if words.has(f"tool.{name}") else name for name in finding.names]
+    named = _list(names, words)
     text = words(
         f"say.{finding.code}",
         n=finding.n,

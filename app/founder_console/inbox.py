@@ -91,8 +91,11 @@ async def pending(tx: Transaction) -> tuple[Approval, ...]:
         cursor = page.next_cursor
 
 
-def _urgency(approval: Approval) -> tuple[bool, datetime, int]:
-    return approval.frozen_at is not None, approval.expires_at, -(approval.money.minor if approval.money else 0)
+def _urgency(approval: Approval) -> tuple[bool, datetime, bool, int, datetime]:
+    """Within the same hour what can hurt more comes first."""
+    hour = approval.expires_at.replace(minute=0, second=0, microsecond=0)
+    stake = -(approval.money.minor if approval.money else 0)
+    return approval.frozen_at is not None, hour, approval.tier is not Tier.R2, stake, approval.expires_at
 
 
 def cards_of(approvals: Sequence[Approval], naming: Naming) -> tuple[Card, ...]:
@@ -140,7 +143,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         left_after=_money(payload.get("left_after")),
         ceiling="",
         facts=tuple(_chip(fact, approval, naming) for fact in facts[:MOST_FACTS]),
-        tainted=tuple(_origin(fact, naming) for fact in facts if fact.source_tool),
+        tainted=tuple(_origin(fact, naming) for fact in facts[1:] if fact.source_tool),
         change=() if terms and approval.kind == "hire" else _changes(payload),
         arguments=_arguments(payload),
         sentences=_sentences(terms, naming) if terms else (),

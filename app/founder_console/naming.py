@@ -61,6 +61,11 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
             return self.worker(name) or self.words("worker")
         return self.words("service") if kind in ("service", "operator", "auditor") else self.words("system")
 
+    def tool(self, name: object) -> str:
+        """A tool of ours in the founder's words; another one by its own name."""
+        key = f"tool.{name}"
+        return self.words(key) if self.words.has(key) else str(name or "")
+
     def irreversible(self, tool: str | None) -> bool:
         """Whether a tool's effect stays. What is not known is taken for the worse."""
         if tool is None:
@@ -90,7 +95,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "title": data.get("title", ""),
             "worker": worker,
-            "tool": data.get("tool") or data.get("name") or "",
+            "tool": self.tool(data.get("tool")),
             "name": data.get("name") or data.get("label") or worker,
             "act": self._act(event, worker),
             "amount": self.formats.money(amount) if (amount := revenue_of(event)) else "",
@@ -101,7 +106,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
         if known:
             return known
         kind = str(event.data.get("kind", ""))
-        what = str(event.data.get("tool") or "") or (
+        what = self.tool(event.data.get("tool")) or (
             self.words(f"kind.{kind}") if self.words.has(f"kind.{kind}") else kind
         )
         return f"{worker}: {what}" if event.data.get("role_id") else what

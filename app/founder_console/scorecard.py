@@ -207,7 +207,7 @@ def _book(currency: str, entries: Sequence[Entry], month: Month) -> Book:
     incoming = [entry for entry in own if entry.incoming]
     revenue = sum(entry.amount.minor for entry in incoming)
     paid = sum(entry.amount.minor for entry in own if not entry.incoming)
-    days = max((month.until - month.since).days, 1)
+    days = (month.until - month.since).days + 1
     series = by_day(((entry.at, entry.amount.minor) for entry in incoming), month.since, days)
     return Book(
         currency=currency,

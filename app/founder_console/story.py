@@ -12,7 +12,7 @@ from app.postgres import Transaction
 from app.work_queue import Approval, Ticket, TicketStatus, list_approvals
 
 MOST_STEPS = 200
-NOISE = ("approval.shown", "approval.opened", "model.")
+NOISE = ("approval.shown", "approval.opened", "model.", "run.", "tool.held")
 TONES: dict[str, str] = {"held": "wait", "done": "go", "working": "go", "failed": "stop", "refused": "stop"}
 CLOSED = ("done", "returned", "refused", "failed", "cancelled")
 
