@@ -8,14 +8,14 @@ from uuid import UUID
 import msgspec
 
 from app import clock
+from app.canon.acts import act_sentence, tool_label
 from app.canon.canonical_json import digest
 from app.canon.contract import Contract, Terms
 from app.canon.gate import Hold, Proposal
-from app.canon.sentences import budget_sentence, fact_sentence, grouped
+from app.canon.sentences import budget_sentence, fact_sentence
 from app.canon.tool import ToolSpec
 from app.canon.values import shown, texts_at
 from app.canon.vocabulary import Money, Tier
-from app.canon.written import minor_digits
 from app.execution_graph.gates import Judged
 from app.work_queue import NewApproval, Ticket
 
@@ -51,7 +51,7 @@ def tool_call_card(judged: Judged, hold: Hold, setting: Setting) -> NewApproval:
         "reason": hold.reason,
         "facts": [msgspec.to_builtins(fact) for fact in hold.facts],
         "expires_at": _instant(expires_at),
-        "text": _call_text(proposal, contract.terms, hold),
+        "text": _call_text(proposal, hold),
     }
     return NewApproval(
         kind="tool_call",
@@ -168,24 +168,23 @@ def start_card(
 
 
 def _start_text(terms: Terms, ticket: Ticket, language: Language) -> str:
-    ceiling = " ".join(budget_sentence(limit, language) for limit in terms.budget)
+    per_ticket = [limit for limit in terms.budget if limit.period == "ticket" or limit.unit == "money"]
+    ceiling = " ".join(budget_sentence(limit, language) for limit in per_ticket)
     if language == "en":
-        return f"{terms.name} ({terms.title}) is to begin with “{ticket.title}”. {ceiling}".strip()
-    return f"{terms.name} ({terms.title}) akan mulai mengerjakan “{ticket.title}”. {ceiling}".strip()
+        return f"{terms.name} is to begin with “{ticket.title}”. {ceiling}".strip()
+    return f"{terms.name} mulai mengerjakan “{ticket.title}”. {ceiling}".strip()
 
 
-def _call_text(proposal: Proposal, terms: Terms, hold: Hold) -> Texts:
+def _call_text(proposal: Proposal, hold: Hold) -> Texts:
     """What would be done, then why it is asked."""
-    places, tool = _places(proposal.tool, proposal.arguments), proposal.tool.name
-    english, indonesian = f"{terms.name} wants to use {tool}", f"{terms.name} ingin memakai {tool}"
-    if hold.money is not None:
-        english += f" for {amount(hold.money, 'en')}"
-        indonesian += f" senilai {amount(hold.money, 'id')}"
-    why = hold.facts[:1]
-    return {
-        "en": " ".join([f"{english}{places['en']}.", *(fact_sentence(fact, tool, "en") for fact in why)]),
-        "id": " ".join([f"{indonesian}{places['id']}.", *(fact_sentence(fact, tool, "id") for fact in why)]),
-    }
+    return {"en": _call_sentences(proposal, hold, "en"), "id": _call_sentences(proposal, hold, "id")}
+
+
+def _call_sentences(proposal: Proposal, hold: Hold, language: Language) -> str:
+    tool = proposal.tool
+    act = act_sentence(tool, proposal.arguments, hold.money, language)
+    label = tool_label(tool, tool.name, language)
+    return " ".join([act, *(fact_sentence(fact, label, language) for fact in hold.facts[:1])])
 
 
 def _places(tool: ToolSpec, arguments: Mapping[str, object]) -> Texts:
@@ -198,15 +197,6 @@ def _places(tool: ToolSpec, arguments: Mapping[str, object]) -> Texts:
         "en": f", to {first}" + (f" and {more} more" if more > 0 else ""),
         "id": f", kepada {first}" + (f" dan {more} lagi" if more > 0 else ""),
     }
-
-
-def amount(money: Money, language: Language) -> str:
-    """`Rp240.000`, `12.50 USD`: as people write it in the language."""
-    digits = minor_digits(money.currency)
-    text = str(money.minor).rjust(digits + 1, "0")
-    plain = f"{text[:-digits]}.{text[-digits:]}" if digits else text
-    written = grouped(plain, language)
-    return f"Rp{written}" if money.currency == "IDR" else f"{written} {money.currency}"
 
 
 def _left_after(judged: Judged, money: Money | None) -> Money | None:

@@ -3,7 +3,7 @@
 import re
 
 from app.adapters.tools.wording import text_argument
-from app.canon.tool import EvidenceItem, ToolCall, ToolFailed, ToolResult, ToolSpec, WriteDocument, WriteNote
+from app.canon.tool import EvidenceItem, ToolCall, ToolFailed, ToolResult, ToolSpec, Wording, WriteDocument, WriteNote
 from app.canon.vocabulary import Risk
 
 MAX_DOCUMENT_CHARACTERS = 2_000_000
@@ -31,6 +31,10 @@ class WriteDocumentTool:
         risk=Risk.REVERSIBLE,
         effect="local",
         idempotent=True,
+        words={
+            "en": Wording("write a document", "Write the document {name}."),
+            "id": Wording("menulis dokumen", "Tulis dokumen {name}."),
+        },
     )
 
     async def perform(self, call: ToolCall) -> ToolResult:
@@ -65,6 +69,10 @@ class WriteNoteTool:
         risk=Risk.REVERSIBLE,
         effect="local",
         idempotent=True,
+        words={
+            "en": Wording("leave a note", "Leave a note: “{text}”."),
+            "id": Wording("meninggalkan catatan", "Tinggalkan catatan: “{text}”."),
+        },
     )
 
     async def perform(self, call: ToolCall) -> ToolResult:

@@ -16,7 +16,7 @@ import msgspec
 from app.adapters.tools.wording import text_argument, texts_argument
 from app.canon.addresses import mail_of
 from app.canon.errors import NotFound
-from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult, ToolSpec
+from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ class SendEmailTool:
         destinations=("to",),
         text=("subject", "body"),
         attachments=("attachments",),
+        words={
+            "en": Wording("send e-mail", "Send e-mail to {to}: “{subject}”."),
+            "id": Wording("mengirim surel", "Kirim surel ke {to}: “{subject}”."),
+        },
     )
 
     def __init__(self, smtp_url: str | None, mail_from: str) -> None:

@@ -13,7 +13,7 @@ from app.adapters.tools.wording import storable, text_argument
 from app.canon.addresses import link_of
 from app.canon.canonical_json import NotCanonical, exact
 from app.canon.destinations import host_allowed
-from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult, ToolSpec
+from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ class HttpGetTool:
         idempotent=True,
         destinations=("url",),
         text=("headers",),
+        words={
+            "en": Wording("read a web address", "Read {url}."),
+            "id": Wording("membaca alamat web", "Baca {url}."),
+        },
     )
 
     def __init__(self, allow_private: Sequence[str] = ()) -> None:
@@ -101,6 +105,10 @@ class HttpRequestTool:
         effect="external",
         destinations=("url",),
         text=("headers", "body"),
+        words={
+            "en": Wording("call a web address", "{method} {url}."),
+            "id": Wording("memanggil alamat web", "{method} {url}."),
+        },
     )
 
     def __init__(self, allow_private: Sequence[str] = ()) -> None:

@@ -10,7 +10,7 @@ from app.adapters.tools.page_text import page_text
 from app.adapters.tools.table import tables_of
 from app.adapters.tools.wording import decoded, storable, text_argument
 from app.canon.errors import NotFound
-from app.canon.tool import InputFile, ToolCall, ToolFailed, ToolResult, ToolSpec
+from app.canon.tool import InputFile, ToolCall, ToolFailed, ToolResult, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
 MAX_READ_BYTES = 32 * 1024 * 1024
@@ -28,6 +28,10 @@ class ListInputsTool:
         risk=Risk.READ,
         effect="read",
         idempotent=True,
+        words={
+            "en": Wording("list the files", "List the attached files."),
+            "id": Wording("melihat daftar berkas", "Lihat daftar berkas terlampir."),
+        },
     )
 
     async def perform(self, call: ToolCall) -> ToolResult:
@@ -58,7 +62,7 @@ class ReadInputTool:
         name="read_input",
         description=(
             "Read one file of this ticket as text. Of a mail (.eml) you get sender, subject, text and the list of its "
-            "attachments, which are read as 'mail.eml/attachment.txt'. Of a table you get the first lines; use "
+            "attachments, which are read as 'mail.eml#attachment.txt'. Of a table you get the first lines; use "
             "query_table for the rest."
         ),
         parameters={
@@ -71,6 +75,10 @@ class ReadInputTool:
         effect="read",
         idempotent=True,
         data=("name",),
+        words={
+            "en": Wording("read a file", "Read {name}."),
+            "id": Wording("membaca berkas", "Baca {name}."),
+        },
     )
 
     async def perform(self, call: ToolCall) -> ToolResult:
@@ -94,8 +102,8 @@ def _find(files: Sequence[InputFile], wanted: str) -> tuple[InputFile, str | Non
         if file.name == wanted:
             return file, None
     for file in files:
-        if is_mail(file) and wanted.startswith(f"{file.name}/"):
-            return file, wanted.removeprefix(f"{file.name}/")
+        if is_mail(file) and wanted.startswith(f"{file.name}#"):
+            return file, wanted.removeprefix(f"{file.name}#")
     names = ", ".join(file.name for file in files) or "none"
     raise ToolFailed(f"no file {wanted!r} belongs to this ticket; files: {names}")
 

@@ -17,7 +17,7 @@ class MailPart(msgspec.Struct, frozen=True):
 
 
 class Mail(msgspec.Struct, frozen=True, rename={"sender": "from"}):
-    """One letter as its reader sees it; `attachments` are read by `mail.eml/name`."""
+    """One letter as its reader sees it; `attachments` are read by `mail.eml#name`."""
 
     sender: str
     to: str

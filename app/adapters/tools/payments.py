@@ -2,7 +2,7 @@
 
 from app.adapters.tools.amounts import MONEY_PARAMETERS, money_argument, readable
 from app.adapters.tools.wording import text_argument
-from app.canon.tool import MovePayment, ToolCall, ToolResult, ToolSpec
+from app.canon.tool import MovePayment, ToolCall, ToolResult, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
 
@@ -29,6 +29,10 @@ class OrderPaymentTool:
         destinations=("payee", "account"),
         money="amount_minor",
         currency="currency",
+        words={
+            "en": Wording("order a payment", "Pay {money} to {payee}, account {account}, for {reference}."),
+            "id": Wording("memesan pembayaran", "Bayar {money} ke {payee}, rekening {account}, untuk {reference}."),
+        },
     )
 
     async def perform(self, call: ToolCall) -> ToolResult:

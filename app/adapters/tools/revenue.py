@@ -2,7 +2,7 @@
 
 from app.adapters.tools.amounts import MONEY_PARAMETERS, money_argument, readable
 from app.adapters.tools.wording import text_argument
-from app.canon.tool import RecordRevenue, ToolCall, ToolResult, ToolSpec
+from app.canon.tool import RecordRevenue, ToolCall, ToolResult, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
 
@@ -25,6 +25,10 @@ class RecordRevenueTool:
         risk=Risk.REVERSIBLE,
         effect="local",
         idempotent=True,
+        words={
+            "en": Wording("record revenue", "Record revenue of {money} from {source}."),
+            "id": Wording("mencatat pendapatan", "Catat pendapatan {money} dari {source}."),
+        },
     )
 
     async def perform(self, call: ToolCall) -> ToolResult:

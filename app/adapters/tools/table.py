@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.adapters.tools.wording import as_csv, decoded, text_argument
-from app.canon.tool import EvidenceItem, InputFile, Inputs, ToolCall, ToolFailed, ToolResult, ToolSpec
+from app.canon.tool import EvidenceItem, InputFile, Inputs, ToolCall, ToolFailed, ToolResult, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
 PROCESS = Path(__file__).with_name("table_process.py")
@@ -62,6 +62,10 @@ class DescribeTable:
         effect="read",
         idempotent=True,
         data=("name",),
+        words={
+            "en": Wording("look at a table", "Look at the columns of {name}."),
+            "id": Wording("melihat tabel", "Lihat kolom {name}."),
+        },
     )
 
     def __init__(self, files: "TableFiles") -> None:
@@ -102,6 +106,10 @@ class QueryTable:
         risk=Risk.READ,
         effect="read",
         idempotent=True,
+        words={
+            "en": Wording("query a table", "Query: {sql}."),
+            "id": Wording("menghitung dari tabel", "Hitung: {sql}."),
+        },
     )
 
     def __init__(self, files: "TableFiles") -> None:

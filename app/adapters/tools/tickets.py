@@ -1,7 +1,7 @@
 """Work handed on: a ticket for another role, or for the router to place."""
 
 from app.adapters.tools.wording import text_argument
-from app.canon.tool import OpenTicket, ToolCall, ToolFailed, ToolResult, ToolSpec
+from app.canon.tool import OpenTicket, ToolCall, ToolFailed, ToolResult, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
 MAX_TITLE_CHARACTERS = 200
@@ -27,6 +27,10 @@ class OpenTicketTool:
         risk=Risk.REVERSIBLE,
         effect="local",
         idempotent=True,
+        words={
+            "en": Wording("open a ticket", "Open the ticket “{title}”."),
+            "id": Wording("membuka tiket", "Buka tiket “{title}”."),
+        },
     )
 
     async def perform(self, call: ToolCall) -> ToolResult:
