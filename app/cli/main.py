@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from app import settings
 from app.canon.errors import Fault, Misconfigured
-from app.cli import approving, demonstrating, doctor, migrating, running, tokens, working
+from app.cli import approving, demonstrating, doctor, evidence, migrating, r2_doctor, running, tokens, working
 from app.cli.output import CannotRun, Failed, show_failure
 
-GROUPS = (running, migrating, doctor, tokens, demonstrating, working, approving)
+GROUPS = (running, migrating, doctor, r2_doctor, tokens, demonstrating, working, approving, evidence)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,6 +12,8 @@ from app.settings import Settings
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 Run: TypeAlias = Callable[[argparse.Namespace, Settings], int | None]
 
+BAR_WIDTH = 40
+
 
 class Failed(Exception):
     """The command could not do what it was asked. The message is a sentence for a person."""
@@ -44,3 +46,12 @@ def show_failure(arguments: argparse.Namespace, failure: Failed) -> int:
         print(msgspec.json.encode({"error": str(failure)}).decode())
     print(f"flr: {failure}", file=sys.stderr)
     return failure.code
+
+
+def show_progress(done: int, total: int) -> None:
+    """A bar on stderr, drawn over itself; nothing where nobody watches. `done` equal to `total` ends it."""
+    if not sys.stderr.isatty():
+        return
+    share = done / total if total else 1.0
+    bar = "#" * int(share * BAR_WIDTH)
+    print(f"\r[{bar:<{BAR_WIDTH}}] {done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, TypeAlias
 
-Mood: TypeAlias = Literal["lax", "no bucket", "cut short", "silent"]
+Mood: TypeAlias = Literal["lax", "locked", "no bucket", "cut short", "silent"]
 KEPT = ("content-type", "x-amz-meta-sha256")
 
 
@@ -19,6 +19,26 @@ class LaxS3:
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.closing = threading.Event()
+
+    def answer(
+        self, command: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, bytes, dict[str, str]] | None:
+        """Status, body and headers; None for no answer at all."""
+        match self.mood, command:
+            case "silent", _:
+                return None
+            case "no bucket", _:
+                return 404, _error("NoSuchBucket"), {}
+            case "locked", "PUT" | "DELETE" if path in self.objects:
+                return 409, _error("ObjectLocked"), {}
+            case _, "PUT":
+                self.objects[path] = body, {name: headers[name] for name in KEPT if name in headers}
+                return 200, b"", {}
+            case _, "DELETE":
+                self.objects.pop(path, None)
+                return 204, b"", {}
+            case _:
+                return (200, *self.objects[path]) if path in self.objects else (404, _error("NoSuchKey"), {})
 
 
 def _handler(server: LaxS3) -> type[BaseHTTPRequestHandler]:
@@ -37,27 +57,18 @@ def _handler(server: LaxS3) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             path = self.path.partition("?")[0]
             server.seen.append((self.command, path, headers))
-            match server.mood, self.command:
-                case "silent", _:
-                    server.closing.wait()
-                    self.close_connection = True
-                case "no bucket", _:
-                    self._answer(404, _error("NoSuchBucket"))
-                case _, "PUT":
-                    server.objects[path] = body, {name: headers[name] for name in KEPT if name in headers}
-                    self._answer(200, b"")
-                case _, "DELETE":
-                    server.objects.pop(path, None)
-                    self._answer(204, b"")
-                case _:
-                    status = 200 if path in server.objects else 404
-                    self._answer(status, *server.objects.get(path, (_error("NoSuchKey"), {})))
+            answer = server.answer(self.command, path, headers, body)
+            if answer is None:
+                server.closing.wait()
+                self.close_connection = True
+            else:
+                self._answer(*answer)
 
         do_GET = do_PUT = do_HEAD = do_DELETE = _serve  # noqa: N815 - http.server's names
 
-        def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
-            for name, value in (headers or {}).items():
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
