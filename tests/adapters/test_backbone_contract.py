@@ -1,5 +1,6 @@
 """Every backbone keeps these promises: what `Beats` says happens, once and in order, however often a process dies."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -80,6 +81,14 @@ async def test_a_run_may_be_held_many_times(backbone: Backbone) -> None:
         approval = new_id()
         assert await backbone.drive(run, ScriptOfBeats(Held(approval))) == Held(approval)
     assert await backbone.drive(run, ScriptOfBeats(Finished("done"))) == Finished("done")
+
+
+async def test_many_runs_at_once_share_what_was_opened(backbone: Backbone, superuser: asyncpg.Connection) -> None:
+    scripts = [ScriptOfBeats(Finished(str(number))) for number in range(12)]
+    beats = await asyncio.gather(*(backbone.drive(new_id(), script) for script in scripts))
+    assert beats == [Finished(str(number)) for number in range(12)]
+    mine = "application_name = 'flr-langgraph' AND datname = current_database()"
+    assert await superuser.fetchval(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}") <= 2
 
 
 async def test_a_stopped_run_is_not_closed_and_can_be_driven_later(backbone: Backbone) -> None:

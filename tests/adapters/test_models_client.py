@@ -282,6 +282,13 @@ def test_an_endpoint_may_be_named_in_every_usual_way(base: str, full: str) -> No
     assert completions_url(base) == full
 
 
+def test_a_script_costs_nothing_and_an_unknown_model_has_no_price() -> None:
+    script = OpenAICompatible(base_url="http://127.0.0.1:1/v1", api_key=None, model="scripted", scripted=True)
+    assert script.worst_case_usd_micros(ASK) == 0
+    unknown = OpenAICompatible(base_url="http://127.0.0.1:1/v1", api_key=None, model="my-own")
+    assert unknown.worst_case_usd_micros(ASK) is None
+
+
 def test_it_says_whether_a_model_thinks() -> None:
     assert OpenAICompatible(base_url="http://h", api_key=None, model="scripted", scripted=True).scripted
     assert not OpenAICompatible(base_url="http://h", api_key=None, model="gpt-4o").scripted

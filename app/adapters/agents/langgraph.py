@@ -4,6 +4,7 @@ The checkpoints hold ids and coarse words only. The journal is the truth: a lost
 replay and grants nothing. The tables are made by `db/execution_graph/sql/0002_langgraph.sql`, never here.
 """
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -149,6 +150,7 @@ class LangGraphBackbone:
         self._pool: AsyncConnectionPool[AsyncConnection[DictRow]] | None = None
         self._saver: AsyncPostgresSaver | None = None
         self._graph: Any = None
+        self._opening = asyncio.Lock()
 
     async def drive(self, run_id: UUID, beats: Beats) -> Beat:
         saver = await self._open()
@@ -191,22 +193,28 @@ class LangGraphBackbone:
         return None if snapshot.next else {"run": str(run_id)}
 
     async def _open(self) -> AsyncPostgresSaver:
-        if self._saver is None:
-            self._pool = AsyncConnectionPool(
-                self._url,
-                min_size=1,
-                max_size=2,
-                open=False,
-                check=AsyncConnectionPool.check_connection,
-                kwargs={
-                    "autocommit": True,
-                    "prepare_threshold": 0,
-                    "row_factory": dict_row,
-                    "application_name": "flr-langgraph",
-                    "options": f"-c search_path={SCHEMA}",
-                },
-            )
-            await self._pool.open()
-            self._saver = AsyncPostgresSaver(self._pool)
-            self._graph = build_graph(self._saver)
-        return self._saver
+        async with self._opening:
+            if self._saver is None:
+                self._pool = _pool(self._url)
+                await self._pool.open()
+                self._saver = AsyncPostgresSaver(self._pool)
+                self._graph = build_graph(self._saver)
+            return self._saver
+
+
+def _pool(url: str) -> AsyncConnectionPool[AsyncConnection[DictRow]]:
+    """Small, because the saver uses one connection at a time; each is tried before use."""
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=2,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": 0,
+            "row_factory": dict_row,
+            "application_name": "flr-langgraph",
+            "options": f"-c search_path={SCHEMA}",
+        },
+    )

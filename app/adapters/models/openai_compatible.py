@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.adapters.models.prices import Price, PriceList
+from app.adapters.models.prices import ANY_MODEL, Price, PriceList
 from app.canon.model import ModelAnswer, ModelFailed, ModelRequest
 
 DEFAULT_MAX_TOKENS = 4096
@@ -51,7 +51,7 @@ class OpenAICompatible:
         self._url = completions_url(base_url)
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._model = model
-        self._prices = PriceList(base_url, prices)
+        self._prices = PriceList(base_url, {ANY_MODEL: Price(0, 0)} if scripted and prices is None else prices)
         self._scripted = scripted
         self._attempts = attempts
         self._timeout = httpx.Timeout(timeout_seconds, connect=10.0)
