@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
+from app.canon.accounts import accounts_in
 from app.canon.top_level_domains import COUNTRIES, FILE_ENDINGS, GENERIC
 
 Kind: TypeAlias = Literal["mail", "link", "account", "name"]
@@ -37,25 +38,6 @@ _HEAD = re.compile(r"[a-z0-9+.-]*:?[/\\]*[^/?#]*", re.IGNORECASE)
 _INNER_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,20}:[/\\])", re.IGNORECASE)
 _PARTS = re.compile(r"[?&=;,|#]")
 _TRAILING = ".,;:!?'\")]}>*_`|"
-
-_UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE)
-_DATE = re.compile(
-    r"(?<![0-9])(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})(?![0-9])"
-)
-_CLOCK = re.compile(r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[+-][0-9]{2}:?[0-9]{2})?(?![0-9])")
-_DIGITS = re.compile(r"(?<![^\W_])(?<![0-9][.,])[0-9]+(?:[-. ][0-9]{2,})*(?![^\W_])")
-_PHONE = re.compile(r"(?<![^\W_])\+[1-9][0-9]{0,2}[ -]?(?:\([0-9]+\)[ -]?)?[0-9](?:[ -]?[0-9]){6,12}(?![^\W_])")
-_IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{2,4}){3,9}(?![^\W_])", re.IGNORECASE)
-_WALLET = re.compile(
-    r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[0-9a-z]{25,60}|(?=\w*[0-9])(?=\w*[A-Z])(?=\w*[a-z])[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)"
-)
-_ACCOUNT_WORD = re.compile(
-    r"(?:rekening|norek|no\.? ?rek|rek\.|account|acct|a/c|iban|virtual|\bva\b|bank|bca|bri|bni|btn|mandiri|cimb|"
-    r"permata|danamon|gopay|ovo|dana|shopeepay|paypal|swift|bic|transfer|kartu|card|wallet|dompet)[^\n]{0,32}$",
-    re.IGNORECASE,
-)
-_CURRENCY_BEFORE = re.compile(r"(?:\b(?:rp|idr|usd|eur|sgd|myr|jpy|gbp|aud|cny)\.? ?|[$€£¥] ?)-?$", re.IGNORECASE)
-_CURRENCY_AFTER = re.compile(r"^ ?(?:rp|idr|usd|eur|sgd|myr|jpy|gbp|aud|cny|[$€£¥])\b", re.IGNORECASE)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -108,7 +90,7 @@ def found_in(text: str) -> tuple[Found, ...]:
     """Every mail address, link and account in `text`, each once. Linear in the length of the text."""
     found: dict[Found, None] = {}
     lines = [_take_addresses(line, found) for line in loosened(text).splitlines()]
-    for value in _accounts("\n".join(lines)):
+    for value in accounts_in("\n".join(lines)):
         found[Found("account", value)] = None
     return tuple(found)
 
@@ -177,56 +159,6 @@ def _is_top_level(label: str) -> bool:
     if label != known and label != label.upper():
         return False
     return known in COUNTRIES or known in GENERIC
-
-
-def _accounts(text: str) -> Iterator[str]:
-    found: list[str] = []
-
-    def take(match: re.Match[str]) -> str:
-        if match.re is _IBAN and not is_iban(match[0]):
-            return match[0]
-        found.append(match[0])
-        return "\n"
-
-    rest = _PHONE.sub(take, _WALLET.sub(take, _IBAN.sub(take, text)))
-    yield from found
-    for pattern in (_UUID, _DATE, _CLOCK):
-        rest = pattern.sub("\n", rest)
-    for match in _DIGITS.finditer(rest):
-        start, end = match.span()
-        if end - start >= 6 and _looks_like_account(match[0], rest[max(0, start - 40) : start], rest[end : end + 6]):
-            yield match[0]
-
-
-def _looks_like_account(digits: str, before: str, after: str) -> bool:
-    count = sum(character.isdigit() for character in digits)
-    if not 6 <= count <= 24 or _CURRENCY_BEFORE.search(before) or _CURRENCY_AFTER.search(after):
-        return False
-    named = _ACCOUNT_WORD.search(before) is not None
-    if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{3})+", digits) or re.fullmatch(r"(?:0|[1-9][0-9]*)\.[0-9]+", digits):
-        return False
-    return named or (count >= 10 and _one_number(digits))
-
-
-def _one_number(digits: str) -> bool:
-    """Groups as people write accounts: no blanks, or at most three groups, or groups of four."""
-    groups = re.split(r"[-. ]", digits)
-    if " " not in digits:
-        return True
-    return all(len(group) == 4 for group in groups[:-1]) or (len(groups) <= 3 and min(map(len, groups)) >= 3)
-
-
-def is_iban(value: str) -> bool:
-    """ISO 13616: the check digits fit."""
-    text = compact(value)
-    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", text):
-        return False
-    return int("".join(str(int(character, 36)) for character in text[4:] + text[:4])) % 97 == 1
-
-
-def compact(value: str) -> str:
-    """An account without its blanks, dashes and dots, in capitals."""
-    return re.sub(r"[\s.\-]", "", unicodedata.normalize("NFKC", value)).upper()
 
 
 def host_of(value: str) -> str | None:

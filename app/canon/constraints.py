@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.canon.addresses import compact, link_of, mail_of
+from app.canon.accounts import compact
+from app.canon.addresses import link_of, mail_of
 from app.canon.contract import (
     AnyOf,
     ArgumentRule,

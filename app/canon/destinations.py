@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from app.canon.accounts import compact
 from app.canon.addresses import (
     Found,
     Kind,
     Link,
-    compact,
     found_in,
     host_of,
     link_of,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from zoneinfo import ZoneInfo
 
 from app.canon.addresses import host_of
 from app.canon.constraints import clock_minutes
@@ -188,12 +187,3 @@ def _budget_problems(budget: Sequence[BudgetLimit]) -> Iterator[Problem]:
         if key in seen:
             yield Problem(path, f"{limit.unit} per {limit.period} has a limit already")
         seen.add(key)
-
-
-def known_zone(name: str) -> bool:
-    """The name is an IANA time zone that this machine knows."""
-    try:
-        ZoneInfo(name)
-    except (ValueError, KeyError, OSError):
-        return False
-    return True

@@ -55,7 +55,7 @@ async def test_a_letter_shows_its_headers_its_text_and_its_attachments() -> None
     assert "Attachment: rincian.csv (text/csv, 8 bytes)" in result.content
     assert isinstance(result.data, dict)
     assert result.data["from"] == "Penagihan <penagihan@kopi.co.id>"
-    assert (await read(files, "faktur.eml/rincian.csv")).content.splitlines() == ["a,b", "1,2"]
+    assert (await read(files, "faktur.eml#rincian.csv")).content.splitlines() == ["a,b", "1,2"]
 
 
 async def test_a_letter_in_html_comes_as_text_with_the_address_behind_its_links() -> None:

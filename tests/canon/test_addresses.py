@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.canon.addresses import Link, found_in, host_of, is_iban, link_of, mail_of
+from app.canon.accounts import is_iban
+from app.canon.addresses import Link, found_in, host_of, link_of, mail_of
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -45,8 +46,8 @@ def found(text: str) -> list[tuple[str, str]]:
         ("rekening BCA 123-456-7890", [("account", "123-456-7890")]),
         ("account 12345678", [("account", "12345678")]),
         ("Transfer ke 5220304412 a.n. PT X", [("account", "5220304412")]),
-        ("\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660", [("account", "1234567890")]),
-        ("4111 1111 1111 1111", [("account", "4111 1111 1111 1111")]),
+        ("bank \u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660", [("account", "1234567890")]),
+        ("kartu 4111 1111 1111 1111", [("account", "4111 1111 1111 1111")]),
         ("DE89 3704 0044 0532 0130 00", [("account", "DE89 3704 0044 0532 0130 00")]),
         ("0x52908400098527886E0F7030069857D2E4169EE7", [("account", "0x52908400098527886E0F7030069857D2E4169EE7")]),
         ("+62 812-3456-7890", [("account", "+62 812-3456-7890")]),
@@ -84,6 +85,8 @@ def test_what_a_reader_could_follow_is_found(text: str, wanted: list[tuple[str, 
         "versi 1.2.3 dan 10.4",
         "AND/OR, km/h, 24/7",
         "INV-2026-118, KS-20931, PO 4500123",
+        "| CR | 1253000000 |\n| DB | 9812345678 |",
+        "Mutasi bank Oktober. Total: 1253000000, saldo akhir 9812345678",
         "2013 1 1 517 515 2 830 819",
     ],
 )

@@ -1,0 +1,96 @@
+"""Accounts, wallets and telephone numbers: told from amounts, dates and counts by how people write about them."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE)
+_DATE = re.compile(
+    r"(?<![0-9])(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})(?![0-9])"
+)
+_CLOCK = re.compile(r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[+-][0-9]{2}:?[0-9]{2})?(?![0-9])")
+_DIGITS = re.compile(r"(?<![^\W_])(?<![0-9][.,])[0-9]+(?:[-. ][0-9]{2,})*(?![^\W_])")
+_PHONE = re.compile(r"(?<![^\W_])\+[1-9][0-9]{0,2}[ -]?(?:\([0-9]+\)[ -]?)?[0-9](?:[ -]?[0-9]){6,12}(?![^\W_])")
+_IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{2,4}){3,9}(?![^\W_])", re.IGNORECASE)
+_WALLET = re.compile(
+    r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[0-9a-z]{25,60}|(?=\w*[0-9])(?=\w*[A-Z])(?=\w*[a-z])[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)"
+)
+_ACCOUNT_WORD = re.compile(
+    r"(?:rekening|norek|no\.? ?rek|rek\.|account|acct|a/c|iban|virtual|\bva\b|bank|bca|bri|bni|btn|mandiri|cimb|"
+    r"permata|danamon|gopay|ovo|dana|shopeepay|paypal|swift|bic|transfer|kartu|card|wallet|dompet)",
+    re.IGNORECASE,
+)
+_PAYMENT_WORD = re.compile(
+    r"\b(?:pay|paid|bayar|dibayar|pembayaran|transfer|setor|remit|deposit|rekening|norek|rek|account|acct|a/c|bank|iban|"
+    r"swift|bic|invoice|faktur|tagihan|wallet|dompet|va|kartu|card|bca|bri|bni|btn|mandiri|cimb|permata|danamon|gopay|"
+    r"ovo|dana|shopeepay|paypal)",
+    re.IGNORECASE,
+)
+_AMOUNT_WORD = re.compile(
+    r"\b(?:total|jumlah|sum|saldo|balance|nilai|amount|harga|price|omzet|pendapatan|revenue|pengeluaran|selisih|laba|rugi|"
+    r"profit|kredit|debit|rata-rata|mean|average)\b",
+    re.IGNORECASE,
+)
+_CURRENCY_BEFORE = re.compile(r"(?:\b(?:rp|idr|usd|eur|sgd|myr|jpy|gbp|aud|cny)\.? ?|[$€£¥] ?)-?$", re.IGNORECASE)
+_CURRENCY_AFTER = re.compile(r"^ ?(?:rp|idr|usd|eur|sgd|myr|jpy|gbp|aud|cny|[$€£¥])\b", re.IGNORECASE)
+
+
+def accounts_in(text: str) -> Iterator[str]:
+    """IBANs, wallets and phone numbers anywhere; other long numbers where the text speaks of paying at all."""
+    found: list[str] = []
+
+    def take(match: re.Match[str]) -> str:
+        if match.re is _IBAN and not is_iban(match[0]):
+            return match[0]
+        found.append(match[0])
+        return "\n"
+
+    rest = _PHONE.sub(take, _WALLET.sub(take, _IBAN.sub(take, text)))
+    yield from found
+    for pattern in (_UUID, _DATE, _CLOCK):
+        rest = pattern.sub("\n", rest)
+    about_paying = _PAYMENT_WORD.search(text) is not None
+    for match in _DIGITS.finditer(rest) if about_paying else ():
+        start, end = match.span()
+        if end - start >= 6 and _looks_like_account(
+            match[0], rest[max(0, start - 40) : start].rpartition("\n")[2], rest[end : end + 6]
+        ):
+            yield match[0]
+
+
+def _looks_like_account(digits: str, before: str, after: str) -> bool:
+    count = sum(character.isdigit() for character in digits)
+    if not 6 <= count <= 24 or _CURRENCY_BEFORE.search(before) or _CURRENCY_AFTER.search(after):
+        return False
+    account, amount = _last(_ACCOUNT_WORD, before), _last(_AMOUNT_WORD, before)
+    if amount > account:
+        return False
+    if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{3})+", digits) or re.fullmatch(r"(?:0|[1-9][0-9]*)\.[0-9]+", digits):
+        return False
+    return account >= 0 or (count >= 10 and _one_number(digits))
+
+
+def _last(words: re.Pattern[str], before: str) -> int:
+    """Where the nearest of these words before a number begins; -1 when none is near."""
+    return max((match.start() for match in words.finditer(before)), default=-1)
+
+
+def _one_number(digits: str) -> bool:
+    """Groups as people write accounts: no blanks, or at most three groups, or groups of four."""
+    groups = re.split(r"[-. ]", digits)
+    if " " not in digits:
+        return True
+    return all(len(group) == 4 for group in groups[:-1]) or (len(groups) <= 3 and min(map(len, groups)) >= 3)
+
+
+def is_iban(value: str) -> bool:
+    """ISO 13616: the check digits fit."""
+    text = compact(value)
+    if not re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", text):
+        return False
+    return int("".join(str(int(character, 36)) for character in text[4:] + text[:4])) % 97 == 1
+
+
+def compact(value: str) -> str:
+    """An account without its blanks, dashes and dots, in capitals."""
+    return re.sub(r"[\s.\-]", "", unicodedata.normalize("NFKC", value)).upper()
