@@ -63,7 +63,8 @@ async def _run(settings: Settings, database: OwnPostgres | None, workers: int, d
     children += [_flr("migrate", once=True)]
     children += [_flr("demo", once=True, environment=_for_app(settings))] if demo else []
     children += [] if model_port is None else [_model(model_port)]
-    children += [_api(settings), *_workers(settings, workers, model_port), _sealer(settings)]
+    # Stopped in reverse: whoever appends to the ledger ends before the sealer, which seals the last of it.
+    children += [_sealer(settings), _api(settings), *_workers(settings, workers, model_port)]
     with Console(settings.home / "flr.log") as console:
         await Supervisor(children, console, lambda: _welcome(settings, console)).run()
 
