@@ -19,6 +19,7 @@ from app.role_registry.model import NewParty, Party, RoleVersion
 from app.role_registry.store import RoleRecord
 from app.role_registry.terms import name_of
 from app.work_queue import (
+    CONTRACTS,
     Approval,
     Handler,
     consume,
@@ -30,7 +31,6 @@ from app.work_queue import (
 )
 
 _SYSTEM = "system:role_registry"
-_CONTRACTS = ("hire", "amend", "budget_raise")
 _SIGNED = {"hire": "role.hired", "amend": "role.amended", "budget_raise": "budget.raised"}
 
 
@@ -44,7 +44,7 @@ async def on_approval_decided(tx: Transaction, message: ApprovalDecided, *, read
     approval = await get_approval(tx, message.approval_id)
     if approval.kind == "party":
         await _add_party(tx, approval, reader)
-    elif approval.kind in _CONTRACTS and approval.role_id is not None:
+    elif approval.kind in CONTRACTS and approval.role_id is not None:
         await _contract(tx, approval.id, approval.role_id, reader)
 
 
@@ -121,7 +121,7 @@ async def _overtake(tx: Transaction, role: RoleRecord, signed: Approval) -> None
     waiting = [
         approval
         for approval in (await list_approvals(tx, status="pending", role_id=role.id, limit=200)).items
-        if approval.kind in _CONTRACTS
+        if approval.kind in CONTRACTS
     ]
     for approval in waiting:
         await withdraw(tx, approval.id, f"version {role.version} of the contract is in force now", superseded=True)

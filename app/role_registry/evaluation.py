@@ -14,6 +14,7 @@ from app.role_registry.roles import get_role
 _CLOSED = ("ticket.done", "ticket.returned", "ticket.refused", "ticket.failed", "ticket.cancelled")
 _HELD = ("tool_call", "start", "unknown_outcome")
 _STEPS = ("model.", "tool.")
+_MODEL = ("model.done", "model.failed")
 _PAGE = 500
 
 
@@ -84,14 +85,15 @@ def _cost(steps: Iterable[RecordedEvent]) -> Iterable[Metric]:
     usd_micros, tokens, calls = 0, 0, 0
     money: Counter[str] = Counter()
     for event in steps:
-        usd_micros += _whole(event.data.get("cost_usd_micros"))
-        tokens += _whole(event.data.get("tokens"))
+        if event.type in _MODEL:
+            usd_micros += _whole(event.data.get("cost_usd_micros"))
+            tokens += _whole(event.data.get("tokens"))
         calls += event.type == "tool.done"
         spent = event.data.get("money")
         if event.type == "tool.done" and isinstance(spent, dict):
             money[str(spent.get("currency"))] += _whole(spent.get("minor"))
-    yield Metric(name="model_cost", value=usd_micros, unit="usd_micros", source=("model.done",))
-    yield Metric(name="model_tokens", value=tokens, unit="tokens", source=("model.done",))
+    yield Metric(name="model_cost", value=usd_micros, unit="usd_micros", source=_MODEL)
+    yield Metric(name="model_tokens", value=tokens, unit="tokens", source=_MODEL)
     yield Metric(name="tool_calls", value=calls, unit="calls", source=("tool.done",))
     for currency, minor in sorted(money.items()):
         yield Metric(name="tool_money", value=minor, unit=f"minor {currency}", source=("tool.done",))

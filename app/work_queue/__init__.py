@@ -33,6 +33,7 @@ from app.work_queue.errors import ApprovalClosed, ApprovalUnusable, ProofMismatc
 from app.work_queue.freezing import expire_due, freeze, tenants_with_due_approvals, thaw
 from app.work_queue.model import (
     CLOSED,
+    CONTRACTS,
     Approval,
     ApprovalKind,
     ApprovalStatus,
@@ -56,6 +57,7 @@ from app.work_queue.tickets import (
 
 __all__ = [
     "CLOSED",
+    "CONTRACTS",
     "Approval",
     "ApprovalClosed",
     "ApprovalKind",

@@ -30,7 +30,7 @@ from app.work_queue.errors import (
     ProofRequired,
     VoteRefused,
 )
-from app.work_queue.model import DECIDED, Approval, ApprovalStatus, Vote, act_of, person
+from app.work_queue.model import CONTRACTS, DECIDED, Approval, ApprovalStatus, Vote, act_of, person
 
 _BECOMES: dict[Decision, ApprovalStatus] = {"approve": "approved", "reject": "rejected"}
 
@@ -107,6 +107,8 @@ async def decide(
     `together` decides all pending approvals of the same act on the same card: each keeps its own vote and JWT. What
     needs a key or a quorum is never decided along, since a key signs one payload.
 
+    A contract (hire, amend, budget raise) is approved by a founder only; a deputy may reject it.
+
     The same decision by the same person again changes nothing. Raises `ApprovalUnknown`, `Forbidden`, `ApprovalStale`
     (not the `version` seen), `ApprovalClosed` (decided otherwise, expired, withdrawn), `ProofRequired`,
     `ProofMismatch`, `VoteRefused` (separation of duties).
@@ -118,6 +120,7 @@ async def decide(
         raise ApprovalUnknown(approval_id)
     if asked.status == _BECOMES[decision] and person(asked.decided_by or "") == by.sub:
         return asked
+    _check_rights(asked, decision, by)
     ballot = _Ballot(decision, by, signer, proof, reason, await store.now(tx))
     _check_open(asked, ballot.at, version)
     _check_proof(asked, decision, proof)
@@ -126,6 +129,11 @@ async def decide(
     for other in along:
         await _cast(tx, other, ballot, [asked])
     return decided
+
+
+def _check_rights(approval: Approval, decision: Decision, by: Principal) -> None:
+    if decision == "approve" and approval.kind in CONTRACTS:
+        require(by, Rol.FOUNDER)
 
 
 def _check_open(approval: Approval, at: datetime, version: int | None) -> None:

@@ -29,6 +29,7 @@ ATTEMPTS = 8
 LONGEST_WAIT_SECONDS = 300.0
 HEARTBEAT = timedelta(seconds=30)
 POLL = timedelta(seconds=1)
+TIDY_SECONDS = 3600
 
 _LOG = logging.getLogger("flr.delivery")
 
@@ -51,6 +52,7 @@ ON CONFLICT (job_id) DO UPDATE SET attempts = d.attempts + 1, last_at = clock_ti
 RETURNING attempts
 """
 
+_TIDY = "DELETE FROM work_queue.pgqueuer_log WHERE aggregated AND created < now() - interval '7 days'"
 _FAILED = "UPDATE work_queue.deliveries SET last_error = $2 WHERE job_id = $1 RETURNING last_error"
 _DEAD = "UPDATE work_queue.deliveries SET dead_at = clock_timestamp() WHERE job_id = $1 RETURNING last_error"
 _DONE = "DELETE FROM work_queue.deliveries WHERE job_id = $1"
@@ -111,17 +113,20 @@ async def _consume_once(
             manager = _manager(connection)
             for name, handler in handlers.items():
                 _register(manager, name, _counted(counting, handler, attempts))
-            await _run(manager, closing, concurrency, heartbeat)
+            await _run(manager, counting, closing, concurrency, heartbeat)
         finally:
             await connection.close()
 
 
-async def _run(manager: "QueueManager", closing: asyncio.Event, concurrency: int, heartbeat: timedelta) -> None:
+async def _run(
+    manager: "QueueManager", counting: asyncpg.Pool, closing: asyncio.Event, concurrency: int, heartbeat: timedelta
+) -> None:
     async def close() -> None:
         await closing.wait()
         manager.shutdown.set()
 
     closer = asyncio.create_task(close())
+    tidying = asyncio.create_task(_tidy(counting))
     try:
         await manager.run(
             dequeue_timeout=POLL,
@@ -132,6 +137,15 @@ async def _run(manager: "QueueManager", closing: asyncio.Event, concurrency: int
         )
     finally:
         closer.cancel()
+        tidying.cancel()
+
+
+async def _tidy(counting: asyncpg.Pool) -> None:
+    """The queue logs each change of each job and never forgets: keep a week of what is in its statistics."""
+    while True:
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await counting.execute(_TIDY)
+        await asyncio.sleep(TIDY_SECONDS)
 
 
 def _manager(connection: asyncpg.Connection) -> "QueueManager":

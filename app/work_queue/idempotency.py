@@ -4,7 +4,8 @@ The answer is stored in the transaction of the request, so it stands if and only
 is not stored and can be tried again. Wiring, all in `app/main.py`: `edge` as an ASGI middleware below authentication,
 `replay` first thing in the `tx` dependency, `remember` as `after_request`, `HANDLERS` among the exception handlers.
 
-A key belongs to its caller and lives for a day. While the first request is still running, the second waits for it.
+A key belongs to its caller and lives for a day; the caller's next new key clears away those that are older. While the
+first request is still running, the second waits for it.
 """
 
 import hashlib
@@ -49,8 +50,7 @@ _KEEP = """
 INSERT INTO work_queue.idempotency_keys (tenant_id, caller, key, request_sha256, status, media_type, answer, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, clock.now())
 """
-_FORGET = "DELETE FROM work_queue.idempotency_keys WHERE caller = $1 AND key = $2"
-_SWEEP = "DELETE FROM work_queue.idempotency_keys WHERE created_at <= clock.now() - $1::interval"
+_FORGET = "DELETE FROM work_queue.idempotency_keys WHERE caller = $1 AND created_at <= clock.now() - $2::interval"
 
 
 class StoredAnswer(msgspec.Struct, frozen=True):
@@ -135,7 +135,7 @@ async def replay(tx: Transaction, request: Request[Any, Any, Any]) -> None:
     await tx.connection.execute(_LOCK, f"{tx.tenant}/{note.caller}/{note.key}")
     stored = await tx.connection.fetchrow(_FIND, note.caller, note.key, KEPT)
     if stored is None:
-        await tx.connection.execute(_FORGET, note.caller, note.key)
+        await tx.connection.execute(_FORGET, note.caller, KEPT)
     elif stored["request_sha256"] != note.request_sha256:
         raise KeyReused(f"this {HEADER} was used for another request: take a new one")
     else:
@@ -165,8 +165,3 @@ def _answer(_: Request[Any, Any, Any], replayed: Replayed) -> Response[bytes]:
 
 
 HANDLERS: ExceptionHandlersMap = {Replayed: _answer}
-
-
-async def sweep_keys(tx: Transaction) -> None:
-    """Forget the tenant's keys that are older than a day."""
-    await tx.connection.execute(_SWEEP, KEPT)

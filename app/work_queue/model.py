@@ -48,6 +48,8 @@ APPROVAL_MOVES: Mapping[ApprovalStatus, frozenset[ApprovalStatus]] = {
 }
 DECIDED: frozenset[ApprovalStatus] = frozenset({"approved", "rejected"})
 
+CONTRACTS: frozenset[ApprovalKind] = frozenset({"hire", "amend", "budget_raise"})
+
 
 def may_move(now: TicketStatus, to: TicketStatus) -> bool:
     """Whether a ticket may go from `now` to `to`."""

@@ -135,6 +135,26 @@ async def test_a_deputy_decides_too(database: Database) -> None:
         assert (await tap(tx, asked, by=principal(tx.tenant, Rol.DEPUTY))).status == "approved"
 
 
+@pytest.mark.parametrize("kind", ["hire", "amend", "budget_raise"])
+async def test_a_contract_is_signed_by_a_founder_and_by_nobody_else(database: Database, kind: str) -> None:
+    async with database.transaction(new_id()) as tx:
+        deputy = principal(tx.tenant, Rol.DEPUTY)
+        asked = await raise_approval(tx, a_question(kind=kind, tier=Tier.R2))
+        with pytest.raises(Forbidden):
+            await decide(tx, asked.id, "approve", by=deputy, signer=APPROVALS, proof=signed(asked))
+        assert (await tap(tx, asked, "reject", deputy)).status == "rejected"
+
+
+async def test_another_tenants_question_is_not_there(database: Database) -> None:
+    async with database.transaction(new_id()) as tx:
+        asked = await raise_approval(tx, a_question())
+    async with database.transaction(new_id()) as tx:
+        with pytest.raises(ApprovalUnknown):
+            await tap(tx, asked)
+        with pytest.raises(ApprovalUnknown):
+            await consume(tx, asked.id, payload_digest=asked.payload_digest, reader=APPROVALS)
+
+
 async def test_what_cannot_be_undone_needs_the_founders_own_key(database: Database) -> None:
     async with database.transaction(new_id()) as tx:
         founder = principal(tx.tenant)

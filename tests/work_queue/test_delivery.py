@@ -214,6 +214,25 @@ async def test_a_killed_workers_message_goes_to_another_and_is_counted(
     assert counted == [2]
 
 
+async def test_the_queues_own_log_is_kept_for_a_week(
+    database: Database, dsn: str, superuser: asyncpg.Connection
+) -> None:
+    insert = """
+    INSERT INTO work_queue.pgqueuer_log (created, job_id, status, priority, entrypoint, aggregated)
+    VALUES (now() - interval '8 days', 1, 'successful', 0, 'x', true),
+           (now() - interval '8 days', 2, 'successful', 0, 'x', false),
+           (now(), 3, 'successful', 0, 'x', true)
+    """
+    await superuser.execute(insert)
+
+    async def tidied() -> bool:
+        jobs_left = await superuser.fetch("SELECT job_id FROM work_queue.pgqueuer_log ORDER BY job_id")
+        return [record["job_id"] for record in jobs_left] == [2, 3]
+
+    async with consuming(dsn, {}):
+        await until(tidied)
+
+
 async def test_closing_lets_a_handler_finish(database: Database, dsn: str) -> None:
     started, finished = asyncio.Event(), asyncio.Event()
 

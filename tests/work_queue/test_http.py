@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from app.canon.vocabulary import Rol, Tier, new_id
@@ -228,6 +229,14 @@ async def test_a_request_that_failed_can_be_tried_again_with_its_key(api: Api) -
     path = f"/tickets/{ticket['id']}"
     assert (await api.ask("PATCH", path, {"version": 9, "priority": 1}, key="k")).status_code == 409
     assert (await api.ask("PATCH", path, {"version": 1, "priority": 1}, key="k")).status_code == 200
+
+
+async def test_a_key_lives_for_a_day(api: Api, superuser: asyncpg.Connection) -> None:
+    first = await api.ask("POST", "/tickets", TICKET, key="old")
+    await superuser.execute("UPDATE work_queue.idempotency_keys SET created_at = created_at - interval '25 hours'")
+    second = await api.ask("POST", "/tickets", TICKET, key="old")
+    assert second.json()["id"] != first.json()["id"]
+    assert await superuser.fetchval("SELECT count(*) FROM work_queue.idempotency_keys") == 1
 
 
 async def test_a_file_is_attached_once_with_a_key(api: Api) -> None:
