@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
-import asyncpg
 import msgspec
 from litestar import Request, get, post
 from litestar.datastructures import State
@@ -15,7 +14,7 @@ from litestar.openapi.spec import Example
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from app.auth import load_public_keys, raw_public, require
-from app.canon.errors import Conflict, Forbidden
+from app.canon.errors import Forbidden
 from app.canon.vocabulary import Principal, Rol
 from app.governance_ledger.appending import append
 from app.governance_ledger.errors import EvidenceUnknown
@@ -23,6 +22,7 @@ from app.governance_ledger.event_types import writers_of
 from app.governance_ledger.evidence_http import FILE_ROUTES, links_of
 from app.governance_ledger.model import ChainReport, Event, EventFilter, Page, Receipt, RecordedEvent
 from app.governance_ledger.reading import read_event, read_events
+from app.governance_ledger.repeating import append_once
 from app.governance_ledger.revenue import revenue_data
 from app.governance_ledger.verifying import verify_chain
 from app.postgres import Transaction
@@ -108,7 +108,7 @@ async def append_event(
     event = _accepted(request.auth, data)
     if idempotency_key is None:
         return await append(tx, event)
-    return await _append_once(tx, event, uuid5(IDEMPOTENT, f"{tx.tenant}/{request.auth.actor}/{idempotency_key}"))
+    return await append_once(tx, event, uuid5(IDEMPOTENT, f"{tx.tenant}/{request.auth.actor}/{idempotency_key}"))
 
 
 def _accepted(caller: Principal, given: NewEvent) -> Event:
@@ -126,22 +126,6 @@ def _accepted(caller: Principal, given: NewEvent) -> Event:
         run_id=given.run_id,
         occurred_at=given.occurred_at,
     )
-
-
-async def _append_once(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
-    try:
-        async with tx.savepoint():
-            return await append(tx, event, event_id=event_id)
-    except asyncpg.UniqueViolationError:
-        return await _receipt_of(tx, event, event_id)
-
-
-async def _receipt_of(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
-    before = await read_event(tx, event_id)
-    same = (before.type, before.data, before.ticket_id, before.run_id)
-    if same != (event.type, event.data, event.ticket_id, event.run_id):
-        raise Conflict("this Idempotency-Key was used for another event")
-    return Receipt(before.event_id, before.leaf, before.xid, before.recorded_at)
 
 
 async def provide_filter(

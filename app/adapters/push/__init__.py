@@ -1,6 +1,8 @@
 """How messages reach a founder's phone: web push through the browser's own service."""
 
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from app.canon.push import PushSender
 
@@ -15,8 +17,6 @@ def load_push(key_file: Path, *, origin: str, mail_from: str) -> PushSender:
     The push service is told an address of ours: the console's own if it is https, else the mail address. Some services
     refuse an address at localhost.
     """
-    from app.adapters.push.webpush import WebPush
-
     local = mail_from.endswith("@localhost")
     contact = origin if origin.startswith("https://") else WITHOUT_ADDRESS if local else f"mailto:{mail_from}"
-    return WebPush(key_file, contact)
+    return cast(PushSender, import_module("app.adapters.push.webpush").WebPush(key_file, contact))

@@ -1,0 +1,31 @@
+"""The same event offered twice is one event: how a caller that heard no answer may ask again."""
+
+from uuid import UUID
+
+import asyncpg
+
+from app.canon.errors import Conflict
+from app.governance_ledger.appending import append
+from app.governance_ledger.model import Event, Receipt
+from app.governance_ledger.reading import read_event
+from app.postgres import Transaction
+
+
+async def append_once(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
+    """Append under an id of the caller's choice; a repetition gets the first receipt.
+
+    Raises `Conflict` when that id stands for another event.
+    """
+    try:
+        async with tx.savepoint():
+            return await append(tx, event, event_id=event_id)
+    except asyncpg.UniqueViolationError:
+        return await _receipt_of(tx, event, event_id)
+
+
+async def _receipt_of(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
+    before = await read_event(tx, event_id)
+    same = (before.type, before.data, before.ticket_id, before.run_id)
+    if same != (event.type, event.data, event.ticket_id, event.run_id):
+        raise Conflict("this Idempotency-Key was used for another event")
+    return Receipt(before.event_id, before.leaf, before.xid, before.recorded_at)
