@@ -15,7 +15,7 @@ from app.postgres import Transaction
 from app.role_registry import store
 from app.role_registry.errors import CompanyExists, CompanyUnknown
 from app.role_registry.model import Company, CompanyPatch, Language
-from app.work_queue import freeze, publish, thaw
+from app.work_queue import expire_due, freeze, publish, thaw
 
 ROUTING_BUDGET = (
     BudgetLimit("usd_micros", "day", 1_000_000),
@@ -108,6 +108,13 @@ async def resume_all(tx: Transaction, by: Principal) -> Company:
     for role in await store.fetch_roles(tx, "active"):
         await publish(tx, RoleResumed(tx.tenant, role.id))
     return resumed
+
+
+async def expire_overdue(tx: Transaction) -> int:
+    """Expire the tenant's approvals whose time has come; those of who is paused freeze instead. How many expired."""
+    found = await store.fetch_company(tx)
+    paused = [role.id for role in await store.fetch_roles(tx, "paused")]
+    return len(await expire_due(tx, frozen_roles=paused, all_frozen=found is not None and found.all_paused))
 
 
 async def _locked(tx: Transaction) -> Company:

@@ -3,18 +3,25 @@
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
+
 from app.auth import require
+from app.canon.approval import ApprovalReader
 from app.canon.canonical_json import digest
 from app.canon.errors import Invalid
-from app.canon.vocabulary import Principal, Rol, Tier
+from app.canon.vocabulary import Principal, Rol, Tier, new_id
 from app.governance_ledger import Event, append
 from app.postgres import Transaction
 from app.role_registry import store
 from app.role_registry.errors import PartyKnown, PartyUnknown
 from app.role_registry.model import NewParty, Party
-from app.work_queue import Approval, NewApproval, pending_alike, raise_approval
+from app.work_queue import Approval, NewApproval, consume, pending_alike, raise_approval
 
 _OPEN_SECONDS = 7 * 86_400
+
+
+class _Change(msgspec.Struct, frozen=True):
+    after: NewParty
 
 
 async def add_party(tx: Transaction, new: NewParty, *, by: Principal, undo_seconds: int) -> Approval:
@@ -74,6 +81,31 @@ def _payload(name: str, address: str, expires_at: str) -> dict[str, object]:
         "cost_ceiling": None,
         "change": [{"field": "known_parties", "before": None, "after": {"name": name, "address": address}}],
     }
+
+
+async def know_party(tx: Transaction, approval: Approval, reader: ApprovalReader) -> None:
+    """Make the party known once its approval is in effect. Idempotent. Event `party.added`."""
+    at = await store.now(tx)
+    if approval.consumed_at is not None or approval.status != "approved" or not approval.in_effect(at):
+        return
+    used = await consume(tx, approval.id, payload_digest=digest(approval.payload), reader=reader)
+    new = msgspec.convert(used.payload["change"], list[_Change])[0].after
+    party = Party(id=new_id(), name=new.name, address=new.address, added_by=used.decided_by or "", added_at=at)
+    subjects: tuple[str, ...] = (f"work_queue.approvals/{used.id}",)
+    try:
+        await store.insert_party(tx, party, used.signature or "")
+        subjects = (f"role_registry.known_parties/{party.id}", *subjects)
+    except PartyKnown:
+        pass
+    event = Event(
+        type="party.added",
+        actor=party.added_by,
+        subjects=subjects,
+        data={"name": party.name, "address": party.address, "approval_id": str(used.id)},
+        approval=used.signature,
+        occurred_at=at,
+    )
+    await append(tx, event)
 
 
 async def known_parties(tx: Transaction) -> tuple[Party, ...]:
