@@ -1,139 +1,15 @@
-"""What the console does with messages: a new question rings the phone, an answered one is hushed.
+"""What the console does with messages: a new question rings the phone, an answered one is hushed."""
 
-Read in one transaction, send in none, note in another. A phone that cannot be rung is no reason to fail a message.
-"""
-
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
-import msgspec
-
-from app.canon.push import PushAnswer, PushSender, PushTarget
-from app.founder_console import store
-from app.founder_console.formats import Formats
-from app.founder_console.inbox import pending
-from app.founder_console.keyfiles import Seal
-from app.founder_console.model import Subscription
-from app.founder_console.push import Bell, Note, reachable, still_open, tag_of
+from app.canon.push import PushSender
+from app.founder_console.ringing import Ringer
 from app.founder_console.wording import Words
-from app.messages import ApprovalDecided, ApprovalRaised
-from app.postgres import Database, Transaction
-from app.role_registry import company
+from app.postgres import Database
 from app.settings import Settings
-from app.work_queue import get_approval, publish
 
-RETRY_SECONDS = 120
 Handler: TypeAlias = Callable[[Any], Awaitable[None]]
-
-_LOG = logging.getLogger("flr.push")
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One note for one browser."""
-
-    subscription: Subscription
-    note: Note
-
-
-class Ringer:
-    """Rings every founder's browsers. Composition gives the sender and closes it."""
-
-    def __init__(self, database: Database, sender: PushSender, settings: Settings, words: Mapping[str, Words]) -> None:
-        self._database = database
-        self._sender = sender
-        self._settings = settings
-        self._words = words
-        self._seal = Seal(settings.keys)
-
-    async def on_approval_raised(self, message: ApprovalRaised) -> None:
-        """Ring for a question that is still open."""
-        async with self._database.transaction(message.tenant) as tx:
-            calls = await self._rings(tx, message.approval_id)
-        later = await self._make(message.tenant, calls)
-        if later is not None:
-            async with self._database.transaction(message.tenant) as tx:
-                await publish(tx, message, after_seconds=later, dedupe_key=f"ring-{message.approval_id}")
-
-    async def on_approval_decided(self, message: ApprovalDecided) -> None:
-        """Take the notification back from browsers that were rung for it."""
-        async with self._database.transaction(message.tenant) as tx:
-            calls = await self._hushes(tx, message.approval_id)
-        await self._make(message.tenant, calls)
-
-    async def _rings(self, tx: Transaction, approval_id: UUID) -> list[Call]:
-        approval, now = await get_approval(tx, approval_id), await store.now(tx)
-        subscriptions = await self._subscriptions(tx)
-        if not subscriptions or not still_open(approval, now):
-            return []
-        role = approval.payload.get("role")
-        worker = str(role.get("name", "")) if isinstance(role, dict) else ""
-        bells = await self._bells(tx, now)
-        return [Call(one, bells[one.founder_id].ring(approval, self._seal, worker=worker)) for one in subscriptions]
-
-    async def _hushes(self, tx: Transaction, approval_id: UUID) -> list[Call]:
-        approval, now = await get_approval(tx, approval_id), await store.now(tx)
-        rung = await store.fetch_rung(tx, tag_of(approval_id))
-        if not rung or still_open(approval, now):
-            return []
-        bells = await self._bells(tx, now)
-        return [
-            Call(one, bells[one.founder_id].hush(approval_id))
-            for one in await self._subscriptions(tx)
-            if one.id in rung
-        ]
-
-    async def _subscriptions(self, tx: Transaction) -> tuple[Subscription, ...]:
-        return reachable(await store.fetch_subscriptions(tx), self._settings.push_allow_hosts)
-
-    async def _bells(self, tx: Transaction, now: datetime) -> dict[UUID, Bell]:
-        zone, badge = ZoneInfo((await company(tx)).time_zone), len(await pending(tx))
-        return {
-            founder.id: Bell(
-                founder,
-                self._words[founder.language],
-                Formats(founder.language, zone, now),
-                self._settings.origin,
-                badge,
-            )
-            for founder in await store.fetch_founders(tx)
-        }
-
-    async def _make(self, tenant: UUID, calls: Sequence[Call]) -> int | None:
-        """Make the calls; after how many seconds to try again, None when there is no need."""
-        later: int | None = None
-        for call in calls:
-            answer = await send_note(self._database, self._sender, tenant, call.subscription, call.note)
-            if answer is not None and answer.outcome == "later":
-                later = max(later or RETRY_SECONDS, answer.retry_after_seconds or RETRY_SECONDS)
-        return later
-
-
-async def send_note(
-    database: Database, sender: PushSender, tenant: UUID, subscription: Subscription, note: Note
-) -> PushAnswer | None:
-    """Send one note and keep what the service said; a browser that is gone is forgotten. None: its keys are unusable.
-
-    Opens a transaction of its own after sending.
-    """
-    target = PushTarget(subscription.endpoint, subscription.p256dh, subscription.auth)
-    try:
-        answer = await sender.send(target, note.message)
-    except ValueError as error:
-        _LOG.warning("a push subscription is dropped: %s", error)
-        answer = None
-    async with database.transaction(tenant) as tx:
-        if answer is None or answer.outcome == "gone":
-            await store.delete_subscription(tx, subscription.endpoint)
-            return answer
-        problem = "" if answer.outcome == "delivered" else f"{answer.outcome} {answer.status}"
-        await store.push_sent(tx, note.receipt, subscription.id, tag=note.tag, status=answer.status, problem=problem)
-    if answer.outcome == "misconfigured":
-        _LOG.error("the push service refuses us with %d: check FLR_PUBLIC_URL and the VAPID key", answer.status)
-    return answer
 
 
 def handlers(

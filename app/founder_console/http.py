@@ -4,29 +4,23 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 from litestar import Router, get, post
 from litestar.params import Parameter
 
-from app.auth import require
 from app.canon.vocabulary import Money, Rol
-from app.founder_console import actions, doors, files, pages, preferences, push_http, records, store, story
+from app.founder_console import actions, doors, files, pages, preferences, push_http, records, story
 from app.founder_console.brief import Brief, write_brief
-from app.founder_console.formats import Formats
-from app.founder_console.inbox import pending
 from app.founder_console.model import Language
-from app.founder_console.naming import Naming
+from app.founder_console.readers import read_for
 from app.founder_console.readings import midnight
-from app.founder_console.rendering import Frontend
 from app.founder_console.surroundings import configure
 from app.founder_console.visits import Caller
-from app.founder_console.wording import LANGUAGES
 from app.governance_ledger import Page
 from app.postgres import Transaction
 from app.problems import documented
-from app.role_registry import company, list_roles
+from app.role_registry import company
 from app.work_queue import Approval, list_tickets, mark_shown
 from app.work_queue.approvals_http import DecisionBody, decide_on_ticket
 from app.work_queue.idempotency import KEYED
@@ -34,7 +28,6 @@ from app.work_queue.idempotency import KEYED
 __all__ = ["API_ROUTES", "PAGE_ROUTES", "configure"]
 
 TAGS = ["console"]
-READERS = (Rol.FOUNDER, Rol.DEPUTY, Rol.OPERATOR, Rol.AUDITOR, Rol.SERVICE)
 DECIDERS = (Rol.FOUNDER, Rol.DEPUTY)
 _REFUSALS = documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
@@ -83,36 +76,6 @@ class RecentLine(msgspec.Struct, frozen=True, kw_only=True):
     text: Texts
 
 
-class _Reading(msgspec.Struct, frozen=True):
-    """What a reader without pages needs: names in both languages, and the company's day."""
-
-    namings: dict[Language, Naming]
-    waiting: tuple[Approval, ...]
-
-    @property
-    def formats(self) -> Formats:
-        return self.namings["en"].formats
-
-
-async def _reading(request: Caller, tx: Transaction) -> _Reading:
-    require(request.auth, *READERS)
-    frontend: Frontend = request.app.state.frontend
-    its_company, roles, now = await company(tx), await list_roles(tx), await store.now(tx)
-    founders, zone = await store.fetch_founders(tx), ZoneInfo(its_company.time_zone)
-    namings = {
-        language: Naming(
-            words=frontend.words[language],
-            formats=Formats(language, zone, now),
-            me=UUID(int=0),
-            founders=founders,
-            roles={role.id: role for role in roles},
-            tools=request.app.state.tools,
-        )
-        for language in LANGUAGES
-    }
-    return _Reading(namings, await pending(tx))
-
-
 @get(
     "/summary",
     tags=TAGS,
@@ -120,7 +83,7 @@ async def _reading(request: Caller, tx: Transaction) -> _Reading:
     responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def summary(request: Caller, tx: Transaction) -> Summary:
-    reading = await _reading(request, tx)
+    reading = await read_for(request, tx)
     its_company, waiting = await company(tx), reading.waiting
     stakes: dict[str, int] = {}
     for approval in waiting:
@@ -150,7 +113,7 @@ async def summary(request: Caller, tx: Transaction) -> Summary:
     responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def pending_approval(request: Caller, tx: Transaction) -> Page[Approval]:
-    reading = await _reading(request, tx)
+    reading = await read_for(request, tx)
     if request.auth.rol in DECIDERS:
         await mark_shown(tx, [approval.id for approval in reading.waiting], request.auth)
     return Page(reading.waiting)
@@ -189,7 +152,7 @@ async def reject(request: Caller, tx: Transaction, ticket_id: UUID, data: Decisi
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
 )
 async def copilot_brief(request: Caller, tx: Transaction, day: date | None = None) -> CopilotBrief:
-    reading = await _reading(request, tx)
+    reading = await read_for(request, tx)
     since = midnight(reading.formats)
     if day is not None:
         since = since.replace(year=day.year, month=day.month, day=day.day)
@@ -227,7 +190,7 @@ async def ledger_recent(
     after: str | None = None,
     limit: Annotated[int, Parameter(ge=1, le=200)] = 20,
 ) -> Page[RecentLine]:
-    reading = await _reading(request, tx)
+    reading = await read_for(request, tx)
     told = {
         language: await story.recent(tx, naming, after=after, limit=limit)
         for language, naming in reading.namings.items()

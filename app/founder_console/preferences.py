@@ -10,12 +10,12 @@ from litestar.params import Body
 from litestar.response import Redirect
 
 from app.founder_console import store
-from app.founder_console.consumers import send_note
 from app.founder_console.enrolment import renew_codes
 from app.founder_console.keyfiles import vapid_public_key
 from app.founder_console.model import Preferences
 from app.founder_console.passkeys import RelyingParty, register_passkey, registration_options, remove_passkey
 from app.founder_console.push import Bell, reachable
+from app.founder_console.ringing import send_note
 from app.founder_console.sessions import cookie_header, read_cookie
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction

@@ -170,7 +170,9 @@ def _mode(rule: ToolRule) -> Mode:
 async def facts(tx: Transaction, role: Role, naming: Naming) -> tuple[tuple[str, str], ...]:
     """The evaluation of the last 30 days, without figures that say nothing."""
     now = naming.formats.now
-    found = await evaluation_of(tx, role.id, since=now - timedelta(days=EVALUATION_DAYS), until=now + timedelta(seconds=1))
+    found = await evaluation_of(
+        tx, role.id, since=now - timedelta(days=EVALUATION_DAYS), until=now + timedelta(seconds=1)
+    )
     told = [metric for metric in found.metrics if metric.value]
     return tuple((naming.words(f"metric.{metric.name}"), _figure(metric, naming)) for metric in told)
 
