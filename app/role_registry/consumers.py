@@ -1,14 +1,12 @@
 """What the registry does when the work queue tells it that a question was answered, and what it sweeps."""
 
-from collections.abc import Mapping
-
 from app.canon.approval import ApprovalReader
-from app.messages import ApprovalDecided, Message
+from app.messages import ApprovalDecided
 from app.postgres import Database, Transaction
 from app.role_registry.companies import expire_overdue
 from app.role_registry.parties import know_party
 from app.role_registry.signing import settle_contract
-from app.work_queue import CONTRACTS, Handler, get_approval, tenants_with_due_approvals
+from app.work_queue import CONTRACTS, get_approval, tenants_with_due_approvals
 
 
 async def on_approval_decided(tx: Transaction, message: ApprovalDecided, *, reader: ApprovalReader) -> None:
@@ -23,18 +21,6 @@ async def on_approval_decided(tx: Transaction, message: ApprovalDecided, *, read
         await know_party(tx, approval, reader)
     elif approval.kind in CONTRACTS and approval.role_id is not None:
         await settle_contract(tx, approval.id, approval.role_id, reader)
-
-
-def handlers(database: Database, reader: ApprovalReader) -> Mapping[str, Handler]:
-    """Handlers by entrypoint, each with a transaction of its own. Run them before those of the rooms above, which look
-    at the contracts that are made here."""
-
-    async def approval_decided(message: Message) -> None:
-        if isinstance(message, ApprovalDecided):
-            async with database.transaction(message.tenant) as tx:
-                await on_approval_decided(tx, message, reader=reader)
-
-    return {"approval_decided": approval_decided}
 
 
 async def sweep_approvals(database: Database) -> int:
