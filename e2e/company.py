@@ -1,0 +1,230 @@
+"""A small company for the journeys, arranged through the rooms' front doors on the machine's own keys."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from app.auth import ApprovalTokens, KeyRing
+from app.canon.approval import VerifiedProof
+from app.canon.canonical_json import digest
+from app.canon.contract import (
+    ArgumentRule,
+    Boundary,
+    BudgetLimit,
+    EngineBinding,
+    KnownParty,
+    SumRule,
+    Terms,
+    ToolRule,
+)
+from app.canon.vocabulary import Money, Principal, Tier, new_id
+from app.cli.founding import Founded, enrolment_link, found_company
+from app.database_urls import app_url
+from app.governance_ledger import Event, append
+from app.messages import ApprovalDecided
+from app.postgres import Database, Transaction
+from app.role_registry import Role, get_role, hire, on_approval_decided
+from app.settings import Settings
+from app.work_queue import (
+    Approval,
+    NewApproval,
+    NewTicket,
+    Ticket,
+    attach_input,
+    decide,
+    get_approval,
+    move_ticket,
+    open_ticket,
+    raise_approval,
+)
+
+T = TypeVar("T")
+UNDO_SECONDS = 6
+
+
+class Company:
+    """One founded company; every method is one transaction, run beside the browser's own loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._thread = ThreadPoolExecutor(1)
+        self.founded: Founded = self._run(
+            lambda: found_company(settings, name="Kopi Senja", founder="Dewi", language="id")
+        )
+        self.tokens = ApprovalTokens(KeyRing.load(settings.keys, "approval"))
+        self.founder: Principal = self.founded.principal
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return self._thread.submit(lambda: asyncio.run(work())).result()
+
+    def tell(self, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
+        """`work` in a transaction of the company."""
+
+        async def inside() -> T:
+            database = Database(app_url(self.settings), max_size=2)
+            async with database, database.transaction(self.founded.tenant) as tx:
+                return await work(tx)
+
+        return self._run(inside)
+
+    def link(self) -> str:
+        return self.tell(lambda tx: enrolment_link(tx, self.settings, self.founded))
+
+    def worker(self, name: str, title: str) -> Role:
+        """A worker, hired and signed."""
+        return self.tell(lambda tx: self._hire(tx, terms(name, title)))
+
+    async def _hire(self, tx: Transaction, wanted: Terms) -> Role:
+        role = await hire(tx, wanted, by=self.founder, undo_seconds=0)
+        assert role.pending is not None
+        approval = await get_approval(tx, role.pending.approval_id)
+        await decide(tx, approval.id, "approve", by=self.founder, signer=self.tokens, proof=signed(approval))
+        message = ApprovalDecided(tx.tenant, approval.id, None, None)
+        await on_approval_decided(tx, message, reader=self.tokens)
+        return await get_role(tx, role.id)
+
+    def ticket(self, title: str, role: Role, *, to: Any = None, result: str | None = None) -> Ticket:
+        """A ticket that nobody starts by itself, moved to where the test wants it."""
+
+        async def work(tx: Transaction) -> Ticket:
+            due = datetime.now(UTC) + timedelta(hours=5)
+            new = NewTicket(title, f"{title}. Berkas terlampir.", role_id=role.id, due_at=due, start=False)
+            opened = await open_ticket(tx, new, actor=self.founder.actor, founder_wrote=True)
+            await attach_input(
+                tx,
+                opened.id,
+                name="mutasi.csv",
+                media_type="text/csv",
+                content=b"tanggal,jumlah\n2026-11-01,240000\n",
+                trusted=False,
+                actor=self.founder.actor,
+            )
+            if to is not None:
+                opened = await move_ticket(tx, opened.id, "working", actor=f"worker:{role.id}")
+                opened = await move_ticket(tx, opened.id, to, actor=f"worker:{role.id}", result=result)
+            return opened
+
+        return self.tell(work)
+
+    def ask(
+        self,
+        role: Role,
+        *,
+        tier: Tier = Tier.R1,
+        tool: str = "send_email",
+        money: Money | None = None,
+        to: str = "ratna@contoh.id",
+        minutes: float = 90,
+        ticket: Ticket | None = None,
+        undo_seconds: int = UNDO_SECONDS,
+    ) -> Approval:
+        """A tool call that waits for the founder."""
+        expires_at = datetime.now(UTC) + timedelta(minutes=minutes)
+        payload = call(role, tier, tool, money, to, expires_at, ticket)
+        new = NewApproval(
+            kind="tool_call",
+            tier=tier,
+            act_digest=digest([tool, to, str(new_id())]),
+            payload=payload,
+            expires_at=expires_at,
+            undo_seconds=undo_seconds,
+            actor=f"worker:{role.id}",
+            ticket_id=ticket.id if ticket else None,
+            role_id=role.id,
+            role_version=role.version,
+            tool=tool,
+            money=money,
+        )
+        return self.tell(lambda tx: raise_approval(tx, new))
+
+    def approval(self, approval_id: UUID) -> Approval:
+        return self.tell(lambda tx: get_approval(tx, approval_id))
+
+    def decide(self, approval: Approval, decision: Any) -> Approval:
+        """Decided elsewhere, with the command line's key."""
+        proof = signed(approval) if decision == "approve" else None
+        return self.tell(lambda tx: decide(tx, approval.id, decision, by=self.founder, signer=self.tokens, proof=proof))
+
+    def earn(self, amount: Money, source: str) -> None:
+        data: dict[str, object] = {
+            "amount_minor": str(amount.minor),
+            "currency": amount.currency,
+            "source": source,
+            "description": "Penjualan pekan ini",
+            "role_id": None,
+            "ticket_id": None,
+        }
+        self.tell(lambda tx: append(tx, Event(type="revenue.recorded", actor=self.founder.actor, data=data)))
+
+
+def signed(approval: Approval) -> VerifiedProof:
+    """What a verifier gives for the device key over exactly this approval."""
+    statement = {
+        "typ": "flr.decision.v1",
+        "approval": str(approval.id),
+        "decision": "approve",
+        "version": approval.version,
+        "payload_digest": approval.payload_digest,
+        "nonce": str(new_id()),
+        "iat": int(datetime.now(UTC).timestamp()),
+    }
+    return VerifiedProof("device_key", {"statement": statement, "kid": "journey"})
+
+
+def terms(name: str, title: str) -> Terms:
+    """A contract with something of everything in it."""
+    tools = (
+        ToolRule("read_input", "allow"),
+        ToolRule("query_table", "allow"),
+        ToolRule("send_email", "allow", arguments=(ArgumentRule("to", (KnownParty(),)),)),
+        ToolRule("order_payment", "ask", sums=(SumRule("amount_minor", "month", 25_000_000),), tier=Tier.R2),
+    )
+    budget = (
+        BudgetLimit("usd_micros", "day", 2_000_000),
+        BudgetLimit("money", "month", 25_000_000, "IDR"),
+        BudgetLimit("calls", "ticket", 40),
+    )
+    job = "Mengurus pembayaran dan laporan. Bertanya sebelum uang keluar."
+    return Terms(name, title, job, Boundary(tools=tools), budget, engine=EngineBinding(worker="procedure"))
+
+
+def call(
+    role: Role, tier: Tier, tool: str, money: Money | None, to: str, expires_at: datetime, ticket: Ticket | None
+) -> dict[str, object]:
+    """The payload of a held call, as the runtime writes it."""
+    amount = f" senilai Rp{money.minor:,}".replace(",", ".") if money else ""
+    return {
+        "kind": "tool_call",
+        "role": {"id": str(role.id), "name": role.name, "version": role.version},
+        "ticket": {"id": str(ticket.id), "title": ticket.title} if ticket else None,
+        "tool": {"name": tool, "schema_hash": digest(tool)},
+        "arguments": {"to": to, "subject": "Pengembalian dana", "body": "Dana Anda kami kembalikan hari ini."},
+        "money": msgspec.to_builtins(money) if money else None,
+        "left_after": {"minor": 18_150_000, "currency": "IDR"} if money else None,
+        "tier": str(tier),
+        "reason": "known_party",
+        "facts": [
+            {
+                "code": "known_party",
+                "path": "to",
+                "value": to,
+                "wanted": "",
+                "source_step": 2,
+                "source_tool": "read_input",
+            }
+        ],
+        "policy": digest("policy"),
+        "expires_at": expires_at.isoformat(),
+        "text": {
+            "id": f"{role.name} ingin memakai {tool}{amount}, kepada {to}. Alamat ini bukan pihak yang dikenal.",
+            "en": f"{role.name} wants to use {tool}, to {to}. The address is no known party.",
+        },
+        "terms": None,
+        "cost_ceiling": None,
+        "change": None,
+    }

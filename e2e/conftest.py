@@ -1,0 +1,71 @@
+"""A real server on a database of its own, and a phone."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from e2e.browser import Phone, chromium
+from e2e.company import Company
+from tests.conftest import cluster
+from tests.databases import Cluster
+from tests.processes import Machine, machine, wait_until
+
+__all__ = ["cluster"]
+
+Phones = Callable[..., Phone]
+
+
+@pytest.fixture(scope="module")
+def browser(cluster: Cluster) -> Iterator[Browser]:
+    """Closed with the module: while it is open this thread has a running loop, in which no other test could run."""
+    with chromium() as (_, opened):
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def served(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine without processes yet."""
+    name = cluster.take().result()
+    home: Path = tmp_path_factory.mktemp("home")
+    home.chmod(0o700)
+    with machine(home, cluster.url(None, name), FLR_UNDO_SECONDS="6") as made:
+        yield made
+    cluster.give_back(name)
+
+
+@pytest.fixture(scope="module")
+def company(served: Machine) -> Company:
+    """A founded company, its API and its sealer; journeys that need a worker start one."""
+    founded = Company(served.settings)
+    served.start("api", "app.cli", "api")
+    served.start("sealer", "app.cli", "sealer")
+    wait_until(served.ready, said="the API is ready")
+    return founded
+
+
+@pytest.fixture
+def phones(browser: Browser, served: Machine, company: Company) -> Iterator[Phones]:
+    """Makes phones; at the end none of them may have met an error, a violation or another origin."""
+    made: list[Phone] = []
+
+    def make(**wanted: object) -> Phone:
+        phone = Phone(browser, served.settings.origin, **wanted)  # type: ignore[arg-type]
+        made.append(phone)
+        return phone
+
+    yield make
+    problems = [problem for phone in made for problem in phone.problems]
+    for phone in made:
+        phone.context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def phone(phones: Phones, company: Company) -> Phone:
+    """A founder's phone, enrolled with a passkey of its own."""
+    made = phones()
+    made.add_authenticator()
+    made.enrol(company.link())
+    return made

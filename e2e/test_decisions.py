@@ -1,0 +1,144 @@
+"""Decisions on the phone: one tap, undo, the founder's own key, and cards that are no longer what they were."""
+
+import pytest
+from playwright.sync_api import expect
+
+from app.canon.vocabulary import Money, Tier
+from app.role_registry import Role
+from app.work_queue import Approval
+from e2e.browser import Phone
+from e2e.company import Company
+from e2e.conftest import Phones
+from tests.processes import wait_until
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def raka(company: Company) -> Role:
+    return company.worker("Raka", "Keuangan")
+
+
+def card(phone: Phone, approval: Approval) -> str:
+    return f"#a-{approval.id}"
+
+
+def test_one_tap_approves_and_one_tap_takes_it_back(phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka)
+    page = phone.open("/approvals")
+    page.locator(card(phone, asked)).get_by_role("button", name="Setujui").click()
+    expect(page.locator("#toasts")).to_contain_text("Disetujui")
+    assert company.approval(asked.id).status == "approved"
+    page.locator("#toasts").get_by_role("button", name="Urungkan").click()
+    expect(page.locator("#toasts")).to_contain_text("Diurungkan")
+    assert company.approval(asked.id).status == "pending"
+    expect(page.locator(card(phone, asked))).to_be_visible()
+    company.decide(company.approval(asked.id), "reject")
+
+
+def test_the_undo_window_closes_on_the_server(phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka, undo_seconds=1)
+    page = phone.open(f"/approvals/{asked.id}")
+    page.get_by_role("button", name="Setujui").click()
+    expect(page.locator("#toasts")).to_contain_text("Disetujui")
+    expect(page.locator("#main")).to_contain_text("Disetujui", timeout=10_000)
+    wait_until(lambda: page.locator("#toasts undo-toast").count() == 0, said="the toast leaves with the window")
+
+
+def test_one_tap_rejects_whatever_the_risk(phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka, tier=Tier.R2, money=Money(2_400_000))
+    page = phone.open("/approvals")
+    page.locator(card(phone, asked)).get_by_role("button", name="Tolak").click()
+    expect(page.locator("#toasts")).to_contain_text("Ditolak")
+    assert company.approval(asked.id).status == "rejected"
+    expect(page.locator(card(phone, asked))).to_have_count(0)
+
+
+def test_a_reason_goes_with_the_rejection_and_the_worker_can_be_paused(
+    phone: Phone, company: Company, raka: Role
+) -> None:
+    asked = company.ask(raka)
+    page = phone.open(f"/approvals/{asked.id}")
+    page.get_by_text("Tolak dengan alasan").click()
+    page.get_by_label("Jeda pekerja ini juga").check()
+    page.get_by_role("button", name="Terlalu mahal").click()
+    wait_until(lambda: company.approval(asked.id).status == "rejected", said="rejected")
+    assert company.approval(asked.id).reason == "Terlalu mahal"
+    page = phone.open(f"/workers/{raka.id}")
+    expect(page.locator(".sum")).to_contain_text("Jeda")
+    page.get_by_role("button", name="Lanjutkan").click()
+    expect(page.locator(".sum")).not_to_contain_text("Jeda")
+
+
+def test_high_risk_is_approved_with_the_founders_own_key(phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka, tier=Tier.R2, tool="order_payment", money=Money(12_105_000))
+    page = phone.open("/approvals")
+    page.locator(card(phone, asked)).get_by_role("button", name="Setujui dengan kunci Anda").click()
+    expect(page.locator("#toasts")).to_contain_text("Disetujui")
+    decided = company.approval(asked.id)
+    assert decided.status == "approved"
+    claims = company.tokens.read(decided.signature or "")
+    assert claims.payload_digest == asked.payload_digest
+    assert claims.proof["method"] == "passkey"
+
+
+def test_a_finger_that_is_not_recognised_sends_nothing(phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka, tier=Tier.R2, money=Money(900_000))
+    page = phone.open(f"/approvals/{asked.id}")
+    phone.recognise(False)
+    page.get_by_role("button", name="Setujui dengan kunci Anda").click()
+    expect(page.locator("#toasts")).to_contain_text("Tidak ada yang dikirim")
+    assert company.approval(asked.id).status == "pending"
+    phone.recognise(True)
+    page.get_by_role("button", name="Setujui dengan kunci Anda").click()
+    expect(page.locator("#toasts")).to_contain_text("Disetujui")
+
+
+def test_the_page_refuses_to_sign_what_it_does_not_show(phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka, tier=Tier.R2, money=Money(900_000))
+    page = phone.context.new_page()
+    phone.page = page
+    page.route(
+        "**/statement",
+        lambda route: route.fulfill(response=(got := route.fetch()), body=got.text().replace("900000", "9000000")),
+    )
+    phone._cdp = None
+    page.goto(f"{phone.origin}/approvals/{asked.id}")
+    page.get_by_role("button", name="Setujui dengan kunci Anda").click()
+    expect(page.locator("#toasts")).to_contain_text("bukan yang ditampilkan")
+    assert company.approval(asked.id).status == "pending"
+
+
+def test_a_card_decided_elsewhere_says_so(phones: Phones, phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka)
+    page = phone.open(f"/approvals/{asked.id}")
+    page.route("**/events", lambda route: route.abort())
+    phone.open(f"/approvals/{asked.id}")
+    company.decide(asked, "reject")
+    page.get_by_role("button", name="Setujui", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Sudah diputuskan")
+    phone.problems[:] = [problem for problem in phone.problems if "409" not in problem and "ERR_FAILED" not in problem]
+
+
+def test_a_new_question_appears_by_itself(phone: Phone, company: Company, raka: Role) -> None:
+    page = phone.open("/approvals")
+    before = page.locator("#pending").inner_text()
+    asked = company.ask(raka, to="baru@contoh.id")
+    expect(page.locator(card(phone, asked))).to_be_visible(timeout=10_000)
+    assert page.locator("#pending").inner_text() != before
+
+
+def test_everything_is_decided_without_script_too(phones: Phones, phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka)
+    plain = phones(state=phone.context.storage_state(), script=False)
+    page = plain.open("/approvals")
+    page.locator(card(plain, asked)).get_by_role("button", name="Setujui").click()
+    expect(page.locator("#toasts")).to_contain_text("Disetujui")
+    page.locator("#toasts").get_by_role("button", name="Urungkan").click()
+    assert company.approval(asked.id).status == "pending"
+    keyed = company.ask(raka, tier=Tier.R2)
+    page = plain.open(f"/approvals/{keyed.id}")
+    page.get_by_role("button", name="Setujui").click()
+    expect(page.locator("body")).to_contain_text("Perlu kunci Anda")
+    assert company.approval(keyed.id).status == "pending"
+    plain.problems[:] = [problem for problem in plain.problems if "403" not in problem]
