@@ -6,6 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Router, get, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
@@ -46,7 +48,7 @@ class RunStatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     "`start` approval is decided; a ticket without a role is routed first.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def start(request: Caller, tx: Transaction, ticket_id: UUID, state: State) -> Run:
+async def start(request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], state: State) -> Run:
     require(request.auth, *STARTERS)
     settings: Settings = state.settings
     return await runs.start_run(
@@ -66,7 +68,7 @@ async def start(request: Caller, tx: Transaction, ticket_id: UUID, state: State)
     description="Each step with its state, what the gate said, what it cost and when; replayed steps appear once.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def status(request: Caller, tx: Transaction, run_id: UUID) -> RunStatusAnswer:
+async def status(request: Caller, tx: NamedDependency[Transaction], run_id: FromPath[UUID]) -> RunStatusAnswer:
     require(request.auth, *READERS)
     view = await runs.run_status(tx, run_id)
     return RunStatusAnswer(
@@ -88,7 +90,7 @@ async def status(request: Caller, tx: Transaction, run_id: UUID) -> RunStatusAns
     "nothing: 409 while the approval is pending.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def resume(request: Caller, tx: Transaction, run_id: UUID) -> Run:
+async def resume(request: Caller, tx: NamedDependency[Transaction], run_id: FromPath[UUID]) -> Run:
     require(request.auth, *STARTERS)
     return await runs.request_resume(tx, run_id)
 
@@ -102,7 +104,7 @@ async def resume(request: Caller, tx: Transaction, run_id: UUID) -> Run:
     "under way cannot be recalled; how it ended is still recorded, or asked about.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def cancel(request: Caller, tx: Transaction, run_id: UUID) -> Run:
+async def cancel(request: Caller, tx: NamedDependency[Transaction], run_id: FromPath[UUID]) -> Run:
     require(request.auth, *CANCELLERS)
     return await runs.cancel_run(tx, run_id, actor=request.auth.actor)
 
@@ -113,7 +115,7 @@ async def cancel(request: Caller, tx: Transaction, run_id: UUID) -> Run:
     summary="List the runs of a ticket",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
-async def list_runs(request: Caller, tx: Transaction, ticket_id: UUID) -> Page[Run]:
+async def list_runs(request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID]) -> Page[Run]:
     require(request.auth, *READERS)
     return Page(await runs.runs_of_ticket(tx, ticket_id))
 

@@ -1,5 +1,6 @@
 """Tickets and their files over HTTP. Approvals are in `approvals_http.py`; both are in `ROUTES`."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -130,6 +131,7 @@ async def list_inputs(
     return Page(await tickets.inputs_of(tx, ticket_id))
 
 
+@dataclass
 class _FileOperation(Operation):
     """Documents a body that is either a form with a file or the bytes themselves."""
 
