@@ -45,9 +45,10 @@ def flights_csv() -> bytes:
 
 
 def ranking_in(text: str) -> list[tuple[str, float]]:
-    """Pairs of carrier and number in the order in which a report names them."""
+    """Pairs of carrier and number in the order in which a report names them; said twice alike, in mail and attachment,
+    they count once."""
     rows = (re.findall(r"\b([A-Z0-9]{2})\b[\s|,:*`]+(-?\d+(?:[.,]\d+)?)", line) for line in text.splitlines())
-    return [(carrier, float(number.replace(",", "."))) for row in rows for carrier, number in row]
+    return list(dict.fromkeys((carrier, float(number.replace(",", "."))) for row in rows for carrier, number in row))
 
 
 def same_ranking(found: list[tuple[str, float]], wanted: list[tuple[str, float]]) -> bool:

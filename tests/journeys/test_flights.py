@@ -78,7 +78,7 @@ def ring(tmp_path: Path, superuser_dsn: str, mailbox_and_url: tuple[Mailbox, str
     port = free_port()
     environment = {"FLR_SMTP_URL": mailbox_and_url[1], "FLR_MODEL_BASE_URL": f"http://127.0.0.1:{port}/v1"}
     with machine(tmp_path, superuser_dsn, **environment) as made:
-        made.start("model", "app.adapters.models.scripted", "--port", str(port))
+        made.start("model", "app.adapters.models.scripted_server", "--port", str(port))
         yield made
 
 
