@@ -76,5 +76,5 @@ def _load(kind: AdapterKind, name: str) -> Any:
     module, _, attribute = place.partition(":")
     try:
         return getattr(import_module(f"{_HERE}.{module}"), attribute)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise FrameworkMissing(kind, name, (error.name or module).partition(".")[0]) from error
