@@ -19,7 +19,8 @@ from app.canon.vocabulary import Risk
 
 PROCESS = Path(__file__).with_name("table_process.py")
 MEMORY_BYTES = 1_000_000_000
-SECONDS = 30
+SECONDS = 60
+CONVERT_SECONDS = 180
 ROWS = 5_000
 SHOWN_ROWS = 200
 SHOWN_CHARACTERS = 20_000
@@ -214,14 +215,9 @@ class TableFiles:
 
     async def _ask(self, mode: str, files: list[dict[str, str]], work: str, **more: object) -> dict[str, Any]:
         """One answer of the table process, which runs in the folder `work`. Raises `ToolFailed`."""
-        request = {
-            "mode": mode,
-            "files": files,
-            "rows": ROWS,
-            "memory_bytes": self.memory_bytes,
-            "seconds": self.seconds,
-            **more,
-        }
+        seconds = CONVERT_SECONDS if mode == "convert" else self.seconds
+        limits = {"rows": ROWS, "memory_bytes": self.memory_bytes, "seconds": seconds}
+        request = json.dumps({"mode": mode, "files": files, **limits, **more}).encode()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",
@@ -234,13 +230,9 @@ class TableFiles:
             start_new_session=True,
         )
         try:
-            output, problems = await asyncio.wait_for(
-                process.communicate(json.dumps(request).encode()), self.seconds + 15
-            )
+            output, problems = await asyncio.wait_for(process.communicate(request), seconds + 15)
         except TimeoutError:
-            raise ToolFailed(
-                f"the query took longer than {self.seconds} seconds: select less, or aggregate first"
-            ) from None
+            raise ToolFailed(f"it took longer than {seconds} seconds: select less, or aggregate first") from None
         finally:
             if process.returncode is None:
                 process.kill()

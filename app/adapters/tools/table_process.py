@@ -170,22 +170,24 @@ def _candidates(sample: list[str | None]) -> list[str]:
 
 
 def _misfits(column: str, kind: str) -> str:
-    """How many values of the column do not survive `kind` as they are written."""
-    value = f"trim({column})"
-    loses = f"TRY_CAST({value} AS {kind}) IS NULL"
-    if kind in {"BIGINT", "DOUBLE"} or kind.startswith("DECIMAL"):
-        padded = f"(starts_with(ltrim({value}, '-'), '0') AND length(ltrim({value}, '-')) > 1"
-        loses += f" OR {padded} AND NOT starts_with(ltrim({value}, '-'), '0.'))"
-    if kind == "BIGINT":
-        loses += f" OR contains({value}, '.') OR contains(lower({value}), 'e')"
-    elif kind.startswith("DECIMAL"):
-        places = kind.rpartition(",")[2].rstrip(")")
-        loses += f" OR length(split_part({value}, '.', 2)) > {places} OR contains(lower({value}), 'e')"
-    return f"count(*) FILTER ({column} IS NOT NULL AND {value} NOT IN {NOTHING} AND ({loses}))"
+    """How many values of the column do not survive `kind` as they are written. Rare cases alone cost more."""
+    checks = [
+        f"WHEN {column} IS NULL THEN false",
+        f"WHEN TRY_CAST({column} AS {kind}) IS NULL THEN trim({column}) NOT IN {NOTHING}",
+    ]
+    if kind not in {"DATE", "TIMESTAMP"}:
+        checks.append(f"WHEN {column} < '1' AND regexp_matches(trim({column}), '^([+]|-?0[0-9])') THEN true")
+        checks.append(f"WHEN contains({column}, '_') THEN true")
+    if kind == "BIGINT" or kind.startswith("DECIMAL"):
+        places = 0 if kind == "BIGINT" else int(kind.rpartition(",")[2].rstrip(")"))
+        checks.append(f"WHEN contains({column}, 'e') OR contains({column}, 'E') THEN true")
+        point = f"strpos({column}, '.')"
+        checks.append(f"WHEN {point} > 0 THEN length(rtrim({column})) - {point} > {places} OR {places} = 0")
+    return f"count(*) FILTER (CASE {' '.join(checks)} ELSE false END)"
 
 
 def _cast(column: str, kind: str | None) -> str:
-    return column if kind is None else f"TRY_CAST(trim({column}) AS {kind}) AS {column}"
+    return column if kind is None else f"TRY_CAST({column} AS {kind}) AS {column}"
 
 
 def _described(connection: duckdb.DuckDBPyConnection, file: dict[str, str]) -> dict[str, Any]:
