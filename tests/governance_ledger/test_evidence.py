@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from app.adapters.evidence.folder import FolderStore
-from app.canon.evidence import EvidenceRef, StoreUnavailable
+from app.canon.evidence import EvidenceRef, StoredObject, StoreUnavailable
 from app.governance_ledger import Event, append, keep_evidence, read_event, read_evidence
 from app.governance_ledger.errors import EvidenceAway, EvidenceDiffers, EvidenceTooLarge, EvidenceUnknown
 from app.governance_ledger.evidence import MAX_BYTES, fetch_evidence
@@ -128,6 +128,46 @@ async def test_other_bytes_under_the_key_stay_in_the_spool_and_hold_nobody_up(
     assert "the store holds other bytes" in caplog.text
     async with database.transaction(TENANT) as tx:
         assert await read_evidence(tx, store, ref.key) == CONTENT
+
+
+async def test_planted_bytes_with_a_forged_description_do_not_push_the_true_ones_out(
+    database: Database, sealer: asyncpg.Connection, store: FolderStore, tmp_path: Path
+) -> None:
+    ref = await keep(database)
+    await store.put_once(ref.key, b"planted", "text/plain")
+    described = tmp_path / "evidence" / "meta" / f"{ref.key}.json"
+    forged = described.read_text().replace(hashlib.sha256(b"planted").hexdigest(), ref.sha256)
+    described.chmod(0o640)
+    described.write_text(forged)
+    assert (await store.head(ref.key)).sha256 == ref.sha256
+    assert await Mover(store).move(sealer) == 0
+    async with database.transaction(TENANT) as tx:
+        assert await read_evidence(tx, store, ref.key) == CONTENT
+
+
+class HalfStore(FolderStore):
+    """Takes nothing under some keys."""
+
+    def __init__(self, root: Path, refused: set[str]) -> None:
+        super().__init__(root)
+        self.refused = refused
+
+    async def put_once(self, key: str, content: bytes, media_type: str) -> StoredObject:
+        if key in self.refused:
+            raise StoreUnavailable(key)
+        return await super().put_once(key, content, media_type)
+
+
+async def test_what_was_moved_before_the_store_went_away_is_not_moved_again(
+    database: Database, sealer: asyncpg.Connection, store: FolderStore, tmp_path: Path
+) -> None:
+    refs = [await keep(database, b"answer %d" % number) for number in range(6)]
+    half = HalfStore(tmp_path / "evidence", {ref.key for ref in refs[::2]})
+    with pytest.raises(StoreUnavailable):
+        await Mover(half).move(sealer)
+    assert await sealer.fetchval("SELECT count(*) FROM governance_ledger.evidence_spool") == 3
+    assert await Mover(store).move(sealer) == 3
+    assert {await store.get(ref.key) for ref in refs} == {b"answer %d" % number for number in range(6)}
 
 
 async def test_altered_and_lost_bytes_are_refused(
