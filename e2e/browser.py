@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Self
@@ -125,9 +126,10 @@ class Phone:
         return list(found["credentials"])
 
     def give(self, credentials: list[Any]) -> None:
-        """The same passkeys, as a synced keychain would bring them."""
+        """The same passkeys, as a synced keychain would bring them; their counters only grow."""
         for credential in credentials:
-            wanted = {"authenticatorId": self.authenticator, "credential": credential}
+            counted = {**credential, "signCount": int(time.time())}
+            wanted = {"authenticatorId": self.authenticator, "credential": counted}
             self.cdp.send("WebAuthn.addCredential", wanted)
 
     def open(self, path: str) -> Page:

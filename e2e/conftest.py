@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser
@@ -15,6 +16,13 @@ from tests.processes import Machine, machine, wait_until
 __all__ = ["cluster"]
 
 Phones = Callable[..., Phone]
+
+
+class Keychain(NamedTuple):
+    """What a phone carries: cookies and passkeys."""
+
+    state: Any
+    credentials: list[Any]
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +70,19 @@ def phones(browser: Browser, served: Machine, company: Company) -> Iterator[Phon
     assert problems == []
 
 
+@pytest.fixture(scope="module")
+def keychain(browser: Browser, company: Company) -> Keychain:
+    """The founder's session and passkey, made once by the enrolment link."""
+    with Phone(browser, company.settings.origin) as made:
+        made.add_authenticator()
+        made.enrol(company.link())
+        return Keychain(made.context.storage_state(), made.credentials())
+
+
 @pytest.fixture
-def phone(phones: Phones, company: Company) -> Phone:
-    """A founder's phone, enrolled with a passkey of its own."""
-    made = phones()
+def phone(phones: Phones, keychain: Keychain) -> Phone:
+    """A founder's phone, signed in, with the passkey on it."""
+    made = phones(state=keychain.state)
     made.add_authenticator()
-    made.enrol(company.link())
+    made.give(keychain.credentials)
     return made

@@ -1,0 +1,174 @@
+"""What every screen must pass: accessibility, width, targets, sizes, silence, and one origin only."""
+
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import msgspec
+import pytest
+
+from app.canon.vocabulary import Money, Tier
+from app.work_queue import Approval
+from e2e.browser import Phone, Scheme
+from e2e.company import Company
+from e2e.conftest import Keychain, Phones
+
+pytestmark = pytest.mark.timeout(240)
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+RUN = """axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(
+  r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))])))"""
+SMALL_TARGETS = """() => [...document.querySelectorAll('a,button,summary,input:not([type=hidden]),select,textarea')].filter(e => {
+  const box = e.closest('label')?.getBoundingClientRect() ?? e.getBoundingClientRect();
+  if (!box.width || !e.checkVisibility() || e.closest('.skip')) return false;
+  const inline = getComputedStyle(e).display === 'inline' && e.closest('p,dd,li,span');
+  return !inline && (box.height < 43.5 || box.width < 43.5);
+}).map(e => e.outerHTML.slice(0, 120))"""
+PAGE_BYTES = 20_000
+STYLE_BYTES = 10_000
+SCRIPT_BYTES = 12_000
+WORKER_BYTES = 4_000
+
+LISTS = ("/", "/approvals", "/approvals/history", "/workers", "/money", "/copilot", "/settings", "/tickets?show=all")
+OTHERS = ("/tickets/new", "/ledger")
+
+
+@pytest.fixture(scope="module")
+def busy(company: Company) -> Approval:
+    """A company with something on every page."""
+    raka = company.worker("Raka", "Keuangan")
+    sari = company.worker("Sari", "Layanan pelanggan")
+    ticket = company.ticket("Bayar faktur INV-2026-118", raka)
+    company.ticket("Ringkas mutasi bank", raka, to="done", result="Rata-rata keluar Rp240.000 sehari.")
+    company.ticket("Tagih pelanggan lama", sari, to="failed", result="Server surel tidak menjawab.")
+    company.earn(Money(21_842_000), "toko")
+    decided = company.ask(sari, to="lama@contoh.id", undo_seconds=0)
+    company.decide(decided, "approve")
+    company.ask(sari, to="ratna.wulandari@contohmail.id")
+    return company.ask(raka, tier=Tier.R2, tool="order_payment", money=Money(12_105_000), ticket=ticket)
+
+
+def every_page(company: Company, asked: Approval) -> list[str]:
+    return [*LISTS, *OTHERS, f"/approvals/{asked.id}", f"/workers/{asked.role_id}", f"/tickets/{asked.ticket_id}"]
+
+
+def violations(phone: Phone) -> Any:
+    """What axe finds, run in a world of its own so that the page's policy stays as it is."""
+    frame = phone.cdp.send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+    world = phone.cdp.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})
+    context = world["executionContextId"]
+    phone.cdp.send("Runtime.evaluate", {"expression": AXE, "contextId": context})
+    run = {"expression": RUN, "contextId": context, "awaitPromise": True}
+    return msgspec.json.decode(phone.cdp.send("Runtime.evaluate", run)["result"]["value"])
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_screen_is_accessible(
+    phones: Phones, keychain: Keychain, company: Company, busy: Approval, scheme: Scheme, language: str
+) -> None:
+    phone = phones(state=keychain.state, scheme=scheme, locale="id-ID")
+    page = phone.open("/settings")
+    page.locator(f"input[name=language][value={language}]").check(force=True)
+    page.get_by_role("button", name="Simpan").or_(page.get_by_role("button", name="Save")).click()
+    found = {}
+    for path in every_page(company, busy):
+        phone.open(path)
+        assert phone.page.locator("html").get_attribute("lang") == language
+        if bad := violations(phone):
+            found[path] = bad
+    assert found == {}
+    phone.open("/settings").locator("input[name=language][value=id]").check(force=True)
+    phone.page.locator("form[action='/settings'] button").click()
+
+
+@pytest.mark.parametrize("path", ["/login", "/offline", "/enrol/none.none"])
+def test_the_doors_are_accessible_too(phones: Phones, path: str) -> None:
+    phone = phones()
+    phone.open(path)
+    assert violations(phone) == []
+    phone.problems[:] = [problem for problem in phone.problems if "404" not in problem]
+
+
+def test_no_screen_scrolls_sideways_on_the_smallest_phone(
+    phones: Phones, keychain: Keychain, company: Company, busy: Approval
+) -> None:
+    phone = phones(state=keychain.state, width=320)
+    wide = {}
+    for path in every_page(company, busy):
+        width = phone.open(path).evaluate("document.documentElement.scrollWidth")
+        if width > 320:
+            wide[path] = width
+    assert wide == {}
+
+
+def test_every_target_is_large_enough_for_a_thumb(
+    phones: Phones, keychain: Keychain, company: Company, busy: Approval
+) -> None:
+    phone = phones(state=keychain.state)
+    small = {}
+    for path in every_page(company, busy):
+        if found := phone.open(path).evaluate(SMALL_TARGETS):
+            small[path] = found
+    assert small == {}
+
+
+@pytest.mark.parametrize("width", [768, 1280])
+def test_wider_screens_show_list_and_detail_side_by_side(
+    phones: Phones, keychain: Keychain, busy: Approval, width: int
+) -> None:
+    phone = phones(state=keychain.state, width=width)
+    page = phone.open(f"/approvals/{busy.id}")
+    aside = page.locator(".aside").bounding_box()
+    card = page.locator("approval-card").bounding_box()
+    assert aside is not None
+    assert card is not None
+    assert aside["x"] + aside["width"] <= card["x"] + 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_pages_stay_light(phones: Phones, keychain: Keychain, company: Company, busy: Approval) -> None:
+    phone = phones(state=keychain.state)
+    sizes: dict[str, int] = {}
+    heavy = {}
+    phone.context.on("response", lambda answer: sizes.__setitem__(answer.url, _length(answer)))
+    for path in every_page(company, busy):
+        phone.open(path)
+    for url, size in sizes.items():
+        name = url.removeprefix(phone.origin)
+        if not name.startswith(("/static/", "/sw.js", "/events", "/manifest")) and size > PAGE_BYTES:
+            heavy[name] = size
+    assert heavy == {}
+    script = sum(size for url, size in sizes.items() if url.endswith(".js") and "/static/" in url)
+    style = sum(size for url, size in sizes.items() if url.endswith(".css"))
+    assert 0 < style <= STYLE_BYTES
+    assert 0 < script <= SCRIPT_BYTES
+
+
+def _length(answer: Any) -> int:
+    return int(answer.headers.get("content-length") or 0)
+
+
+def test_the_console_can_be_installed(phones: Phones, keychain: Keychain) -> None:
+    phone = phones(state=keychain.state)
+    phone.open("/")
+    errors = phone.cdp.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [error for error in errors if error["errorId"] != "in-incognito"] == []
+    assert phone.cdp.send("Page.getAppManifest")["errors"] == []
+
+
+def test_nothing_moves_for_who_wants_stillness(phones: Phones, keychain: Keychain, busy: Approval) -> None:
+    phone = phones(state=keychain.state, reduced=True)
+    assert phone.open("/approvals").evaluate("document.getAnimations().length") == 0
+
+
+def test_buttons_stay_in_reach_at_twice_the_text(phones: Phones, keychain: Keychain, busy: Approval) -> None:
+    phone = phones(state=keychain.state)
+    page = phone.open(f"/approvals/{busy.id}")
+    page.evaluate("document.documentElement.style.setProperty('font-size', '200%')")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for button in page.locator("approval-card .do button").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
