@@ -29,11 +29,8 @@ DATA = f'{{"answer_sha256":"{HEX}","args_sha256":"{HEX}","cost_usd_micros":1840,
 EVIDENCE = (
     f'[{{"key":"sha256/5c/{HEX}","media_type":"application/json","name":"answer","sha256":"{HEX}","size_bytes":4096}}]'
 )
-INNER = (
-    f'{{"actor":"worker:018f0000-0000-7000-8000-00000000cccc","approval":null,"data":{DATA},"evidence":{EVIDENCE},'
-    f'"occurred_at":"2026-03-02T03:04:05.678901Z","run_id":"{RUN}","step":7,"ticket_id":"{TICKET}","type":"tool.done"}}'
-)
-WRAPPER = 410  # what the trigger adds to the inner object, in bytes
+BODY = f'{{"data":{DATA},"evidence":{EVIDENCE}}}'
+DOCUMENT_BYTES = 1_153  # what the trigger makes of it, and what is hashed
 
 _TABLES = """
 CREATE SCHEMA bench AUTHORIZATION flr_owner;
@@ -51,8 +48,10 @@ RESET ROLE;
 """
 
 _EVENT = (
-    "INSERT INTO governance_ledger.governance_events (tenant_id, event_id, subjects, body) "
-    "VALUES (current_setting('app.tenant')::uuid, uuidv7(), {subjects}, '{inner}')"
+    "INSERT INTO governance_ledger.governance_events (tenant_id, event_id, occurred_at, type, actor, ticket_id, "
+    "run_id, step, evidence_sha256, evidence_url, subjects, body) VALUES (current_setting('app.tenant')::uuid, "
+    f"uuidv7(), now(), 'tool.done', 'worker:018f0000-0000-7000-8000-00000000cccc', '{TICKET}', '{RUN}', 7, '{HEX}', "
+    f"'sha256/5c/{HEX}', {{subjects}}, '{{body}}')"
 )
 _TENANT = "'018f0000-0000-7000-8000-' || lpad((random() * 63)::int::text, 12, '0')"
 _ROW = (
@@ -62,11 +61,11 @@ _ROW = (
 
 
 def append_script(tenants: int) -> str:
-    return _one_of(tenants) + _EVENT.format(subjects="'{}'", inner=_literal(INNER)) + ";\n"
+    return _one_of(tenants) + _EVENT.format(subjects="'{}'", body=_literal(BODY)) + ";\n"
 
 
 def plain_script(tenants: int) -> str:
-    body = _literal(INNER) + " " * WRAPPER
+    body = _literal(BODY) + "-" * (DOCUMENT_BYTES - len(BODY))
     return _one_of(tenants) + (
         f"INSERT INTO bench.plain (tenant_id, body) VALUES (current_setting('app.tenant')::uuid, '{body}');\n"
     )
@@ -75,7 +74,7 @@ def plain_script(tenants: int) -> str:
 def business_script(table: str) -> str:
     """A business row and the event that names it, in one transaction."""
     subjects = f"ARRAY['bench.{table}/' || lpad(:id::text, 32, '0')::uuid]"
-    event = _EVENT.format(subjects=subjects, inner=_literal(INNER))
+    event = _EVENT.format(subjects=subjects, body=_literal(BODY))
     return f"\\set id random(1, 9000000000000000)\nBEGIN;\n{_ROW.format(table=table)}\n{event};\nEND;\n"
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.canon.vocabulary import new_id
 from app.governance_ledger import store
-from app.governance_ledger.document import inner_text
+from app.governance_ledger.document import row_of
 from app.governance_ledger.model import Event, Receipt
 from app.postgres import Transaction
 
@@ -18,15 +18,11 @@ async def append(tx: Transaction, event: Event, *, event_id: UUID | None = None)
     `EventRefused`, `NotCanonical`, and `asyncpg.UniqueViolationError` for an `event_id` that is taken; a wrong
     `expect` is refused by the database (SQLSTATE GL005).
     """
-    return await store.insert_event(tx, _row(event, event_id or new_id()))
+    return await store.insert_event(tx, row_of(event, event_id or new_id()))
 
 
 async def append_many(tx: Transaction, events: Sequence[Event]) -> tuple[Receipt, ...]:
     """Record all of `events` in their order, in one statement. Otherwise like `append`."""
     if not events:
         return ()
-    return await store.insert_events(tx, [_row(event, new_id()) for event in events])
-
-
-def _row(event: Event, event_id: UUID) -> tuple[UUID, tuple[str, ...], int | None, str]:
-    return event_id, event.subjects, event.expect, inner_text(event)
+    return await store.insert_events(tx, [row_of(event, new_id()) for event in events])

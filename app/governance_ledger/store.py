@@ -6,24 +6,30 @@ from uuid import UUID
 
 import asyncpg
 
-from app.governance_ledger.document import DECODER
+from app.governance_ledger.document import DECODER, Row
 from app.governance_ledger.model import EventFilter, Receipt, RecordedEvent
 from app.postgres import Transaction
 
-_APPEND = """
-INSERT INTO governance_ledger.governance_events (tenant_id, event_id, subjects, expect, body)
-VALUES ($1, $2, $3, $4, $5)
-RETURNING event_id, leaf, xid::text AS xid, recorded_at
-"""
+_COLUMNS = """(tenant_id, event_id, occurred_at, type, actor, ticket_id, run_id, step, approval_signature,
+   evidence_sha256, evidence_url, subjects, expect, body)"""
 
-_APPEND_MANY = """
-INSERT INTO governance_ledger.governance_events (tenant_id, event_id, subjects, expect, body)
-SELECT $1, event_id, string_to_array(subjects, ' '), expect, body
-  FROM unnest($2::uuid[], $3::text[], $4::int[], $5::text[])
-       WITH ORDINALITY AS given (event_id, subjects, expect, body, place)
+_APPEND = f"""
+INSERT INTO governance_ledger.governance_events {_COLUMNS}
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+RETURNING event_id, leaf, xid::text AS xid, recorded_at
+"""  # noqa: S608
+
+_APPEND_MANY = f"""
+INSERT INTO governance_ledger.governance_events {_COLUMNS}
+SELECT $1, event_id, occurred_at, type, actor, ticket_id, run_id, step, approval, sha256, key,
+       string_to_array(subjects, ' '), expect, body
+  FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::int[], $9::text[],
+              $10::text[], $11::text[], $12::text[], $13::int[], $14::text[])
+       WITH ORDINALITY AS given (event_id, occurred_at, type, actor, ticket_id, run_id, step, approval, sha256, key,
+                                 subjects, expect, body, place)
  ORDER BY place
 RETURNING event_id, leaf, xid::text AS xid, recorded_at
-"""
+"""  # noqa: S608
 
 _EVENT = """
 SELECT e.n, e.leaf, e.body, s.seq, s.hash
@@ -32,26 +38,19 @@ SELECT e.n, e.leaf, e.body, s.seq, s.hash
 """
 
 
-async def insert_event(tx: Transaction, row: tuple[UUID, Sequence[str], int | None, str]) -> Receipt:
+async def insert_event(tx: Transaction, row: Row) -> Receipt:
     record = await tx.connection.fetchrow(_APPEND, tx.tenant, *row)
     assert record is not None
     return _receipt(record)
 
 
-async def insert_events(
-    tx: Transaction, rows: Sequence[tuple[UUID, Sequence[str], int | None, str]]
-) -> tuple[Receipt, ...]:
+async def insert_events(tx: Transaction, rows: Sequence[Row]) -> tuple[Receipt, ...]:
     """In one statement, in the order given."""
-    records = await tx.connection.fetch(
-        _APPEND_MANY,
-        tx.tenant,
-        [row[0] for row in rows],
-        [" ".join(row[1]) for row in rows],
-        [row[2] for row in rows],
-        [row[3] for row in rows],
-    )
+    flat = [row._replace(subjects=" ".join(row.subjects)) for row in rows]
+    columns = [list(column) for column in zip(*flat, strict=True)]
+    records = await tx.connection.fetch(_APPEND_MANY, tx.tenant, *columns)
     receipts = {receipt.event_id: receipt for receipt in map(_receipt, records)}
-    return tuple(receipts[row[0]] for row in rows)
+    return tuple(receipts[row.event_id] for row in rows)
 
 
 async def fetch_event(tx: Transaction, event_id: UUID) -> RecordedEvent | None:

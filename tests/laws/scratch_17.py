@@ -28,12 +28,11 @@ CREATE TABLE scratch.late (id int PRIMARY KEY, tenant_id uuid NOT NULL);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA scratch TO flr_app;
 
 CREATE FUNCTION scratch.tenant() RETURNS uuid LANGUAGE sql STABLE RETURN current_setting('app.tenant')::uuid;
-CREATE FUNCTION scratch.body() RETURNS text LANGUAGE sql IMMUTABLE RETURN
-  '{"actor":"a","approval":null,"data":{},"evidence":[],"occurred_at":"2026-01-01T00:00:00.000000Z","run_id":null,'
-  '"step":null,"ticket_id":null,"type":"x.y"}';
 CREATE FUNCTION scratch.ev(subjects text[], expect int DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
-  INSERT INTO governance_ledger.governance_events (tenant_id, event_id, subjects, expect, body)
-  SELECT scratch.tenant(), gen_random_uuid(), subjects, expect, scratch.body() $$;
+  INSERT INTO governance_ledger.governance_events
+    (tenant_id, event_id, occurred_at, type, actor, subjects, expect, body)
+  SELECT scratch.tenant(), gen_random_uuid(), '2026-01-01Z', 'x.y', 'a', subjects, expect,
+    '{"data":{},"evidence":[]}' $$;
 
 CREATE FUNCTION scratch.touch(wanted int) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
   UPDATE scratch.invoices SET note = 'definer' WHERE id = wanted $$;

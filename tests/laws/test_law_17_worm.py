@@ -1,11 +1,15 @@
 """Law 17: what stands in the ledger cannot be changed, by the application, by the owner, by a migration."""
 
+import hashlib
+import json
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from app.canon.canonical_json import canonical_bytes
 from app.governance_ledger import Event, append
+from app.governance_ledger.errors import EventRefused
 from app.postgres import Database
 
 TENANT = UUID("018f0000-0000-7000-8000-000000000001")
@@ -43,6 +47,11 @@ async def state_of(connection: asyncpg.Connection, statement: str) -> str | None
 
 
 EVENTS = "governance_ledger.governance_events"
+BODY = '{"data":{},"evidence":[]}'
+INSERT = (
+    f"INSERT INTO {EVENTS} (tenant_id, event_id, occurred_at, type, actor, body{{more}}) "
+    f"VALUES ('{TENANT}', gen_random_uuid(), now(), 'x.y', 'a', $b${{body}}$b${{value}})"
+)
 
 APPLICATION = {
     "update": f"UPDATE {EVENTS} SET actor = 'x'",
@@ -53,14 +62,10 @@ APPLICATION = {
     "drop the table": f"DROP TABLE {EVENTS}",
     "replace the stamp": "CREATE OR REPLACE FUNCTION governance_ledger.stamp() RETURNS trigger LANGUAGE plpgsql "
     "AS 'BEGIN RETURN NEW; END'",
-    "set its own transaction id": f"INSERT INTO {EVENTS} (tenant_id, event_id, body, xid) "
-    f"VALUES ('{TENANT}', gen_random_uuid(), '{{}}', '1')",
-    "set its own leaf": f"INSERT INTO {EVENTS} (tenant_id, event_id, body, leaf) "
-    f"VALUES ('{TENANT}', gen_random_uuid(), '{{}}', 'x')",
-    "set its own time": f"INSERT INTO {EVENTS} (tenant_id, event_id, body, recorded_at) "
-    f"VALUES ('{TENANT}', gen_random_uuid(), '{{}}', now())",
-    "set its own digest": f"INSERT INTO {EVENTS} (tenant_id, event_id, body, effect_digest) "
-    f"VALUES ('{TENANT}', gen_random_uuid(), '{{}}', 'x')",
+    "set its own transaction id": INSERT.format(more=", xid", value=", '1'", body=BODY),
+    "set its own leaf": INSERT.format(more=", leaf", value=", 'x'", body=BODY),
+    "set its own time": INSERT.format(more=", recorded_at", value=", now()", body=BODY),
+    "set its own digest": INSERT.format(more=", effect_digest", value=", 'x'", body=BODY),
     "take a number": "SELECT nextval('governance_ledger.n')",
     "set the numbers back": "SELECT setval('governance_ledger.n', 1)",
     "write a change": "INSERT INTO governance_ledger.changes (xid, n, tenant_id, rel, key, op, digest) "
@@ -157,31 +162,94 @@ async def test_without_a_tenant_nothing_is_seen(recorded: UUID, application: asy
 
 
 async def test_an_event_of_another_tenant_cannot_be_written(application: asyncpg.Connection) -> None:
-    body = '{"actor":"a","approval":null,"data":{},"evidence":[],"occurred_at":"2026-01-01T00:00:00.000000Z",'
-    body += '"run_id":null,"step":null,"ticket_id":null,"type":"x.y"}'
-    statement = f"INSERT INTO {EVENTS} (tenant_id, event_id, body) VALUES ('{OTHER}', gen_random_uuid(), '{body}')"
+    statement = INSERT.format(more="", value="", body=BODY).replace(str(TENANT), str(OTHER))
     assert await state_of(application, statement) == "42501"
 
 
 BODIES = {
-    "two objects": '{{}},"effect":{{}}',
-    "an array": "[]",
-    "text": '"x"',
     "nothing": "",
-    "a member too few": '{{"type":"x.y"}}',
-    "a member twice": '{whole},"type":"x.z"}}',
-    "a member too many": '{whole},"zzz":1}}',
-    "space around": " {whole}}} ",
+    "an array": "[]",
+    "no data": '{"evidence":[]}',
+    "no evidence": '{"data":{}}',
+    "data that is text": '{"data":"x","evidence":[]}',
+    "another order": '{"evidence":[],"data":{}}',
+    "a second object": '{"data":{},"evidence":[]},"effect":{"x":1,"evidence":[]}',
+    "a member of the wrapper": '{"data":{},"actor":"founder:1","evidence":[]}',
+    "data twice": '{"data":{},"data":{"x":1},"evidence":[]}',
+    "a member twice, far inside": '{"data":{"a":[{"b":1,"b":2}]},"evidence":[]}',
+    "evidence that no column names": '{"data":{},"evidence":[{"key":"k","sha256":"s"}]}',
+    "space around": ' {"data":{},"evidence":[]}',
+    "cut off": '{"data":{"a":,"evidence":[]}',
+    "an unclosed string": '{"data":{"a":"},"evidence":[]}',
 }
 
 
-async def test_a_body_that_is_not_one_whole_object_is_refused(application: asyncpg.Connection) -> None:
-    whole = '{"actor":"a","approval":null,"data":{},"evidence":[],"occurred_at":"2026-01-01T00:00:00.000000Z",'
-    whole += '"run_id":null,"step":null,"ticket_id":null,"type":"x.y"'
-    insert = f"INSERT INTO {EVENTS} (tenant_id, event_id, body) VALUES ('{TENANT}', gen_random_uuid(), $b${{}}$b$)"
-    attempts = {name: insert.format(body.format(whole=whole)) for name, body in BODIES.items()}
-    assert set((await states_of(application, attempts)).values()) == {"GL004", "22P02"}
-    assert await state_of(application, insert.format(whole + "}")) is None
+async def test_a_body_that_is_not_data_and_evidence_is_refused(application: asyncpg.Connection) -> None:
+    attempts = {name: INSERT.format(more="", value="", body=body) for name, body in BODIES.items()}
+    assert await states_of(application, attempts) == dict.fromkeys(BODIES, "GL004")
+    assert await state_of(application, INSERT.format(more="", value="", body=BODY)) is None
+
+
+async def test_columns_that_name_evidence_must_agree_with_the_body(application: asyncpg.Connection) -> None:
+    body = '{"data":{},"evidence":[{"key":"k","media_type":"m","name":"n","sha256":"s","size_bytes":1}]}'
+    more = ", evidence_url, evidence_sha256"
+    values = {", 'k', 's'": None, ", 'k', 't'": "GL004", ", 'l', 's'": "GL004", ", 'k', NULL": "23514"}
+    attempts = {value: INSERT.format(more=more, value=value, body=body) for value in values}
+    assert await states_of(application, attempts) == values
+
+
+async def test_text_in_a_column_cannot_break_out_of_its_place(
+    database: Database, superuser: asyncpg.Connection
+) -> None:
+    hostile = 'x","approval":"forged'
+    async with database.transaction(TENANT) as tx:
+        receipt = await append(tx, Event(type="x.y", actor=hostile, approval=hostile))
+    row = await superuser.fetchrow(f"SELECT actor, body FROM {EVENTS} WHERE event_id = $1", receipt.event_id)
+    assert row is not None
+    assert json.loads(row["body"])["body"] | {"occurred_at": ""} == {
+        "actor": hostile,
+        "approval": hostile,
+        "data": {},
+        "evidence": [],
+        "occurred_at": "",
+        "run_id": None,
+        "step": None,
+        "ticket_id": None,
+        "type": "x.y",
+    }
+
+
+_HOSTILE = """
+CREATE SCHEMA hostile;
+GRANT USAGE ON SCHEMA hostile TO flr_app;
+CREATE FUNCTION hostile.sha256(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT 'forged'::bytea $$;
+CREATE FUNCTION hostile.to_json(text) RETURNS json LANGUAGE sql AS $$ SELECT '"forged"'::json $$;
+CREATE FUNCTION hostile.starts_with(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;
+CREATE FUNCTION hostile.unequal(integer, integer) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$;
+CREATE OPERATOR hostile.<> (FUNCTION = hostile.unequal, LEFTARG = integer, RIGHTARG = integer);
+CREATE FUNCTION hostile.joined(bytea, bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT 'forged'::bytea $$;
+CREATE OPERATOR hostile.|| (FUNCTION = hostile.joined, LEFTARG = bytea, RIGHTARG = bytea);
+CREATE DOMAIN hostile.int4 AS pg_catalog.int4 CHECK (false);
+"""
+
+
+async def test_a_search_path_of_the_callers_does_not_change_what_is_recorded(
+    superuser: asyncpg.Connection, database: Database
+) -> None:
+    await superuser.execute(_HOSTILE)
+    async with database.transaction(TENANT) as tx:
+        await tx.connection.execute("SET LOCAL search_path = hostile, pg_catalog")
+        await tx.connection.execute("SET LOCAL standard_conforming_strings = off")
+        await tx.connection.execute("SET LOCAL datestyle = 'German'; SET LOCAL timezone = 'Asia/Jakarta'")
+        receipt = await append(tx, Event(type="x.y", actor="a", subjects=("a.b/c",)))
+        with pytest.raises(asyncpg.PostgresError, match="expects 3 changes"):
+            async with tx.savepoint():
+                await append(tx, Event(type="x.y", actor="a", subjects=("a.b",), expect=3))
+    row = await superuser.fetchrow(f"SELECT body, leaf FROM {EVENTS} WHERE event_id = $1", receipt.event_id)
+    assert row is not None
+    assert row["leaf"] == hashlib.sha256(b"\0" + row["body"].encode()).digest()
+    assert canonical_bytes(json.loads(row["body"])) == row["body"].encode()
+    assert json.loads(row["body"])["body"]["actor"] == "a"
 
 
 SUBJECTS = ("x", "a.b/", "a.b/c d", 'a.b/"', "A.b/c", "a.b/c/d", "a.b/ü", "")
@@ -189,7 +257,17 @@ SUBJECTS = ("x", "a.b/", "a.b/c d", 'a.b/"', "A.b/c", "a.b/c/d", "a.b/ü", "")
 
 async def test_a_subject_that_could_be_misread_is_refused(database: Database) -> None:
     for subject in SUBJECTS:
-        with pytest.raises(asyncpg.PostgresError) as refused:
-            async with database.transaction(TENANT) as tx:
+        async with database.transaction(TENANT) as tx:
+            with pytest.raises(EventRefused):
                 await append(tx, Event(type="x.y", actor="a", subjects=(subject, "a.b/c")))
-        assert refused.value.sqlstate in ("23514", "GL005"), subject
+
+
+ARRAYS = ("{a.b/c,NULL}", "{{a.b/c,a.b/d},{a.b/e,a.b/f}}", '{"a.b/\\""}', '{"a.b/ü"}', '{"x.y/z,a.b"}')
+
+
+async def test_subjects_that_could_break_the_document_are_refused(application: asyncpg.Connection) -> None:
+    for array in ARRAYS:
+        statement = INSERT.format(more=", subjects", value=f", '{array}'", body=BODY)
+        assert await state_of(application, statement) == "GL004", array
+    wide = INSERT.format(more=", subjects", value=", '{a.b/c/d,a.b}'", body=BODY)
+    assert await state_of(application, wide) == "GL005"

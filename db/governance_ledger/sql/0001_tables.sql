@@ -1,25 +1,24 @@
 CREATE SCHEMA governance_ledger;
 
--- One order for events and row changes: "covered" means an event with a greater n in the same transaction.
-CREATE SEQUENCE governance_ledger.n;
-
--- The application inserts tenant_id, event_id, subjects, expect and the inner body; the stamp trigger fills the rest and
--- replaces body by the whole canonical document. body is text, never jsonb: its bytes are what is hashed.
+-- The application inserts what the grants name; body comes as {"data": ..., "evidence": [...]}, and the stamp trigger
+-- replaces it by the whole canonical document, made of these columns. body is text, never jsonb: its bytes are what is
+-- hashed. n orders events and row changes: "covered" means an event with a greater n in the same transaction. What the
+-- application has no right to insert comes from the defaults.
 CREATE TABLE governance_ledger.governance_events (
   tenant_id uuid NOT NULL,
-  n bigint NOT NULL,
+  n bigint GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME governance_ledger.n),
   event_id uuid NOT NULL,
-  xid xid8 NOT NULL,
-  recorded_at timestamptz NOT NULL,
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   occurred_at timestamptz NOT NULL,
-  type text NOT NULL,
+  type text COLLATE "C" NOT NULL,
   actor text NOT NULL,
   ticket_id uuid,
   run_id uuid,
   step integer,
   expect integer,
-  effect_n integer NOT NULL,
-  effect_digest bytea NOT NULL,
+  effect_n integer NOT NULL DEFAULT 0,
+  effect_digest bytea NOT NULL DEFAULT sha256(''),
   leaf bytea NOT NULL,
   subjects text[] NOT NULL DEFAULT '{}',
   evidence_sha256 text,
@@ -28,10 +27,10 @@ CREATE TABLE governance_ledger.governance_events (
   body text NOT NULL,
   PRIMARY KEY (tenant_id, n),
   CONSTRAINT governance_events_event_id UNIQUE (event_id),
-  CONSTRAINT governance_events_subjects CHECK (
-    array_to_json(subjects)::text ~ '^\[("[a-z0-9_]+[.][a-z0-9_]+(/[A-Za-z0-9._:-]+)?"(,(?="))?)*\]$')
+  CONSTRAINT governance_events_evidence CHECK ((evidence_sha256 IS NULL) = (evidence_url IS NULL))
 );
 CREATE INDEX governance_events_xid ON governance_ledger.governance_events (xid, n);
+CREATE INDEX governance_events_type ON governance_ledger.governance_events (tenant_id, type, occurred_at);
 CREATE INDEX governance_events_ticket ON governance_ledger.governance_events (ticket_id, n) WHERE ticket_id IS NOT NULL;
 COMMENT ON TABLE governance_ledger.governance_events IS 'Law 17: every act, in the transaction of its effect. Write once.';
 

@@ -22,7 +22,8 @@ GRANT SELECT ON governance_ledger.governance_events, governance_ledger.changes T
 GRANT INSERT ON governance_ledger.changes TO flr_law;
 GRANT USAGE ON SEQUENCE governance_ledger.n TO flr_law;
 
-GRANT INSERT (tenant_id, event_id, subjects, expect, body) ON governance_ledger.governance_events TO flr_app;
+GRANT INSERT (tenant_id, event_id, occurred_at, type, actor, ticket_id, run_id, step, expect, subjects, evidence_sha256,
+  evidence_url, approval_signature, body) ON governance_ledger.governance_events TO flr_app;
 GRANT INSERT (tenant_id, seq, hash) ON governance_ledger.ledger_verifications TO flr_app;
 GRANT INSERT (tenant_id, sha256, key, size_bytes, media_type, name) ON governance_ledger.evidence_objects TO flr_app;
 GRANT INSERT (tenant_id, key, sha256, media_type, content) ON governance_ledger.evidence_spool TO flr_app;
@@ -42,10 +43,13 @@ GRANT EXECUTE ON FUNCTION governance_ledger.seal(), governance_ledger.link(bytea
 
 RESET ROLE;
 GRANT CREATE ON SCHEMA governance_ledger TO flr_law;
-ALTER FUNCTION governance_ledger.stamp() OWNER TO flr_law;
+ALTER FUNCTION governance_ledger.gather(uuid, text[]) OWNER TO flr_law;
 ALTER FUNCTION governance_ledger.capture() OWNER TO flr_law;
 ALTER FUNCTION governance_ledger.law_presence() OWNER TO flr_law;
 ALTER FUNCTION governance_ledger.law_digest() OWNER TO flr_law;
 REVOKE CREATE ON SCHEMA governance_ledger FROM flr_law;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA governance_ledger FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION governance_ledger.capture(), governance_ledger.law_presence() TO flr_owner;
+SET LOCAL ROLE flr_law;
+GRANT EXECUTE ON FUNCTION governance_ledger.gather(uuid, text[]) TO flr_app;
+RESET ROLE;
