@@ -10,16 +10,21 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from app.adapters.evidence.s3 import S3Store
+from app.adapters.evidence.s3 import Place, S3Store
+from app.auth import SigningKey
 from app.canon.evidence import EvidenceRef
 from app.cli.founding import FILE, Founded
 from app.cli.main import main
-from app.governance_ledger import Event, append, keep_evidence
+from app.governance_ledger import Event, append, audit_evidence, keep_evidence, read_evidence
 from app.governance_ledger.sealing import Mover
 from app.postgres import Database
+from app.sealer import Sealer
 from app.settings import read
+from tests.adapters.detours import way_to
 from tests.adapters.seaweed import BUCKET, KEYS, Seaweed, vendor_client
+from tests.adapters.tool_calls import free_port
 from tests.databases import share_key
 
 TENANT = UUID("018f0000-0000-7000-8000-000000000001")
@@ -114,6 +119,42 @@ async def test_a_store_that_is_away_fails_the_audit_and_calls_nothing_lost(
     assert said.out == ""
     assert "the audit is not finished" in said.err
     assert "403" in said.err
+
+
+async def test_after_an_outage_of_the_store_everything_is_there(
+    database: Database, sealer_dsn: str, seaweed: Seaweed, store: S3Store
+) -> None:
+    port = free_port()
+    through = S3Store(Place(BUCKET, store.place.prefix, f"http://127.0.0.1:{port}", "auto"), KEYS)
+    sealer = Sealer(sealer_dsn, SigningKey(Ed25519PrivateKey.generate()), through)
+    sealing = asyncio.create_task(sealer.run())
+    await sealer.leading.wait()
+    refs = [await keep(database, b"answer %d" % number) for number in range(20)]
+    async with database.transaction(TENANT) as tx:
+        assert await read_evidence(tx, through, refs[7].key) == b"answer 7"
+    assert set((await verdicts(database, through)).values()) == {"waiting"}
+    async with way_to(seaweed, port=port):
+        found = await when_nothing_waits(database, through)
+        sealer.close()
+        await sealing
+        await through.close()
+    assert set(found.values()) == {"same"}
+    assert {ref.key for ref in refs} < set(found)
+    assert {await store.get(ref.key) for ref in refs} == {b"answer %d" % number for number in range(20)}
+
+
+async def when_nothing_waits(database: Database, store: S3Store) -> dict[str, str]:
+    for _ in range(300):
+        found = await verdicts(database, store)
+        if "waiting" not in found.values():
+            return found
+        await asyncio.sleep(0.2)
+    raise AssertionError("something waits for the store still")
+
+
+async def verdicts(database: Database, store: S3Store) -> dict[str, str]:
+    """Of evidence and checkpoints."""
+    return {audited.key: audited.verdict async for audited in audit_evidence(database, TENANT, store)}
 
 
 @pytest.mark.usefixtures("home")
