@@ -1,12 +1,15 @@
 """Carrying an allowed call out: budget first, then a local effect in one transaction, or intent, act and record."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TypedDict
+from uuid import UUID
 
 import msgspec
 
 from app.canon.errors import Fault
 from app.canon.gate import Allow, Hold, Refuse, egress_of
-from app.canon.tool import ToolAnswer, ToolCall, ToolFailed, ToolResult
+from app.canon.tool import ToolAnswer, ToolCall, ToolFailed, ToolResult, WriteDocument, WriteNote
 from app.canon.vocabulary import Money
 from app.execution_graph import local_effects
 from app.execution_graph.case import Acts, Case, Outcome, Permit, Told
@@ -15,46 +18,61 @@ from app.execution_graph.gates import Judged
 from app.execution_graph.journal import storable
 from app.execution_graph.refusals import refuse
 from app.execution_graph.shortfall import calls_short
-from app.role_registry import Short, Want, release, reserve, settle
+from app.role_registry import Short, Want, reserve, settle, spend
 from app.work_queue import Approval, ApprovalUnusable, consume
 
 LOCAL_SECONDS = 10
 
 
 async def carry_out(case: Case, judged: Judged, approval: Approval | None) -> Outcome:
-    """The gate lets the call pass: set its budget aside, use the approval up, then act or commit the intent to."""
-    money = judged.verdict.money if isinstance(judged.verdict, Allow | Hold) else None
-    short = await _reserve(case, money)
-    if short is not None:
-        return await calls_short(case, short)
-    if approval is not None:
-        try:
-            runtime = case.drive.runtime
-            await consume(case.tx, approval.id, payload_digest=approval.payload_digest, reader=runtime.reader)
-        except ApprovalUnusable as error:
-            await release(case.tx, case.drive.run.id, case.asked.step)
-            return await refuse(case, Refuse("17", f"The approval does not hold: {error}."))
+    """The gate lets the call pass: budget, the approval used up, then the act or the intent to."""
     rule = judged.verdict.rule if isinstance(judged.verdict, Allow) else "approved"
+    money = judged.verdict.money if isinstance(judged.verdict, Allow | Hold) else None
     signature = case.contract.signature if approval is None else approval.signature or ""
     permit = Permit(rule, signature, money, None if approval is None else approval.id)
-    if judged.proposal.tool.effect == "local":
-        return await _apply(case, permit)
-    return await _intend(case, permit)
+    act = _apply if judged.proposal.tool.effect == "local" else _intend
+    try:
+        return await act(case, permit, approval)
+    except _TooLittle as error:
+        return await calls_short(case, error.short)
+    except ApprovalUnusable as error:
+        return await refuse(case, Refuse("17", f"The approval does not hold: {error}."))
 
 
-async def _reserve(case: Case, money: Money | None) -> Short | None:
-    wants = [Want("calls", 1)]
-    if money is not None:
-        wants.append(Want("money", money.minor, money.currency))
-    reserved = await reserve(
-        case.tx,
-        role_id=case.contract.role_id,
-        ticket_id=case.ticket.id,
-        run_id=case.drive.run.id,
-        step=case.asked.step,
-        wants=wants,
-    )
-    return reserved if isinstance(reserved, Short) else None
+class _TooLittle(Exception):
+    """The budget does not cover the call."""
+
+    def __init__(self, short: Short) -> None:
+        super().__init__(short.unit)
+        self.short = short
+
+
+class _Place(TypedDict):
+    role_id: UUID
+    ticket_id: UUID
+    run_id: UUID
+    step: int
+
+
+def _place(case: Case) -> _Place:
+    return {
+        "role_id": case.contract.role_id,
+        "ticket_id": case.ticket.id,
+        "run_id": case.drive.run.id,
+        "step": case.asked.step,
+    }
+
+
+def _wants(money: Money | None) -> list[Want]:
+    calls = [Want("calls", 1)]
+    return calls if money is None else [*calls, Want("money", money.minor, money.currency)]
+
+
+async def _use(case: Case, approval: Approval | None) -> None:
+    """Use the approval up. Raises `ApprovalUnusable`."""
+    if approval is not None:
+        reader = case.drive.runtime.reader
+        await consume(case.tx, approval.id, payload_digest=approval.payload_digest, reader=reader)
 
 
 async def tool_call(case: Case) -> ToolCall:
@@ -72,17 +90,39 @@ async def tool_call(case: Case) -> ToolCall:
     )
 
 
-async def _apply(case: Case, permit: Permit) -> Told:
+async def _apply(case: Case, permit: Permit, approval: Approval | None) -> Told:
     """A local effect: effect, journal, evidence, budget and event stand or fall together."""
     call = await tool_call(case)
     try:
-        async with case.tx.savepoint():
-            result = await _perform(case, call)
+        result = await _perform(case, call)
+        async with _undoable(case, result, approval):
+            await _spend(case, permit.money)
+            await _use(case, approval)
             applied = await _bring_about(case, result)
+    except ApprovalUnusable:
+        raise
     except (ToolFailed, Fault) as error:
+        async with case.tx.savepoint():
+            await _spend(case, None)
+            await _use(case, approval)
         return await failed(case, permit, str(error))
-    case.drive.files = None
+    if isinstance(result.effect, WriteDocument):
+        case.drive.files = None
     return await done(case, permit, result, applied)
+
+
+async def _spend(case: Case, money: Money | None) -> None:
+    """Book the call. Late, since it holds the role's accounts until the commit. Raises `_TooLittle`."""
+    short = await spend(case.tx, wants=_wants(money), **_place(case))
+    if short is not None:
+        raise _TooLittle(short)
+
+
+def _undoable(case: Case, result: ToolResult, approval: Approval | None) -> AbstractAsyncContextManager[object]:
+    """A savepoint, but where nothing after the first writing can fail: a note that the contract allows."""
+    if approval is None and isinstance(result.effect, WriteNote | None):
+        return nullcontext()
+    return case.tx.savepoint()
 
 
 async def _perform(case: Case, call: ToolCall) -> ToolResult:
@@ -110,7 +150,7 @@ async def done(case: Case, permit: Permit, result: ToolResult, applied: local_ef
     subjects, refs = applied
     answer = ToolAnswer("done", result.content, result.data)
     told = await case.settle(answer, permit.columns)
-    await book(case, permit.money)
+    await _book_reserved(case, permit.money)
     await case.record(
         "done",
         permit.data,
@@ -126,7 +166,7 @@ async def failed(case: Case, permit: Permit, message: str) -> Told:
     answer = ToolAnswer("failed", storable(message))
     unmoved = msgspec.structs.replace(permit, money=None)
     told = await case.settle(answer, unmoved.columns)
-    await book(case, None)
+    await _book_reserved(case, None)
     await case.record(
         "failed",
         {**unmoved.data, "error": answer.content[:2000]},
@@ -137,14 +177,25 @@ async def failed(case: Case, permit: Permit, message: str) -> Told:
     return told
 
 
+async def _book_reserved(case: Case, moved: Money | None) -> None:
+    """A local call has booked what it spent already."""
+    if case.tool is None or case.tool.spec.effect != "local":
+        await book(case, moved)
+
+
 async def book(case: Case, moved: Money | None) -> None:
     """Settle the step's budget: the call counts either way, money only when it was moved."""
     spent = {"calls": 1, "money": 0 if moved is None else moved.minor}
     await settle(case.tx, run_id=case.drive.run.id, step=case.asked.step, spent=spent)
 
 
-async def _intend(case: Case, permit: Permit) -> Acts:
-    """Commit the intent before acting outside. Event `tool.intended`."""
+async def _intend(case: Case, permit: Permit, approval: Approval | None) -> Acts:
+    """Commit the intent before acting outside: budget set aside, approval used up. Event `tool.intended`."""
+    async with case.tx.savepoint() if approval is not None else nullcontext():
+        reserved = await reserve(case.tx, wants=_wants(permit.money), **_place(case))
+        if isinstance(reserved, Short):
+            raise _TooLittle(reserved)
+        await _use(case, approval)
     step = await case.drive.journal.write(case.tx, case.entry("started", **permit.columns))
     call = await tool_call(case)
     await case.record(

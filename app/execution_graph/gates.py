@@ -4,7 +4,7 @@ import msgspec
 
 from app import clock
 from app.canon.constraints import sum_key
-from app.canon.contract import Contract, Terms
+from app.canon.contract import AnyOf, Contract, KnownParty, Terms
 from app.canon.evidence import EvidenceStore
 from app.canon.gate import Proposal, Spent, Verdict, decide
 from app.canon.provenance import Provenance, Reading, Trusted
@@ -89,9 +89,9 @@ async def _sums(tx: Transaction, proposal: Proposal, terms: Terms, zone: str) ->
 
 async def _provenance(tx: Transaction, proposal: Proposal, terms: Terms, around: Surroundings) -> Provenance:
     if not _goes_outward(proposal.tool):
-        return Provenance(await _trusted(tx, terms, around))
+        return Provenance(await _trusted(tx, proposal.tool, terms, around))
     return Provenance(
-        await _trusted(tx, terms, around),
+        await _trusted(tx, proposal.tool, terms, around),
         readings_of(around.steps),
         await _attached(tx, proposal, around),
     )
@@ -101,9 +101,16 @@ def _goes_outward(tool: ToolSpec) -> bool:
     return bool(tool.destinations or tool.text or tool.attachments)
 
 
-async def _trusted(tx: Transaction, terms: Terms, around: Surroundings) -> Trusted:
+def _asks_parties(tool: ToolSpec, terms: Terms) -> bool:
+    """Whether the decision on this tool can depend on known parties; they are not read otherwise."""
+    rules = [rule for rule in terms.boundary.tools if rule.tool == tool.name]
+    constraints = [one for rule in rules for argument in rule.arguments for one in argument.constraints]
+    return _goes_outward(tool) or any(isinstance(one, KnownParty | AnyOf) for one in constraints)
+
+
+async def _trusted(tx: Transaction, tool: ToolSpec, terms: Terms, around: Surroundings) -> Trusted:
     ticket = around.ticket
-    parties = tuple(party.address for party in await known_parties(tx))
+    parties = tuple(party.address for party in await known_parties(tx)) if _asks_parties(tool, terms) else ()
     role = f"{terms.job_description}\n{_written_procedure(terms)}"
     files = tuple([await around.text(tx, key) for file, key in around.files.items() if file.trusted])
     if not ticket.founder_wrote:

@@ -67,10 +67,19 @@ async def start_run(
         raise NotStartable(f"the ticket is {ticket.status}: open a new one")
     contract = None if ticket.role_id is None else await contract_in_force(tx, ticket.role_id)
     run = await store.insert_run(tx, _new_run(ticket, contract, defaults, tools))
+    if run is None:
+        return await _begun_meanwhile(tx, ticket_id)
     await append(tx, run_event(run, "opened", actor, data=_engine(run)))
     if contract is not None and ticket.approval_required:
         return await ask_to_start(tx, run, ticket, contract, undo_seconds=undo_seconds)
     await publish(tx, RunWanted(tx.tenant, run.id))
+    return run
+
+
+async def _begun_meanwhile(tx: Transaction, ticket_id: UUID) -> Run:
+    run = await store.open_run_of(tx, ticket_id)
+    if run is None:
+        raise NotStartable("the ticket was worked on and closed just now")
     return run
 
 

@@ -31,8 +31,8 @@ def _run(row: Any) -> Run:
     return Run(**{**row, "tools": tuple(row["tools"])})
 
 
-async def insert_run(tx: Transaction, run: Run) -> Run:
-    """The stored run, with its lease that nobody holds."""
+async def insert_run(tx: Transaction, run: Run) -> Run | None:
+    """The stored run, with its lease that nobody holds; None when the ticket has an open run already."""
     row = await tx.connection.fetchrow(
         _INSERT_RUN,
         run.id,
@@ -47,7 +47,7 @@ async def insert_run(tx: Transaction, run: Run) -> Run:
         run.model,
         list(run.tools),
     )
-    return _run(row)
+    return None if row is None else _run(row)
 
 
 _INSERT_RUN = f"""
@@ -55,9 +55,10 @@ WITH made AS (
   INSERT INTO execution_graph.runs (id, tenant_id, ticket_id, role_id, role_version, status, backbone, worker, router,
     model, tools, created_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock.now())
+  ON CONFLICT (ticket_id) WHERE status IN ('queued', 'running', 'held', 'paused') DO NOTHING
   RETURNING {_RUN}
 ), leased AS (
-  INSERT INTO execution_graph.run_leases (run_id, tenant_id) VALUES ($1, $2)
+  INSERT INTO execution_graph.run_leases (run_id, tenant_id) SELECT id, $2 FROM made
 )
 SELECT * FROM made
 """  # noqa: S608 - only constants are joined

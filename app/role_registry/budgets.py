@@ -48,6 +48,19 @@ SELECT $1, account_id, period_key, amount FROM kept
 ON CONFLICT (account_id, period_key) DO UPDATE SET reserved = u.reserved + excluded.reserved
 """
 
+_SPEND = """
+WITH booked AS (
+  INSERT INTO role_registry.budget_reservations (tenant_id, run_id, step, account_id, period_key, amount, reserved_at,
+    settled, settled_at)
+  SELECT $1, $2, $3, account_id, period_key, amount, clock.now(), amount, clock.now()
+    FROM unnest($4::uuid[], $5::text[], $6::bigint[]) AS k (account_id, period_key, amount)
+  RETURNING account_id, period_key, amount
+)
+INSERT INTO role_registry.budget_usage AS u (tenant_id, account_id, period_key, spent)
+SELECT $1, account_id, period_key, amount FROM booked
+ON CONFLICT (account_id, period_key) DO UPDATE SET spent = u.spent + excluded.spent
+"""
+
 _LOCK_OF_STEP = """
 SELECT a.id, a.unit, r.amount
   FROM role_registry.budget_reservations r JOIN role_registry.budget_accounts a ON a.id = r.account_id
@@ -110,6 +123,36 @@ async def reserve(
         [asked[_key(record)] for record in accounts],
     )
     return Reserved(run_id, step)
+
+
+async def spend(
+    tx: Transaction,
+    *,
+    role_id: UUID | None,
+    ticket_id: UUID,
+    run_id: UUID,
+    step: int,
+    wants: Sequence[Want],
+) -> Short | None:
+    """Reserve and settle in one: for a step that acts in the caller's own transaction and never reserved before.
+
+    None when all was booked; otherwise nothing was. Holds the accounts until the transaction ends: call it late.
+    """
+    asked = _sums(wants)
+    accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
+    short = _first_short(asked, await _states(tx, accounts))
+    if short is not None:
+        return short
+    await tx.connection.execute(
+        _SPEND,
+        tx.tenant,
+        run_id,
+        step,
+        [record["id"] for record in accounts],
+        [record["period_key"] for record in accounts],
+        [asked[_key(record)] for record in accounts],
+    )
+    return None
 
 
 def _sums(wants: Sequence[Want]) -> dict[tuple[Unit, str], int]:

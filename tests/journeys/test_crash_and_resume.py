@@ -1,0 +1,272 @@
+"""kill -9 of the worker at each point that matters, and at random: nothing lost, doubled or blindly repeated."""
+
+import asyncio
+import random
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.adapters.evidence import FolderStore
+from app.auth import raw_public
+from app.canon.contract import ProcedureStep, ToolRule
+from app.execution_graph import Run
+from app.governance_ledger import sealing, verify_chain
+from app.postgres import Database
+from tests.builders import APPROVALS
+from tests.execution_graph.crashing import crash_tools
+from tests.execution_graph.ring import Endpoint, Ring, steps_of
+from tests.journeys.receiver import Receiver, http_receiver
+
+pytestmark = pytest.mark.timeout(240)
+
+ROOT = Path(__file__).parents[2]
+TAKE_OVER_SECONDS = 5
+NOTE = ProcedureStep("write_note", {"text": "{{ ticket.title }}"})
+
+
+class Workers:
+    """Worker processes over the test's database, to be killed."""
+
+    def __init__(self, url: str, folder: Path, receiver: str) -> None:
+        self._argv = [url, str(folder), _approval_key(), receiver]
+        self._folder = folder
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        log = (self._folder / "workers.log").open("ab")
+        argv = [sys.executable, "-m", "tests.execution_graph.crashing", *self._argv]
+        self.running.append(subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT))
+        log.close()
+
+    def kill(self, which: int = 0) -> None:
+        """kill -9, and reap."""
+        process = self.running.pop(which)
+        process.kill()
+        process.wait()
+
+    def end(self) -> None:
+        for process in self.running:
+            process.terminate()
+        for process in self.running:
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def said(self) -> str:
+        return (self._folder / "workers.log").read_text()[-4000:]
+
+
+def _approval_key() -> str:
+    (public,) = APPROVALS.keys.by_kid.values()
+    return raw_public(public).hex()
+
+
+@pytest.fixture
+def receiver_and_address() -> Iterator[tuple[Receiver, str]]:
+    with http_receiver() as served:
+        yield served
+
+
+@pytest.fixture
+def receiver(receiver_and_address: tuple[Receiver, str]) -> Receiver:
+    return receiver_and_address[0]
+
+
+@pytest.fixture
+async def ring(database: Database, tmp_path: Path, receiver_and_address: tuple[Receiver, str]) -> Ring:
+    tools = crash_tools(tmp_path, receiver_and_address[1])
+    return await Ring(database, FolderStore(tmp_path / "evidence"), tools, Endpoint()).found()
+
+
+@pytest.fixture
+async def workers(dsn: str, tmp_path: Path, receiver_and_address: tuple[Receiver, str]) -> AsyncIterator[Workers]:
+    made = Workers(dsn, tmp_path, receiver_and_address[1])
+    yield made
+    await asyncio.to_thread(made.end)
+
+
+async def until(what: Callable[[], Awaitable[bool]], workers: Workers, seconds: float = 60) -> float:
+    """Waits for it; how long it took."""
+    begun = time.monotonic()
+    while not await what():
+        assert time.monotonic() - begun < seconds, workers.said()
+        await asyncio.sleep(0.05)
+    return time.monotonic() - begun
+
+
+def appears(path: Path) -> Callable[[], Awaitable[bool]]:
+    async def exists() -> bool:
+        return await asyncio.to_thread(path.exists)
+
+    return exists
+
+
+def becomes(ring: Ring, run: Run, *statuses: str) -> Callable[[], Awaitable[bool]]:
+    async def reached() -> bool:
+        return (await ring.view(run)).run.status in statuses
+
+    return reached
+
+
+async def test_killed_after_the_insert_and_before_the_commit_of_a_local_effect(
+    ring: Ring, workers: Workers, superuser: asyncpg.Connection
+) -> None:
+    role = await ring.hire("write_note", procedure=[ProcedureStep("write_note", {"text": "first"}), NOTE])
+    run = await ring.start(await ring.open(role))
+    async with superuser.transaction():
+        await superuser.execute("LOCK TABLE governance_ledger.evidence_objects IN SHARE MODE")
+        workers.start()
+        await until(lambda: blocked(superuser), workers)
+        workers.kill()
+    assert await ring.count("notes") == 0
+    workers.start()
+    await until(becomes(ring, run, "done"), workers)
+    assert await ring.count("notes") == 2
+
+
+async def blocked(superuser: asyncpg.Connection) -> bool:
+    waiting = await superuser.fetchval(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database"
+        " WHERE datname = current_database())"
+    )
+    return bool(waiting)
+
+
+async def test_killed_after_the_effect_and_before_its_record_an_idempotent_call_keeps_its_key(
+    ring: Ring, workers: Workers, receiver: Receiver, tmp_path: Path
+) -> None:
+    (tmp_path / "stop-after-post").touch()
+    run = await ring.start(await ring.open(await ring.hire("post_again", procedure=[ProcedureStep("post_again")])))
+    workers.start()
+    await until(appears(tmp_path / "at-after-post"), workers)
+    workers.start()
+    (tmp_path / "stop-after-post").unlink()
+    await asyncio.sleep(3)
+    workers.kill()
+    took = await until(becomes(ring, run, "done"), workers)
+    assert took < TAKE_OVER_SECONDS, f"another worker went on after {took:.1f} s"
+    assert len(receiver.requests) == 2
+    assert len(receiver.keys()) == 1
+
+
+async def test_killed_after_the_effect_and_before_its_record_any_other_call_is_asked_about(
+    ring: Ring, workers: Workers, receiver: Receiver, tmp_path: Path
+) -> None:
+    (tmp_path / "stop-after-post").touch()
+    role = await ring.hire("post_once", "write_note", procedure=[ProcedureStep("post_once"), NOTE])
+    run = await ring.start(await ring.open(role))
+    workers.start()
+    await until(appears(tmp_path / "at-after-post"), workers)
+    workers.kill()
+    (tmp_path / "stop-after-post").unlink()
+    workers.start()
+    await until(becomes(ring, run, "held"), workers)
+    assert steps_of(await ring.view(run)) == [("post_once", "unknown")]
+    await ring.decide(run)
+    await until(becomes(ring, run, "done"), workers)
+    assert len(receiver.requests) == 1
+
+
+async def test_killed_while_the_run_is_held_the_approval_is_used_by_another(ring: Ring, workers: Workers) -> None:
+    run = await ring.start(await ring.open(await ring.hire(ToolRule("write_note", "ask"), procedure=[NOTE])))
+    workers.start()
+    await until(becomes(ring, run, "held"), workers)
+    workers.kill()
+    await ring.decide(run)
+    assert await ring.count("notes") == 0
+    workers.start()
+    await until(becomes(ring, run, "done"), workers)
+    assert await ring.count("notes") == 1
+
+
+async def test_killed_between_the_use_of_an_approval_and_the_commit_it_can_still_be_used(
+    ring: Ring, workers: Workers, superuser: asyncpg.Connection
+) -> None:
+    run = await ring.start(await ring.open(await ring.hire(ToolRule("write_note", "ask"), procedure=[NOTE])))
+    workers.start()
+    await until(becomes(ring, run, "held"), workers)
+    async with superuser.transaction():
+        await superuser.execute("LOCK TABLE execution_graph.notes IN SHARE MODE")
+        await ring.decide(run)
+        await until(lambda: blocked(superuser), workers)
+        workers.kill()
+    workers.start()
+    await until(becomes(ring, run, "done"), workers)
+    assert await ring.count("notes") == 1
+    (done,) = await ring.events(run, "tool.done")
+    assert done.approval_signature
+
+
+async def test_killed_in_a_model_call_the_call_is_made_again_and_said_so(
+    ring: Ring, workers: Workers, tmp_path: Path
+) -> None:
+    (tmp_path / "stop-in-model").touch()
+    role = await ring.hire("write_note", worker="smolagents")
+    run = await ring.start(await ring.open(role))
+    workers.start()
+    await until(appears(tmp_path / "at-in-model"), workers)
+    workers.kill()
+    (tmp_path / "stop-in-model").unlink()
+    workers.start()
+    await until(becomes(ring, run, "failed", "returned", "done"), workers)
+    repeated = await ring.events(run, "model.repeated")
+    assert [event.data["billed_again"] for event in repeated] == [True]
+    assert len((tmp_path / "thoughts").read_text()) >= 2
+
+
+async def test_random_kills_lose_nothing_and_double_nothing(
+    ring: Ring, workers: Workers, receiver: Receiver, sealer_dsn: str
+) -> None:
+    steps = [
+        ProcedureStep("write_note", {"text": "one"}),
+        ProcedureStep("post_again", {"what": "x"}),
+        ProcedureStep("write_document", {"name": "report.md", "media_type": "text/markdown", "content": "# Report"}),
+        ProcedureStep("post_once", {"what": "y"}),
+        ProcedureStep("write_note", {"text": "two"}),
+    ]
+    role = await ring.hire("write_note", "write_document", "post_again", "post_once", procedure=steps)
+    runs = [await ring.start(await ring.open(role, title=f"Ticket {number}")) for number in range(8)]
+    receiver.delay_seconds = 0.05
+    for _ in range(2):
+        workers.start()
+    for _ in range(6):
+        await asyncio.sleep(random.uniform(1.0, 4.0))
+        workers.start()
+        workers.kill(random.randrange(2))
+    await until(lambda: settled(ring, runs), workers, seconds=150)
+    assert await ring.count("notes") == 2 * len(runs)
+    assert await ring.count("documents") == len(runs)
+    once = [key for _, path, key in receiver.requests if path.endswith("post_once")]
+    assert len(once) == len(set(once)), "no blind retry"
+    again = {key for _, path, key in receiver.requests if path.endswith("post_again")}
+    assert len(again) == len(runs)
+    await assert_chain_holds(ring, sealer_dsn)
+
+
+async def settled(ring: Ring, runs: list[Run]) -> bool:
+    """Every run is done; the founder answers what is asked: the receiver got it."""
+    over = True
+    for run in runs:
+        status = (await ring.view(run)).run.status
+        if status == "held":
+            await ring.decide(run)
+        over = over and status == "done"
+        assert status in ("queued", "running", "held", "done"), f"{status}: {(await ring.view(run)).run.summary}"
+    return over
+
+
+async def assert_chain_holds(ring: Ring, sealer_dsn: str) -> None:
+    connection = await asyncpg.connect(sealer_dsn)
+    await sealing.seal(connection)
+    await connection.close()
+    async with ring.transaction() as tx:
+        report = await verify_chain(tx, full=True)
+    assert report.ok, report
+    assert report.unsealed.count == 0
