@@ -29,7 +29,7 @@ DATA = f'{{"answer_sha256":"{HEX}","args_sha256":"{HEX}","cost_usd_micros":1840,
 EVIDENCE = (
     f'[{{"key":"sha256/5c/{HEX}","media_type":"application/json","name":"answer","sha256":"{HEX}","size_bytes":4096}}]'
 )
-BODY = f'{{"data":{DATA},"evidence":{EVIDENCE}}}'
+BODY = f'"data":{DATA},"evidence":{EVIDENCE}'
 DOCUMENT_BYTES = 1_153  # what the trigger makes of it, and what is hashed
 
 _TABLES = """

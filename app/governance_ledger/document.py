@@ -67,7 +67,7 @@ def instant(moment: datetime) -> str:
 
 
 class Row(NamedTuple):
-    """What the application inserts, in the order of the statement. `body` is the canonical `{"data", "evidence"}`."""
+    """What the application inserts, in the order of the statement. `body` is `"data":{...},"evidence":[...]`, canonical."""
 
     event_id: UUID
     occurred_at: datetime
@@ -109,7 +109,7 @@ def _body(event: Event) -> str:
     body = canonical_bytes({"data": event.data, "evidence": evidence})
     if len(body) > MAX_BODY_BYTES:
         raise EventRefused(f"the event is larger than {MAX_BODY_BYTES} bytes: keep the bulk as evidence")
-    return body.decode()
+    return body[1:-1].decode()
 
 
 def _utc(moment: datetime) -> datetime:

@@ -32,7 +32,7 @@ CREATE FUNCTION scratch.ev(subjects text[], expect int DEFAULT NULL) RETURNS voi
   INSERT INTO governance_ledger.governance_events
     (tenant_id, event_id, occurred_at, type, actor, subjects, expect, body)
   SELECT scratch.tenant(), gen_random_uuid(), '2026-01-01Z', 'x.y', 'a', subjects, expect,
-    '{"data":{},"evidence":[]}' $$;
+    '"data":{},"evidence":[]' $$;
 
 CREATE FUNCTION scratch.touch(wanted int) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
   UPDATE scratch.invoices SET note = 'definer' WHERE id = wanted $$;

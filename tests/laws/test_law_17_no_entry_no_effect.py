@@ -31,7 +31,7 @@ CTE = (
     "WITH u AS (UPDATE scratch.invoices SET note = 'a' WHERE id = {i} RETURNING 1) INSERT INTO "
     "governance_ledger.governance_events (tenant_id, event_id, occurred_at, type, actor, subjects, body) "
     "SELECT scratch.tenant(), gen_random_uuid(), now(), 'x.y', 'a', '{{scratch.invoices/{i}}}', "
-    '\'{{"data":{{}},"evidence":[]}}\' FROM u'
+    '\'"data":{{}},"evidence":[]\' FROM u'
 )
 CHILDREN = (
     "INSERT INTO scratch.lines VALUES ({i}, scratch.tenant(), {i})",
@@ -295,7 +295,7 @@ async def test_two_events_of_one_statement_share_no_change(
         "INSERT INTO governance_ledger.governance_events "
         "(tenant_id, event_id, occurred_at, type, actor, subjects, body) "
         "SELECT scratch.tenant(), gen_random_uuid(), now(), 'x.y', 'a', '{scratch.shadow/1}', "
-        '\'{"data":{},"evidence":[]}\' FROM generate_series(1, 2)'
+        '\'"data":{},"evidence":[]\' FROM generate_series(1, 2)'
     )
     assert await outcome(application, "INSERT INTO scratch.shadow VALUES (1, scratch.tenant(), 'x')", twice) == OK
     effects = await superuser.fetch(

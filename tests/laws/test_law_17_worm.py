@@ -47,7 +47,7 @@ async def state_of(connection: asyncpg.Connection, statement: str) -> str | None
 
 
 EVENTS = "governance_ledger.governance_events"
-BODY = '{"data":{},"evidence":[]}'
+BODY = '"data":{},"evidence":[]'
 INSERT = (
     f"INSERT INTO {EVENTS} (tenant_id, event_id, occurred_at, type, actor, body{{more}}) "
     f"VALUES ('{TENANT}', gen_random_uuid(), now(), 'x.y', 'a', $b${{body}}$b${{value}})"
@@ -169,18 +169,19 @@ async def test_an_event_of_another_tenant_cannot_be_written(application: asyncpg
 BODIES = {
     "nothing": "",
     "an array": "[]",
-    "no data": '{"evidence":[]}',
-    "no evidence": '{"data":{}}',
-    "data that is text": '{"data":"x","evidence":[]}',
-    "another order": '{"evidence":[],"data":{}}',
-    "a second object": '{"data":{},"evidence":[]},"effect":{"x":1,"evidence":[]}',
-    "a member of the wrapper": '{"data":{},"actor":"founder:1","evidence":[]}',
-    "data twice": '{"data":{},"data":{"x":1},"evidence":[]}',
-    "a member twice, far inside": '{"data":{"a":[{"b":1,"b":2}]},"evidence":[]}',
-    "evidence that no column names": '{"data":{},"evidence":[{"key":"k","sha256":"s"}]}',
-    "space around": ' {"data":{},"evidence":[]}',
-    "cut off": '{"data":{"a":,"evidence":[]}',
-    "an unclosed string": '{"data":{"a":"},"evidence":[]}',
+    "an object": '{"data":{},"evidence":[]}',
+    "no data": '"evidence":[]',
+    "no evidence": '"data":{}',
+    "data that is text": '"data":"x","evidence":[]',
+    "another order": '"evidence":[],"data":{}',
+    "a second object": '"data":{},"evidence":[]},"effect":{"x":1,"evidence":[]',
+    "a member of the wrapper": '"data":{},"actor":"founder:1","evidence":[]',
+    "data twice": '"data":{},"data":{"x":1},"evidence":[]',
+    "a member twice, far inside": '"data":{"a":[{"b":1,"b":2}]},"evidence":[]',
+    "evidence that no column names": '"data":{},"evidence":[{"key":"k","sha256":"s"}]',
+    "space before": ' "data":{},"evidence":[]',
+    "cut off": '"data":{"a":,"evidence":[]',
+    "an unclosed string": '"data":{"a":"},"evidence":[]',
 }
 
 
@@ -191,7 +192,7 @@ async def test_a_body_that_is_not_data_and_evidence_is_refused(application: asyn
 
 
 async def test_columns_that_name_evidence_must_agree_with_the_body(application: asyncpg.Connection) -> None:
-    body = '{"data":{},"evidence":[{"key":"k","media_type":"m","name":"n","sha256":"s","size_bytes":1}]}'
+    body = '"data":{},"evidence":[{"key":"k","media_type":"m","name":"n","sha256":"s","size_bytes":1}]'
     more = ", evidence_url, evidence_sha256"
     values = {", 'k', 's'": None, ", 'k', 't'": "GL004", ", 'l', 's'": "GL004", ", 'k', NULL": "23514"}
     attempts = {value: INSERT.format(more=more, value=value, body=body) for value in values}

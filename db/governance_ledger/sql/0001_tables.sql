@@ -1,6 +1,6 @@
 CREATE SCHEMA governance_ledger;
 
--- The application inserts what the grants name; body comes as {"data": ..., "evidence": [...]}, and the stamp trigger
+-- The application inserts what the grants name; body comes as "data":{...},"evidence":[...] and the stamp trigger
 -- replaces it by the whole canonical document, made of these columns. body is text, never jsonb: its bytes are what is
 -- hashed. n orders events and row changes: "covered" means an event with a greater n in the same transaction. What the
 -- application has no right to insert comes from the defaults.
@@ -18,7 +18,7 @@ CREATE TABLE governance_ledger.governance_events (
   step integer,
   expect integer,
   effect_n integer NOT NULL DEFAULT 0,
-  effect_digest bytea NOT NULL DEFAULT sha256(''),
+  effect_digest bytea NOT NULL DEFAULT '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
   leaf bytea NOT NULL,
   subjects text[] NOT NULL DEFAULT '{}',
   evidence_sha256 text,

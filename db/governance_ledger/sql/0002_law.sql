@@ -60,20 +60,21 @@ BEGIN
   ELSIF NEW.expect IS NOT NULL THEN
     RAISE EXCEPTION 'law: expect without a subject' USING ERRCODE = 'GL005';
   END IF;
-  IF NOT pg_catalog.starts_with(NEW.body, '{"data":{')
-     OR (NEW.evidence_url IS NULL AND pg_catalog.right(NEW.body, 15) OPERATOR(pg_catalog.<>) ',"evidence":[]}')
-     OR pg_catalog.strpos(NEW.body, pg_catalog.concat(',"evidence":[{"key":"', NEW.evidence_url, '",'))
-        OPERATOR(pg_catalog.=) 0 AND NEW.evidence_url IS NOT NULL
-     OR pg_catalog.strpos(NEW.body, pg_catalog.concat('"sha256":"', NEW.evidence_sha256, '"'))
-        OPERATOR(pg_catalog.=) 0 AND NEW.evidence_sha256 IS NOT NULL THEN
-    RAISE EXCEPTION 'body must be {"data":{...},"evidence":[...]} and name the evidence of the columns'
+  IF NOT pg_catalog.starts_with(NEW.body, '"data":{') OR (CASE WHEN NEW.evidence_url IS NULL
+      THEN pg_catalog.strpos(NEW.body, ',"evidence":[]') OPERATOR(pg_catalog.=) 0
+      ELSE pg_catalog.strpos(NEW.body, pg_catalog.concat(',"evidence":[{"key":"', NEW.evidence_url, '",'))
+             OPERATOR(pg_catalog.=) 0
+        OR pg_catalog.strpos(NEW.body, pg_catalog.concat('"sha256":"', NEW.evidence_sha256, '"'))
+             OPERATOR(pg_catalog.=) 0
+      END) THEN
+    RAISE EXCEPTION 'body must be "data":{...},"evidence":[...] and name the evidence of the columns'
       USING ERRCODE = 'GL004';
   END IF;
   NEW.body := pg_catalog.concat(
     '{"at":"', pg_catalog.to_char(pg_catalog.timezone('UTC', NEW.recorded_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     '","body":{"actor":', pg_catalog.to_json(NEW.actor),
     ',"approval":', coalesce(pg_catalog.to_json(NEW.approval_signature)::pg_catalog.text, 'null'), ',',
-    pg_catalog.substr(NEW.body, 2, pg_catalog.length(NEW.body) OPERATOR(pg_catalog.-) 2),
+    NEW.body,
     ',"occurred_at":"', pg_catalog.to_char(pg_catalog.timezone('UTC', NEW.occurred_at), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     '","run_id":', coalesce(pg_catalog.to_json(NEW.run_id)::pg_catalog.text, 'null'),
     ',"step":', coalesce(NEW.step::pg_catalog.text, 'null'),
