@@ -1,8 +1,11 @@
 """ADR 0003: one request, one transaction; what fails leaves nothing; no tenant sees another's rows."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from litestar import Litestar, get, post
 from litestar.connection import ASGIConnection
@@ -10,7 +13,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.testing import AsyncTestClient
 from piccolo.engine.exceptions import TransactionError
 
 from app import problems
@@ -80,12 +82,20 @@ def app(database: Database) -> Litestar:
     )
 
 
+@asynccontextmanager
+async def browsing(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    """A client in the test's own loop, where the pool lives."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
+        yield client
+
+
 @pytest.mark.parametrize(
     ("path", "status", "rows"), [("written", 201, 1), ("raising", 500, 0), ("unencodable", 500, 0)]
 )
 async def test_a_request_commits_as_a_whole_or_not_at_all(app: Litestar, path: str, status: int, rows: int) -> None:
     tenant = str(uuid4())
-    async with AsyncTestClient(app, raise_server_exceptions=False) as client:
+    async with browsing(app) as client:
         answer = await client.post(f"/{path}", headers={"tenant": tenant})
         assert answer.status_code == status, answer.text
         assert (await client.get("/count", headers={"tenant": tenant})).json() == rows
@@ -93,7 +103,7 @@ async def test_a_request_commits_as_a_whole_or_not_at_all(app: Litestar, path: s
 
 async def test_a_commit_that_the_law_refuses_is_an_error_and_never_a_success(app: Litestar, database: Database) -> None:
     tenant = str(uuid4())
-    async with AsyncTestClient(app, raise_server_exceptions=False) as client:
+    async with browsing(app) as client:
         for _ in range(3):
             answer = await client.post("/unrecorded", headers={"tenant": tenant})
             assert answer.status_code == 500
@@ -103,7 +113,7 @@ async def test_a_commit_that_the_law_refuses_is_an_error_and_never_a_success(app
 
 async def test_interleaved_requests_of_two_tenants_never_mix(app: Litestar) -> None:
     tenants = [str(uuid4()), str(uuid4())]
-    async with AsyncTestClient(app) as client:
+    async with browsing(app) as client:
         for _ in range(3):
             await client.post("/written", headers={"tenant": tenants[0]})
 

@@ -54,7 +54,7 @@ def read_founded(home: Path) -> Founded:
 async def found_company(
     settings: Settings, *, name: str, founder: str, language: Literal["id", "en"], time_zone: str = "Asia/Jakarta"
 ) -> Founded:
-    """Make company, founder and device key; this machine's commands speak for it from now on.
+    """Make company, founder and device key. `speak_for` makes this machine's commands speak for it.
 
     Makes missing keys. Opens and commits a transaction of its own.
     """
@@ -65,9 +65,12 @@ async def found_company(
         person = await create_founder(tx, name=founder, language=language)
         key = device_key(settings.keys)
         await register_device_key(tx, person.id, public_key=key.raw_public, label="command line")
-    founded = Founded(tenant, person.id, name)
-    (settings.home / FILE).write_bytes(msgspec.json.encode(founded))
-    return founded
+    return Founded(tenant, person.id, name)
+
+
+def speak_for(home: Path, founded: Founded) -> None:
+    """From now on this machine's commands speak for `founded`."""
+    (home / FILE).write_bytes(msgspec.json.encode(founded))
 
 
 async def enrolment_link(tx: Transaction, settings: Settings, founded: Founded) -> str:

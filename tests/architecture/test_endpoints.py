@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from litestar import Litestar, Router
+from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
 FIXED = """
@@ -38,9 +39,10 @@ GET /console/ledger/recent
 @cache
 def paths() -> dict[str, dict[str, Any]]:
     """Operations by `METHOD /path`, parameters written `{id}`."""
-    from app.main import API, _api_routes
+    from app.main import API, _api_routes, provide_tx
 
-    app = Litestar([Router(API, route_handlers=[*_api_routes()])], openapi_config=OpenAPIConfig("test", "1"))
+    api = Router(API, route_handlers=[*_api_routes()], dependencies={"tx": Provide(provide_tx)})
+    app = Litestar([api], openapi_config=OpenAPIConfig("test", "1"))
     schema = app.openapi_schema.to_schema()
     found: dict[str, dict[str, Any]] = {}
     for path, operations in schema["paths"].items():

@@ -13,7 +13,7 @@ from app.canon.vocabulary import Principal, Rol
 from app.cli.demo.tickets import TICKETS, DemoTicket
 from app.cli.demo.workers import WORKERS
 from app.cli.device import device_key
-from app.cli.founding import Founded, found_company
+from app.cli.founding import Founded, found_company, speak_for
 from app.database_urls import app_url
 from app.founder_console import ProofBook
 from app.messages import ApprovalDecided
@@ -39,6 +39,7 @@ async def seed_demo(settings: Settings) -> Founded:
         for ticket in TICKETS:
             async with database.transaction(founded.tenant) as tx:
                 await _open(tx, ticket, roles, by)
+    speak_for(settings.home, founded)
     return founded
 
 
