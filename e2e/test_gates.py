@@ -18,7 +18,8 @@ pytestmark = pytest.mark.timeout(240)
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 RUN = """axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(
   r => JSON.stringify(r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160))])))"""
-SMALL_TARGETS = """() => [...document.querySelectorAll('a,button,summary,input:not([type=hidden]),select,textarea')].filter(e => {
+SMALL_TARGETS = """() => [...document.querySelectorAll(
+  'a,button,summary,input:not([type=hidden]),select,textarea')].filter(e => {
   const box = e.closest('label')?.getBoundingClientRect() ?? e.getBoundingClientRect();
   if (!box.width || !e.checkVisibility() || e.closest('.skip')) return false;
   const inline = getComputedStyle(e).display === 'inline' && e.closest('p,dd,li,span');

@@ -8,7 +8,10 @@ from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 from litestar.response import Stream
 
+from app.founder_console.enrolment import get_founder
+from app.founder_console.model import Language
 from app.founder_console.rendering import Frontend
+from app.founder_console.sessions import read_cookie, session_of_cookie
 from app.founder_console.stream import Hub
 from app.founder_console.visits import Caller
 from app.founder_console.wording import preferred
@@ -33,9 +36,18 @@ async def static(request: Anybody, name: str) -> Response[bytes]:
 @get("/sw.js", exclude_from_auth=True, include_in_schema=False)
 async def service_worker(request: Anybody) -> Response[bytes]:
     frontend: Frontend = request.app.state.frontend
-    language = preferred(request.headers.get("accept-language", ""))
-    headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff", "vary": "accept-language"}
-    return Response(frontend.service_worker(language), media_type="text/javascript; charset=utf-8", headers=headers)
+    headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff", "vary": "accept-language, cookie"}
+    return Response(frontend.service_worker(await _language(request)), media_type="text/javascript; charset=utf-8", headers=headers)
+
+
+async def _language(request: Anybody) -> Language:
+    """The founder's, for what the worker says by itself; the browser's before anybody has signed in."""
+    session = await session_of_cookie(request, request.app.state.database)
+    found = read_cookie(request)
+    if session is None or found is None:
+        return preferred(request.headers.get("accept-language", ""))
+    async with request.app.state.database.transaction(found[0]) as tx:
+        return (await get_founder(tx, session.founder_id)).language
 
 
 @get("/manifest.json", exclude_from_auth=True, include_in_schema=False)

@@ -83,7 +83,8 @@ class Visit:
         )
 
     def page(self, template: str, *, tab: str = "", status: int = 200, **values: Any) -> Response[bytes]:
-        text = self.frontend.render(template, self.chrome(tab), self.formats, **values)
+        live = self.request.method == "GET"
+        text = self.frontend.render(template, self.chrome(tab), self.formats, live=live, **values)
         return html(self.request, text, status=status)
 
     def notice(self, heading: str, text: str, *, href: str, status: int) -> Response[bytes]:

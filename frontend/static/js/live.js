@@ -12,6 +12,7 @@ const keyOf = (root, element) => element.closest('[id]')?.id + [...root.querySel
 
 /** Puts the page's newest state in place, keeping what is open and where the focus is. */
 export async function refresh() {
+  if (!main().hasAttribute('data-live')) return;
   if (busy) return void (again = true);
   if (held()) return void setTimeout(refresh, 1500);
   busy = true;

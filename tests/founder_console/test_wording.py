@@ -1,0 +1,60 @@
+"""Both catalogues say the same things, and nothing that a page asks for is missing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.founder_console.brief import KINDS, MORE, RULES
+from app.founder_console.wording import Words, load_words
+
+ROOT = Path(__file__).parents[2]
+WORDS = load_words(ROOT / "frontend" / "i18n")
+TEMPLATES = sorted((ROOT / "frontend" / "templates").rglob("*.html"))
+MODULES = sorted((ROOT / "frontend" / "static" / "js").glob("*.js"))
+PYTHON = sorted((ROOT / "app" / "founder_console").glob("*.py"))
+HOLES = re.compile(r"\{\w+\}")
+BUTTONS = ("approve", "reject", "undo", "pause", "resume", "save", "remove", "see", "log_out", "login.go")
+
+
+def test_both_catalogues_have_the_same_keys() -> None:
+    assert WORDS["id"].table.keys() == WORDS["en"].table.keys()
+
+
+def test_both_sentences_of_a_key_have_the_same_holes() -> None:
+    differing = [
+        key
+        for key, text in WORDS["id"].table.items()
+        if set(HOLES.findall(text)) != set(HOLES.findall(WORDS["en"].table[key]))
+    ]
+    assert differing == []
+
+
+@pytest.mark.parametrize("key", BUTTONS)
+def test_a_button_is_as_short_in_one_language_as_in_the_other(key: str) -> None:
+    one, other = len(WORDS["id"](key)), len(WORDS["en"](key))
+    assert max(one, other) <= 1.6 * min(one, other) + 4
+
+
+@pytest.mark.parametrize("path", [*TEMPLATES, *PYTHON], ids=lambda path: path.name)
+def test_every_key_that_is_asked_for_is_there(path: Path) -> None:
+    asked = re.findall(r"""(?:\bt|words|Words)\(\s*f?["']([\w.]+)["']\s*[,)]""", path.read_text(encoding="utf-8"))
+    assert [key for key in asked if not WORDS["id"].has(key)] == []
+
+
+def test_every_word_of_the_scripts_is_handed_to_them() -> None:
+    asked = {name for path in MODULES for name in re.findall(r"(?:word|tell)\('(\w+)'", path.read_text("utf-8"))}
+    handed = (ROOT / "frontend" / "templates" / "fragments" / "words.html").read_text(encoding="utf-8")
+    assert [name for name in asked if f"'{name}'" not in handed or not WORDS["id"].has(f"js.{name}")] == []
+
+
+def test_every_finding_of_the_brief_has_its_sentence() -> None:
+    codes = {rule.__name__.removeprefix("_") for rule in RULES}
+    assert [code for code in codes if not WORDS["id"].has(f"say.{code}")] == []
+    assert codes <= MORE.keys() | KINDS.keys()
+
+
+def test_one_is_said_in_the_singular() -> None:
+    words = Words("en", {"cards": "{n} cards", "cards.one": "one card"})
+    assert words("cards", n=1) == "one card"
+    assert words("cards", n=2) == "2 cards"
