@@ -7,6 +7,7 @@ money and large ids are strings. Under these limits sorted, compact JSON equals 
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TypeAlias
@@ -18,6 +19,7 @@ Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Js
 _LIMIT = 2**53
 MAX_DEPTH = 32
 MAX_INTEGER_BITS = 512
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class NotCanonical(Invalid):
@@ -45,10 +47,8 @@ def _check(value: object, path: str) -> None:
 
 
 def _check_text(value: str, path: str) -> None:
-    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
-        raise NotCanonical(f"{path}: lone surrogate")
-    if "\x00" in value:
-        raise NotCanonical(f"{path}: NUL cannot be stored")
+    if _UNSTORABLE.search(value):
+        raise NotCanonical(f"{path}: {'NUL cannot be stored' if chr(0) in value else 'lone surrogate'}")
 
 
 def canonical_bytes(value: object) -> bytes:

@@ -7,6 +7,7 @@ only turn Allow into Hold or Refuse, and Hold into Refuse, never back.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from app.canon.written import minor_digits
 __all__ = ["Allow", "Fact", "Hold", "Proposal", "Refuse", "Spent", "Verdict", "decide", "egress_of", "risk_of"]
 
 
-class Proposal(msgspec.Struct, frozen=True):
+class Proposal(msgspec.Struct, frozen=True, dict=True):
     """One tool call that a worker would like to make. `arguments` have passed `canonical_json.exact`."""
 
     tenant: UUID
@@ -40,7 +41,7 @@ class Proposal(msgspec.Struct, frozen=True):
     tool: ToolSpec
     arguments: Arguments
 
-    @property
+    @cached_property
     def act_digest(self) -> str:
         """Tenant, role, tool, schema hash and canonical arguments: equal acts are equal here."""
         return digest(

@@ -1,6 +1,7 @@
 """What a tool is to the gate, to the worker and to its adapter."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
@@ -21,7 +22,7 @@ class Wording(msgspec.Struct, frozen=True):
     act: str
 
 
-class ToolSpec(msgspec.Struct, frozen=True):
+class ToolSpec(msgspec.Struct, frozen=True, dict=True):
     """A tool as the gate and the model see it.
 
     `parameters` is a JSON Schema object. `effect` says where the call acts: `read` changes nothing, `local` only
@@ -47,7 +48,7 @@ class ToolSpec(msgspec.Struct, frozen=True):
     data: tuple[str, ...] = ()
     words: Mapping[Literal["en", "id"], Wording] = {}
 
-    @property
+    @cached_property
     def schema_hash(self) -> str:
         """SHA-256 hex over name, parameters, risk and effect: a changed tool is another tool."""
         return digest([self.name, msgspec.to_builtins(self.parameters), self.risk, self.effect, self.idempotent])
