@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -22,6 +22,11 @@ KEYS = Keys("access", "secret-of-the-tests")
 # One bucket for all tests, a prefix for each: every further bucket would grow seven volumes.
 BUCKET = "evidence"
 SECONDS_TO_START = 60
+TRIES = 3
+
+
+class NotStarted(AssertionError):
+    """The server ended, or took too long; the message has its last words."""
 
 
 class Seaweed(NamedTuple):
@@ -48,19 +53,37 @@ def running_seaweed(folder: Path) -> Iterator[Seaweed]:
         }
     ]
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
-    port = free_port()
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            _command(folder, port), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()
-        )
+    server, process = _start_and_again(folder)
     try:
-        server = Seaweed(f"http://127.0.0.1:{port}")
-        _wait_until_written(server, process, folder / "log")
         yield server
     finally:
         # SIGTERM takes it seconds, and what it holds is the test's only.
         process.kill()
         process.wait()
+
+
+def _start_and_again(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
+    """A port that was free may be taken a moment later: three tries with other ports."""
+    for _ in range(TRIES - 1):
+        with suppress(NotStarted):
+            return _start(folder)
+    return _start(folder)
+
+
+def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
+    port = free_port()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            _command(folder, port), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()
+        )
+    server = Seaweed(f"http://127.0.0.1:{port}")
+    try:
+        _wait_until_written(server, process, folder / "log")
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return server, process
 
 
 def _command(folder: Path, s3_port: int) -> list[str]:
@@ -76,6 +99,8 @@ def _command(folder: Path, s3_port: int) -> list[str]:
         *ports,
         "-filer",
         "-s3",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
         f"-s3.port={s3_port}",
         f"-s3.port.grpc={free_port()}",
         f"-s3.config={folder / 's3.json'}",
@@ -100,7 +125,7 @@ def _wait_until_written(server: Seaweed, process: subprocess.Popen[bytes], log: 
             return
         except (BotoCoreError, ClientError) as error:
             if process.poll() is not None or time.monotonic() > until:
-                raise AssertionError(f"SeaweedFS does not start: {error}\n{log.read_text()[-2000:]}") from error
+                raise NotStarted(f"SeaweedFS does not start: {error}\n{log.read_text()[-2000:]}") from error
             time.sleep(0.1)
 
 
