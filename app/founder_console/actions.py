@@ -7,8 +7,9 @@ from uuid import UUID
 import msgspec
 from litestar import Response, get, post
 from litestar.datastructures import UploadFile
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.canon.approval import Decision, PasskeyProof, ProofVerifier, VerifiedProof
@@ -49,7 +50,7 @@ class Signing(msgspec.Struct, frozen=True):
 
 
 @post("/approvals/{approval_id:uuid}/statement", status_code=200, include_in_schema=False)
-async def statement(request: Caller, tx: Transaction, approval_id: UUID) -> Signing:
+async def statement(request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID]) -> Signing:
     """A statement for the passkey, with everything that the page needs to check it by itself."""
     visit = await enter(request, tx)
     verifier: ProofVerifier = request.app.state.proofs
@@ -61,7 +62,9 @@ async def statement(request: Caller, tx: Transaction, approval_id: UUID) -> Sign
 
 
 @post("/approvals/{approval_id:uuid}/decide", status_code=200, include_in_schema=False)
-async def decide_card(request: Caller, tx: Transaction, approval_id: UUID, data: Form) -> Page | Redirect:
+async def decide_card(
+    request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID], data: Form
+) -> Page | Redirect:
     """Approve or reject. A card that changed, is decided or has expired says so in its place."""
     visit = await enter(request, tx)
     decision: Decision = "approve" if data.get("decision") == "approve" else "reject"
@@ -128,7 +131,7 @@ def _outcome(visit: Visit, card: Any) -> str:
 
 
 @post("/approvals/{approval_id:uuid}/undo", status_code=200, include_in_schema=False)
-async def undo_card(request: Caller, tx: Transaction, approval_id: UUID) -> Page | Redirect:
+async def undo_card(request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID]) -> Page | Redirect:
     """Take an approval back while the server still keeps it."""
     visit = await enter(request, tx)
     try:
@@ -145,25 +148,25 @@ async def undo_card(request: Caller, tx: Transaction, approval_id: UUID) -> Page
 
 
 @post("/workers/{role_id:uuid}/pause", status_code=303, include_in_schema=False)
-async def pause_worker(request: Caller, tx: Transaction, role_id: UUID) -> Redirect:
+async def pause_worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Redirect:
     await pause(tx, role_id, (await enter(request, tx)).by)
     return go(f"/workers/{role_id}")
 
 
 @post("/workers/{role_id:uuid}/resume", status_code=303, include_in_schema=False)
-async def resume_worker(request: Caller, tx: Transaction, role_id: UUID) -> Redirect:
+async def resume_worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Redirect:
     await resume(tx, role_id, (await enter(request, tx)).by)
     return go(f"/workers/{role_id}")
 
 
 @post("/workers/pause-all", status_code=303, include_in_schema=False)
-async def pause_everybody(request: Caller, tx: Transaction) -> Redirect:
+async def pause_everybody(request: Caller, tx: NamedDependency[Transaction]) -> Redirect:
     await pause_all(tx, (await enter(request, tx)).by)
     return go("/workers")
 
 
 @post("/workers/resume-all", status_code=303, include_in_schema=False)
-async def resume_everybody(request: Caller, tx: Transaction) -> Redirect:
+async def resume_everybody(request: Caller, tx: NamedDependency[Transaction]) -> Redirect:
     await resume_all(tx, (await enter(request, tx)).by)
     return go("/workers")
 
@@ -194,13 +197,13 @@ async def composer(visit: Visit, draft: Draft, problem: str = "", status: int = 
 
 
 @get("/tickets/new", include_in_schema=False)
-async def compose(request: Caller, tx: Transaction, role: str = "") -> Page:
+async def compose(request: Caller, tx: NamedDependency[Transaction], role: FromQuery[str] = "") -> Page:
     """An empty form, for a role where one was named."""
     return await composer(await enter(request, tx), Draft(role_id=role))
 
 
 @post("/tickets", status_code=303, include_in_schema=False)
-async def new_ticket(request: Caller, tx: Transaction, data: Files) -> Page | Redirect:
+async def new_ticket(request: Caller, tx: NamedDependency[Transaction], data: Files) -> Page | Redirect:
     """Open a ticket with its files; work starts once they are attached."""
     visit = await enter(request, tx)
     draft = _draft(data)
@@ -272,7 +275,9 @@ async def _attach(visit: Visit, ticket_id: UUID, data: dict[str, Any]) -> None:
 
 
 @post("/tickets/{ticket_id:uuid}/cancel", status_code=303, include_in_schema=False)
-async def cancel_ticket(request: Caller, tx: Transaction, ticket_id: UUID, data: Form) -> Redirect:
+async def cancel_ticket(
+    request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], data: Form
+) -> Redirect:
     visit = await enter(request, tx)
     version = str(data.get("version") or "0")
     patch = TicketPatch(version=int(version) if version.isdigit() else 0, cancel=True)

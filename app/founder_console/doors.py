@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from litestar.response import Redirect
 
 from app import clock
@@ -93,7 +93,7 @@ def _elsewhere(request: Anybody) -> Page | Redirect | None:
 
 
 @get("/enrol/{link:str}", exclude_from_auth=True, include_in_schema=False)
-async def enrol(request: Anybody, link: str) -> Page | Redirect:
+async def enrol(request: Anybody, link: FromPath[str]) -> Page | Redirect:
     """The page behind a one-time link. Looking at it uses nothing up."""
     elsewhere = _elsewhere(request)
     if elsewhere is not None:
@@ -113,7 +113,7 @@ async def enrol(request: Anybody, link: str) -> Page | Redirect:
 
 
 @post("/enrol/{link:str}/options", status_code=200, exclude_from_auth=True, include_in_schema=False)
-async def enrol_options(request: Anybody, link: str) -> dict[str, Any]:
+async def enrol_options(request: Anybody, link: FromPath[str]) -> dict[str, Any]:
     check_origin(request)
     read = read_link(link)
     async with request.app.state.database.transaction(read.tenant) as tx:
@@ -122,7 +122,7 @@ async def enrol_options(request: Anybody, link: str) -> dict[str, Any]:
 
 
 @post("/enrol/{link:str}", status_code=201, exclude_from_auth=True, include_in_schema=False)
-async def enrol_passkey(request: Anybody, link: str, data: NewKey) -> Response[Next]:
+async def enrol_passkey(request: Anybody, link: FromPath[str], data: NewKey) -> Response[Next]:
     """Keep the passkey, use the link up, sign the browser in. Recovery codes are shown on the next page, once."""
     check_origin(request)
     read = read_link(link)

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from app.founder_console.enrolment import get_founder
@@ -21,7 +22,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 
 @get("/static/{name:str}", exclude_from_auth=True, include_in_schema=False)
-async def static(request: Anybody, name: str) -> Response[bytes]:
+async def static(request: Anybody, name: FromPath[str]) -> Response[bytes]:
     """A file whose name carries its hash."""
     frontend: Frontend = request.app.state.frontend
     asset = frontend.assets.served.get(name)
@@ -37,7 +38,9 @@ async def static(request: Anybody, name: str) -> Response[bytes]:
 async def service_worker(request: Anybody) -> Response[bytes]:
     frontend: Frontend = request.app.state.frontend
     headers = {"cache-control": "no-cache", "x-content-type-options": "nosniff", "vary": "accept-language, cookie"}
-    return Response(frontend.service_worker(await _language(request)), media_type="text/javascript; charset=utf-8", headers=headers)
+    return Response(
+        frontend.service_worker(await _language(request)), media_type="text/javascript; charset=utf-8", headers=headers
+    )
 
 
 async def _language(request: Anybody) -> Language:

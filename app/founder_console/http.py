@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Router, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from app.canon.vocabulary import Money, Rol
 from app.founder_console import actions, doors, files, pages, preferences, push_http, records, story
@@ -82,7 +83,7 @@ class RecentLine(msgspec.Struct, frozen=True, kw_only=True):
     summary="How the company stands",
     responses=documented(HTTPStatus.FORBIDDEN),
 )
-async def summary(request: Caller, tx: Transaction) -> Summary:
+async def summary(request: Caller, tx: NamedDependency[Transaction]) -> Summary:
     reading = await read_for(request, tx)
     its_company, waiting = await company(tx), reading.waiting
     stakes: dict[str, int] = {}
@@ -112,7 +113,7 @@ async def summary(request: Caller, tx: Transaction) -> Summary:
     description="All of it, in the order in which it should be decided: deadline first, then money.",
     responses=documented(HTTPStatus.FORBIDDEN),
 )
-async def pending_approval(request: Caller, tx: Transaction) -> Page[Approval]:
+async def pending_approval(request: Caller, tx: NamedDependency[Transaction]) -> Page[Approval]:
     reading = await read_for(request, tx)
     if request.auth.rol in DECIDERS:
         await mark_shown(tx, [approval.id for approval in reading.waiting], request.auth)
@@ -127,7 +128,9 @@ async def pending_approval(request: Caller, tx: Transaction) -> Page[Approval]:
     description="The same as `POST /tickets/{id}/approve`.",
     responses=_REFUSALS,
 )
-async def approve(request: Caller, tx: Transaction, ticket_id: UUID, data: DecisionBody | None = None) -> Approval:
+async def approve(
+    request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], data: DecisionBody | None = None
+) -> Approval:
     return await decide_on_ticket(request, tx, ticket_id, "approve", data or DecisionBody())
 
 
@@ -139,7 +142,9 @@ async def approve(request: Caller, tx: Transaction, ticket_id: UUID, data: Decis
     description="The same as `POST /tickets/{id}/reject`.",
     responses=_REFUSALS,
 )
-async def reject(request: Caller, tx: Transaction, ticket_id: UUID, data: DecisionBody | None = None) -> Approval:
+async def reject(
+    request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], data: DecisionBody | None = None
+) -> Approval:
     return await decide_on_ticket(request, tx, ticket_id, "reject", data or DecisionBody())
 
 
@@ -151,7 +156,9 @@ async def reject(request: Caller, tx: Transaction, ticket_id: UUID, data: Decisi
     "company's zone.",
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
 )
-async def copilot_brief(request: Caller, tx: Transaction, day: date | None = None) -> CopilotBrief:
+async def copilot_brief(
+    request: Caller, tx: NamedDependency[Transaction], day: FromQuery[date | None] = None
+) -> CopilotBrief:
     reading = await read_for(request, tx)
     since = midnight(reading.formats)
     if day is not None:
@@ -186,9 +193,9 @@ async def copilot_brief(request: Caller, tx: Transaction, day: date | None = Non
 )
 async def ledger_recent(
     request: Caller,
-    tx: Transaction,
-    after: str | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = 20,
+    tx: NamedDependency[Transaction],
+    after: FromQuery[str | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 20,
 ) -> Page[RecentLine]:
     reading = await read_for(request, tx)
     told = {

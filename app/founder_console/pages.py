@@ -4,6 +4,8 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 
 from app.canon.vocabulary import Money
 from app.founder_console import scorecard, story, workers
@@ -30,7 +32,7 @@ LIST = 25
 
 
 @get("/", include_in_schema=False)
-async def today(request: Caller, tx: Transaction) -> Page:
+async def today(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     """What needs the founder, what happened, how it stands."""
     visit = await enter(request, tx)
     working = [*(await list_tickets(tx, status="working", limit=5)).items]
@@ -80,7 +82,7 @@ async def _brief(visit: Visit, *, days_ago: int) -> Brief:
 
 
 @get("/approvals", include_in_schema=False)
-async def decisions(request: Caller, tx: Transaction, decided: str = "") -> Page:
+async def decisions(request: Caller, tx: NamedDependency[Transaction], decided: FromQuery[str] = "") -> Page:
     """All that waits, as cards."""
     visit = await enter(request, tx)
     await mark_shown(tx, [card.id for card in visit.cards], visit.by)
@@ -121,7 +123,7 @@ def _stakes(visit: Visit) -> str:
 
 
 @get("/approvals/history", include_in_schema=False)
-async def history(request: Caller, tx: Transaction, after: str | None = None) -> Page:
+async def history(request: Caller, tx: NamedDependency[Transaction], after: FromQuery[str | None] = None) -> Page:
     """What was decided, withdrawn or has expired."""
     visit = await enter(request, tx)
     page = await list_approvals(tx, after=after, limit=LIST)
@@ -140,7 +142,9 @@ async def history(request: Caller, tx: Transaction, after: str | None = None) ->
 
 
 @get("/approvals/{approval_id:uuid}", include_in_schema=False)
-async def decision(request: Caller, tx: Transaction, approval_id: UUID, decided: str = "") -> Page:
+async def decision(
+    request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID], decided: FromQuery[str] = ""
+) -> Page:
     """One decision with all that stands behind it."""
     visit = await enter(request, tx)
     approval = await get_approval(tx, approval_id)
@@ -161,7 +165,7 @@ async def decision(request: Caller, tx: Transaction, approval_id: UUID, decided:
 
 
 @get("/workers", include_in_schema=False)
-async def team(request: Caller, tx: Transaction) -> Page:
+async def team(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     """Every worker in one line."""
     visit = await enter(request, tx)
     rows = await workers.rows(tx, visit.roles, visit.waiting, visit.naming, all_paused=visit.company.all_paused)
@@ -176,7 +180,7 @@ async def team(request: Caller, tx: Transaction) -> Page:
 
 
 @get("/workers/{role_id:uuid}", include_in_schema=False)
-async def worker(request: Caller, tx: Transaction, role_id: UUID) -> Page:
+async def worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Page:
     """One worker: work, budget, boundary, evaluation, contract."""
     visit = await enter(request, tx)
     role = await get_role(tx, role_id)
@@ -197,7 +201,7 @@ async def worker(request: Caller, tx: Transaction, role_id: UUID) -> Page:
 
 
 @get("/money", include_in_schema=False)
-async def money(request: Caller, tx: Transaction, month: str = "") -> Page:
+async def money(request: Caller, tx: NamedDependency[Transaction], month: FromQuery[str] = "") -> Page:
     """Revenue, payments and costs of a month."""
     visit = await enter(request, tx)
     months = scorecard.months(visit.formats)
@@ -218,7 +222,7 @@ async def money(request: Caller, tx: Transaction, month: str = "") -> Page:
 
 
 @get("/copilot", include_in_schema=False)
-async def copilot(request: Caller, tx: Transaction, day: str = "") -> Page:
+async def copilot(request: Caller, tx: NamedDependency[Transaction], day: FromQuery[str] = "") -> Page:
     """The brief of today and of the days before."""
     visit = await enter(request, tx)
     days = [_day(visit, ago) for ago in reversed(range(BRIEF_DAYS))]

@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Response, get, post
+from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body
+from litestar.params import Body, FromPath
 from litestar.response import Redirect
 
 from app.founder_console import store
@@ -40,7 +41,7 @@ class Next(msgspec.Struct, frozen=True):
 
 
 @get("/settings", include_in_schema=False)
-async def settings(request: Caller, tx: Transaction) -> Page:
+async def settings(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     return await _settings(await enter(request, tx))
 
 
@@ -76,7 +77,7 @@ def _told(subscription: Any) -> dict[str, object]:
 
 
 @post("/settings", status_code=303, include_in_schema=False)
-async def save_settings(request: Caller, tx: Transaction, data: Form) -> Redirect:
+async def save_settings(request: Caller, tx: NamedDependency[Transaction], data: Form) -> Redirect:
     founder = (await enter(request, tx)).founder
     language, theme = data.get("language"), data.get("theme")
     wanted = Preferences(
@@ -89,14 +90,14 @@ async def save_settings(request: Caller, tx: Transaction, data: Form) -> Redirec
 
 
 @post("/settings/passkeys/options", status_code=200, include_in_schema=False)
-async def passkey_options(request: Caller, tx: Transaction) -> dict[str, Any]:
+async def passkey_options(request: Caller, tx: NamedDependency[Transaction]) -> dict[str, Any]:
     visit = await enter(request, tx)
     party = RelyingParty(request.app.state.settings.origin)
     return await registration_options(tx, party, visit.founder, subject="settings")
 
 
 @post("/settings/passkeys", status_code=201, include_in_schema=False)
-async def add_passkey(request: Caller, tx: Transaction, data: NewKey) -> Next:
+async def add_passkey(request: Caller, tx: NamedDependency[Transaction], data: NewKey) -> Next:
     """One more passkey. In a browser that came in by a recovery code it cannot sign decisions before the next day."""
     visit = await enter(request, tx)
     await register_passkey(
@@ -118,13 +119,13 @@ async def _recovered(visit: Visit) -> bool:
 
 
 @post("/settings/passkeys/{credential_id:str}/remove", status_code=303, include_in_schema=False)
-async def drop_passkey(request: Caller, tx: Transaction, credential_id: str) -> Redirect:
+async def drop_passkey(request: Caller, tx: NamedDependency[Transaction], credential_id: FromPath[str]) -> Redirect:
     await remove_passkey(tx, (await enter(request, tx)).founder.id, credential_id)
     return go("/settings")
 
 
 @post("/settings/sessions/{ref:str}/end", status_code=303, include_in_schema=False)
-async def end_session(request: Caller, tx: Transaction, ref: str) -> Redirect:
+async def end_session(request: Caller, tx: NamedDependency[Transaction], ref: FromPath[str]) -> Redirect:
     founder = (await enter(request, tx)).founder
     for session in await store.fetch_sessions(tx, founder.id):
         if session.ref == ref:
@@ -133,7 +134,7 @@ async def end_session(request: Caller, tx: Transaction, ref: str) -> Redirect:
 
 
 @post("/settings/codes", status_code=200, include_in_schema=False)
-async def new_codes(request: Caller, tx: Transaction) -> Page:
+async def new_codes(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     """New recovery codes, shown this once."""
     visit = await enter(request, tx)
     return await _settings(visit, await renew_codes(tx, visit.founder.id))
@@ -153,7 +154,7 @@ async def test_push(request: Caller) -> Redirect:
 
 
 @post("/logout", status_code=303, include_in_schema=False)
-async def log_out(request: Caller, tx: Transaction) -> Redirect:
+async def log_out(request: Caller, tx: NamedDependency[Transaction]) -> Redirect:
     """End the session; what the browser kept of the company goes too."""
     found = read_cookie(request)
     if found is not None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import delete, post
+from litestar.di import NamedDependency
 
 from app.auth import require
 from app.canon.vocabulary import Rol
@@ -53,7 +54,9 @@ class Told(msgspec.Struct, frozen=True):
     description="Addresses of push services that are not known are refused.",
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
-async def keep_subscription(request: Caller, tx: Transaction, data: NewSubscription) -> SubscriptionKept:
+async def keep_subscription(
+    request: Caller, tx: NamedDependency[Transaction], data: NewSubscription
+) -> SubscriptionKept:
     visit = await enter(request, tx)
     hosts = request.app.state.settings.push_allow_hosts
     return SubscriptionKept(await subscribe(tx, visit.founder.id, data, hosts))
@@ -66,7 +69,7 @@ async def keep_subscription(request: Caller, tx: Transaction, data: NewSubscript
     summary="Ring this browser no more",
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
 )
-async def drop_subscription(request: Caller, tx: Transaction, data: Gone) -> None:
+async def drop_subscription(request: Caller, tx: NamedDependency[Transaction], data: Gone) -> None:
     await enter(request, tx)
     await store.delete_subscription(tx, data.endpoint)
 
@@ -78,7 +81,7 @@ async def drop_subscription(request: Caller, tx: Transaction, data: Gone) -> Non
     summary="A notification was shown",
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
 )
-async def push_receipt(request: Caller, tx: Transaction, data: ReceiptOf) -> None:
+async def push_receipt(request: Caller, tx: NamedDependency[Transaction], data: ReceiptOf) -> None:
     require(request.auth, *DECIDERS)
     await store.push_received(tx, data.receipt)
 
@@ -91,7 +94,7 @@ async def push_receipt(request: Caller, tx: Transaction, data: ReceiptOf) -> Non
     description="The token says what was meant, once; the session says who means it. R2 is never approved this way.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def push_decision(request: Caller, tx: Transaction, data: Pressed) -> Told:
+async def push_decision(request: Caller, tx: NamedDependency[Transaction], data: Pressed) -> Told:
     visit = await enter(request, tx)
     token = await open_token(tx, request.app.state.seal, data.token)
     decided = await decide(

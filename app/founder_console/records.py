@@ -4,6 +4,8 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.canon.canonical_json import canonical_bytes
@@ -27,7 +29,12 @@ SHOWS: dict[str, tuple[TicketStatus, ...]] = {
 
 
 @get("/tickets", include_in_schema=False)
-async def tickets(request: Caller, tx: Transaction, show: str = "open", after: str | None = None) -> Page:
+async def tickets(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    show: FromQuery[str] = "open",
+    after: FromQuery[str | None] = None,
+) -> Page:
     """The work that was asked for."""
     visit = await enter(request, tx)
     found, cursor = await _tickets(tx, show, after)
@@ -54,7 +61,7 @@ async def _tickets(tx: Transaction, show: str, after: str | None) -> tuple[list[
 
 
 @get("/tickets/{ticket_id:uuid}", include_in_schema=False)
-async def ticket(request: Caller, tx: Transaction, ticket_id: UUID) -> Page:
+async def ticket(request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID]) -> Page:
     """A ticket told end to end."""
     visit = await enter(request, tx)
     found = await get_ticket(tx, ticket_id)
@@ -82,7 +89,9 @@ def _shown(row: story.TicketRow) -> dict[str, object]:
 
 
 @get("/ledger", include_in_schema=False)
-async def ledger(request: Caller, tx: Transaction, kind: str = "", after: str | None = None) -> Page:
+async def ledger(
+    request: Caller, tx: NamedDependency[Transaction], kind: FromQuery[str] = "", after: FromQuery[str | None] = None
+) -> Page:
     """The newest events, and whether the chain is whole."""
     visit = await enter(request, tx)
     events, cursor = await story.recent(tx, visit.naming, kind=kind, after=after, limit=50)
@@ -97,7 +106,7 @@ async def ledger(request: Caller, tx: Transaction, kind: str = "", after: str | 
 
 
 @get("/ledger/{event_id:uuid}", include_in_schema=False)
-async def event(request: Caller, tx: Transaction, event_id: UUID) -> Page:
+async def event(request: Caller, tx: NamedDependency[Transaction], event_id: FromPath[UUID]) -> Page:
     """One event with its proof."""
     visit = await enter(request, tx)
     found = await read_event(tx, event_id)
@@ -110,7 +119,9 @@ def _data(data: dict[str, object]) -> str:
 
 
 @get("/ledger/{event_id:uuid}/evidence/{index:int}", include_in_schema=False)
-async def evidence(request: Caller, tx: Transaction, event_id: UUID, index: int) -> Redirect:
+async def evidence(
+    request: Caller, tx: NamedDependency[Transaction], event_id: FromPath[UUID], index: FromPath[int]
+) -> Redirect:
     """To the evidence itself, under a signed address."""
     await enter(request, tx)
     found = await read_event(tx, event_id)
