@@ -20,7 +20,7 @@ from app.execution_graph.runtime import Runtime
 from app.execution_graph.seat import vacant
 from app.execution_graph.taking import LEASE_SECONDS, PAUSED_SECONDS, take
 from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force
-from app.work_queue import CLOSED, get_ticket
+from app.work_queue import is_closed
 
 _LOG = logging.getLogger("flr.execution_graph")
 
@@ -162,7 +162,7 @@ class Executor:
                 all_paused = (await company(tx)).all_paused
                 for drive in drives:
                     status, role_id = known[drive.run.id]
-                    if status == "cancelled" or (await get_ticket(tx, drive.run.ticket_id)).status in CLOSED:
+                    if status == "cancelled" or await is_closed(tx, drive.run.ticket_id):
                         drive.stop("cancelled")
                     elif all_paused:
                         drive.stop("paused")

@@ -1,6 +1,7 @@
 """The journal: every call of a worker is one numbered step, recorded before and after, told again on replay."""
 
 import difflib
+import hashlib
 import json
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ import msgspec
 
 from app import clock
 from app.canon.agent import Halt
-from app.canon.canonical_json import canonical_bytes, digest, exact
+from app.canon.canonical_json import canonical_bytes, exact
 from app.canon.model import ModelAnswer, ModelRequest
 from app.canon.tool import Arguments, ToolAnswer
 from app.execution_graph import store
@@ -42,8 +43,8 @@ def asked_model(step: int, beat: BeatName, request: ModelRequest) -> Asked:
 
 
 def _asked(step: int, beat: BeatName, kind: StepKind, name: str, request: dict[str, object]) -> Asked:
-    canonical = exact(request)
-    return Asked(step, beat, kind, name, canonical_bytes(canonical).decode(), digest([kind, canonical]))
+    text = canonical_bytes(exact(request))
+    return Asked(step, beat, kind, name, text.decode(), hashlib.sha256(kind.encode() + b"\0" + text).hexdigest())
 
 
 class Journal:
@@ -53,6 +54,7 @@ class Journal:
         self.lease = lease
         self._steps = {step.step: step for step in steps}
         self._written: list[Step] = []
+        self._fenced = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -93,6 +95,7 @@ class Journal:
         status = await store.fence(tx, self.lease)
         if status is None:
             raise Halt("fenced")
+        self._fenced = True
         return status
 
     async def fence_running(self, tx: Transaction) -> None:
@@ -102,17 +105,34 @@ class Journal:
             raise Halt(status)
 
     async def write(self, tx: Transaction, step: Step) -> Step:
-        """Record `step` in a fenced transaction. It counts after `keep`, once the transaction has committed."""
-        written = await store.write_step(tx, self.lease, step)
+        """Record `step`; it counts after `keep`, once the transaction has committed.
+
+        A new step of a transaction that was not fenced before is written and fenced in one statement. Raises `Halt`
+        when the lease was lost or the run is not running.
+        """
+        if self._fenced or self.holds(step.step):
+            written = await store.write_step(tx, self.lease, step)
+        else:
+            written = await self._write_fenced(tx, step)
         self._written.append(written)
         return written
 
+    async def _write_fenced(self, tx: Transaction, step: Step) -> Step:
+        written = await store.write_fenced_step(tx, self.lease, step)
+        if written is None:
+            raise Halt(await store.fence(tx, self.lease) or "fenced")
+        self._fenced = True
+        return written
+
     def keep(self) -> None:
+        """The transaction has committed."""
         self._steps |= {step.step: step for step in self._written}
-        self._written.clear()
+        self.forget()
 
     def forget(self) -> None:
+        """The transaction is over."""
         self._written.clear()
+        self._fenced = False
 
 
 def new_step(

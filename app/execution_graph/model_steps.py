@@ -18,7 +18,7 @@ from app.execution_graph.shortfall import ask_raise, sentence
 from app.governance_ledger import Event, append, keep_evidence
 from app.postgres import Transaction
 from app.role_registry import NotInForce, Short, Want, budgets_of, company, contract_in_force, reserve, settle
-from app.work_queue import CLOSED, get_approval, get_ticket
+from app.work_queue import get_approval, is_closed
 
 
 class Calls(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ async def _enter(tx: Transaction, drive: Drive, asked: Asked, request: ModelRequ
     status = await drive.journal.fence(tx)
     if status != "running":
         return Stops(status)
-    if (await get_ticket(tx, drive.run.ticket_id)).status in CLOSED:
+    if await is_closed(tx, drive.run.ticket_id):
         return Stops("cancelled")
     contract = await _contract(tx, drive)
     if isinstance(contract, Stops):

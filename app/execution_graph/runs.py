@@ -19,6 +19,7 @@ from app.messages import RunClosed, RunWanted
 from app.postgres import Transaction
 from app.role_registry import company, contract_in_force, settle
 from app.work_queue import (
+    CLOSED,
     Approval,
     Ticket,
     TicketStatus,
@@ -38,7 +39,6 @@ _TICKET_ENDS: Mapping[Ending, TicketStatus] = {
     "cancelled": "cancelled",
     "diverged": "failed",
 }
-_CLOSED_TICKET: frozenset[TicketStatus] = frozenset({"done", "returned", "refused", "failed", "cancelled"})
 
 
 def subject(run_id: UUID) -> str:
@@ -228,7 +228,7 @@ async def close_run(
     await store.want(tx, run.id, wanted=False)
     await _book_started(tx, run, journal)
     ticket = await get_ticket(tx, run.ticket_id)
-    if ticket.status not in _CLOSED_TICKET:
+    if ticket.status not in CLOSED:
         ticket = await move_ticket(tx, run.ticket_id, _TICKET_ENDS[ending], actor=actor, run_id=run.id, result=summary)
     facts = await _closing_facts(tx, closed, ticket, journal)
     said = {**facts, **(data or {}), "summary": summary[:2000]}

@@ -251,8 +251,22 @@ async def steps_of(tx: Transaction, run_id: UUID) -> tuple[Step, ...]:
 
 async def write_step(tx: Transaction, lease: Lease, step: Step) -> Step:
     """The step as stored. Instants are the database's: `planned_at` of the first writing, `ended_at` of the last."""
-    row = await tx.connection.fetchrow(
-        _WRITE_STEP,
+    row = await tx.connection.fetchrow(_WRITE_STEP, *_values(tx, lease, step))
+    if row is None:
+        raise RuntimeError("a written step comes back")
+    return msgspec.structs.replace(step, planned_at=row["planned_at"], ended_at=row["ended_at"])
+
+
+async def write_fenced_step(tx: Transaction, lease: Lease, step: Step) -> Step | None:
+    """The same for a new step, while `lease` holds and the run is running, until the transaction ends; else None."""
+    row = await tx.connection.fetchrow(_WRITE_FENCED, *_values(tx, lease, step), lease.owner)
+    if row is None:
+        return None
+    return msgspec.structs.replace(step, planned_at=row["planned_at"], ended_at=row["ended_at"])
+
+
+def _values(tx: Transaction, lease: Lease, step: Step) -> tuple[object, ...]:
+    return (
         tx.tenant,
         lease.run_id,
         lease.epoch,
@@ -274,15 +288,14 @@ async def write_step(tx: Transaction, lease: Lease, step: Step) -> Step:
         step.money_minor,
         step.currency,
     )
-    if row is None:
-        raise RuntimeError("a written step comes back")
-    return msgspec.structs.replace(step, planned_at=row["planned_at"], ended_at=row["ended_at"])
 
 
-_WRITE_STEP = """
-INSERT INTO execution_graph.run_steps AS s (tenant_id, run_id, epoch, step, beat, kind, name, attempts, request_digest,
-  request, state, approval_id, effect, verdict, answer, secret, cost_usd_micros, tokens, money_minor, currency,
-  planned_at, ended_at)
+_INTO_STEPS = """INSERT INTO execution_graph.run_steps AS s (tenant_id, run_id, epoch, step, beat, kind, name, attempts,
+  request_digest, request, state, approval_id, effect, verdict, answer, secret, cost_usd_micros, tokens, money_minor,
+  currency, planned_at, ended_at)"""
+
+_WRITE_STEP = f"""
+{_INTO_STEPS}
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, clock.now(),
   CASE WHEN $15::text IS NOT NULL THEN clock.now() END)
 ON CONFLICT (run_id, step) DO UPDATE SET
@@ -292,6 +305,18 @@ ON CONFLICT (run_id, step) DO UPDATE SET
   currency = excluded.currency, ended_at = excluded.ended_at
 RETURNING planned_at, ended_at
 """
+
+_WRITE_FENCED = f"""
+WITH mine AS (
+  SELECT 1 FROM execution_graph.run_leases l JOIN execution_graph.runs r ON r.id = l.run_id
+  WHERE l.run_id = $2 AND l.epoch = $3 AND l.owner = $21 AND r.status = 'running' FOR SHARE OF l
+)
+{_INTO_STEPS}
+SELECT $1::uuid, $2::uuid, $3::int, $4::int, $5, $6, $7, $8::int, $9, $10, $11, $12::uuid, $13, $14, $15, $16::boolean,
+  $17::bigint, $18::bigint, $19::bigint, $20, clock.now(), CASE WHEN $15::text IS NOT NULL THEN clock.now() END
+FROM mine
+RETURNING planned_at, ended_at
+"""  # noqa: S608 - only constants are joined
 
 
 async def lock_sums(tx: Transaction, role_id: UUID, tool: str) -> None:

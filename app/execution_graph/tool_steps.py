@@ -24,7 +24,7 @@ from app.execution_graph.runs import still_waits
 from app.execution_graph.shortfall import money_short
 from app.postgres import Transaction
 from app.role_registry import NotInForce, contract_in_force
-from app.work_queue import CLOSED, Approval, get_approval, get_ticket, raise_approval, rejected_before, withdraw
+from app.work_queue import Approval, get_approval, is_closed, raise_approval, rejected_before, withdraw
 
 
 async def call_tool(drive: Drive, number: int, name: str, arguments: Arguments) -> ToolAnswer:
@@ -79,12 +79,11 @@ async def _enter(tx: Transaction, drive: Drive, asked: Asked, arguments: Argumen
 async def open_case(
     tx: Transaction, drive: Drive, asked: Asked, arguments: Arguments, step: Step | None
 ) -> Case | Stops:
-    """Fences the transaction and reads what is in force in it: lease, run, ticket, contract."""
-    status = await drive.journal.fence(tx)
+    """Reads what is in force in the transaction; lease and run of a new step are checked when it is written."""
+    status = await drive.journal.fence(tx) if step is not None else "running"
     if status != "running":
         return Stops(status)
-    ticket = await get_ticket(tx, drive.run.ticket_id)
-    if ticket.status in CLOSED:
+    if await is_closed(tx, drive.run.ticket_id):
         return Stops("cancelled")
     if drive.run.role_id is None:
         return Stops("unassigned")
@@ -95,7 +94,7 @@ async def open_case(
     if contract.paused:
         return Stops("paused")
     tool = drive.runtime.tools.get(asked.name)
-    return Case(tx, drive, asked, arguments, status, step, tool, contract, ticket)
+    return Case(tx, drive, asked, arguments, status, step, tool, contract, drive.ticket)
 
 
 async def _propose(case: Case) -> Outcome:

@@ -12,9 +12,10 @@ from app.canon.canonical_json import canonical_bytes
 from app.canon.vocabulary import Money
 from app.governance_ledger import Page
 from app.postgres import Transaction
-from app.work_queue.model import Approval, ApprovalStatus, NewTicket, Ticket, TicketInput, Vote
+from app.work_queue.model import Approval, ApprovalStatus, NewTicket, Ticket, TicketInput, TicketStatus, Vote
 from app.work_queue.tables import ApprovalRow, TicketInputRow, TicketRow, VoteRow
 
+_TICKET_STATUS = "SELECT status FROM work_queue.tickets WHERE id = $1"
 _LOCK_TICKET = """
 SELECT id, version, title, instructions, fields, role_id, parent_id, priority, status, approval_required, founder_wrote,
        opened_by, due_at, result, opened_at, started_at, closed_at
@@ -67,6 +68,11 @@ async def insert_ticket(tx: Transaction, ticket: Ticket) -> None:
 async def fetch_ticket(tx: Transaction, ticket_id: UUID) -> Ticket | None:
     row = await TicketRow.select().where(TicketRow.id == ticket_id).output(load_json=True).first()
     return None if row is None else _ticket(row)
+
+
+async def fetch_ticket_status(tx: Transaction, ticket_id: UUID) -> TicketStatus | None:
+    status: TicketStatus | None = await tx.connection.fetchval(_TICKET_STATUS, ticket_id)
+    return status
 
 
 async def lock_ticket(tx: Transaction, ticket_id: UUID) -> Ticket | None:

@@ -97,6 +97,14 @@ async def get_ticket(tx: Transaction, ticket_id: UUID) -> Ticket:
     return ticket
 
 
+async def is_closed(tx: Transaction, ticket_id: UUID) -> bool:
+    """Nothing more is done for the ticket. Asked before each step of its run. Raises `TicketUnknown`."""
+    status = await store.fetch_ticket_status(tx, ticket_id)
+    if status is None:
+        raise TicketUnknown(ticket_id)
+    return status in CLOSED
+
+
 async def list_tickets(
     tx: Transaction,
     *,
