@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import Body, FromPath, JSONBody
 from litestar.response import Redirect
 
 from app import clock
@@ -122,7 +122,7 @@ async def enrol_options(request: Anybody, link: FromPath[str]) -> dict[str, Any]
 
 
 @post("/enrol/{link:str}", status_code=201, exclude_from_auth=True, include_in_schema=False)
-async def enrol_passkey(request: Anybody, link: FromPath[str], data: NewKey) -> Response[Next]:
+async def enrol_passkey(request: Anybody, link: FromPath[str], data: JSONBody[NewKey]) -> Response[Next]:
     """Keep the passkey, use the link up, sign the browser in. Recovery codes are shown on the next page, once."""
     check_origin(request)
     read = read_link(link)
@@ -187,7 +187,7 @@ async def login_challenge(request: Anybody) -> dict[str, Any]:
 
 
 @post("/login", status_code=200, exclude_from_auth=True, include_in_schema=False)
-async def login_passkey(request: Anybody, data: Login) -> Response[Next]:
+async def login_passkey(request: Anybody, data: JSONBody[Login]) -> Response[Next]:
     check_origin(request)
     tenant = tenant_of_login(data.credential)
     async with request.app.state.database.transaction(tenant) as tx:

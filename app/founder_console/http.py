@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from litestar import Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from app.canon.vocabulary import Money, Rol
 from app.founder_console import actions, doors, files, pages, preferences, push_http, records, story
@@ -129,7 +129,10 @@ async def pending_approval(request: Caller, tx: NamedDependency[Transaction]) ->
     responses=_REFUSALS,
 )
 async def approve(
-    request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], data: DecisionBody | None = None
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    ticket_id: FromPath[UUID],
+    data: JSONBody[DecisionBody | None] = None,
 ) -> Approval:
     return await decide_on_ticket(request, tx, ticket_id, "approve", data or DecisionBody())
 
@@ -143,7 +146,10 @@ async def approve(
     responses=_REFUSALS,
 )
 async def reject(
-    request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], data: DecisionBody | None = None
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    ticket_id: FromPath[UUID],
+    data: JSONBody[DecisionBody | None] = None,
 ) -> Approval:
     return await decide_on_ticket(request, tx, ticket_id, "reject", data or DecisionBody())
 

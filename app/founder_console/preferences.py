@@ -7,7 +7,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import Body, FromPath, JSONBody
 from litestar.response import Redirect
 
 from app.founder_console import store
@@ -97,7 +97,7 @@ async def passkey_options(request: Caller, tx: NamedDependency[Transaction]) -> 
 
 
 @post("/settings/passkeys", status_code=201, include_in_schema=False)
-async def add_passkey(request: Caller, tx: NamedDependency[Transaction], data: NewKey) -> Next:
+async def add_passkey(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[NewKey]) -> Next:
     """One more passkey. In a browser that came in by a recovery code it cannot sign decisions before the next day."""
     visit = await enter(request, tx)
     await register_passkey(

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import delete, post
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from app.auth import require
 from app.canon.vocabulary import Rol
@@ -55,7 +56,7 @@ class Told(msgspec.Struct, frozen=True):
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 async def keep_subscription(
-    request: Caller, tx: NamedDependency[Transaction], data: NewSubscription
+    request: Caller, tx: NamedDependency[Transaction], data: JSONBody[NewSubscription]
 ) -> SubscriptionKept:
     visit = await enter(request, tx)
     hosts = request.app.state.settings.push_allow_hosts
@@ -69,7 +70,7 @@ async def keep_subscription(
     summary="Ring this browser no more",
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
 )
-async def drop_subscription(request: Caller, tx: NamedDependency[Transaction], data: Gone) -> None:
+async def drop_subscription(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[Gone]) -> None:
     await enter(request, tx)
     await store.delete_subscription(tx, data.endpoint)
 
@@ -81,7 +82,7 @@ async def drop_subscription(request: Caller, tx: NamedDependency[Transaction], d
     summary="A notification was shown",
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
 )
-async def push_receipt(request: Caller, tx: NamedDependency[Transaction], data: ReceiptOf) -> None:
+async def push_receipt(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[ReceiptOf]) -> None:
     require(request.auth, *DECIDERS)
     await store.push_received(tx, data.receipt)
 
@@ -94,7 +95,7 @@ async def push_receipt(request: Caller, tx: NamedDependency[Transaction], data: 
     description="The token says what was meant, once; the session says who means it. R2 is never approved this way.",
     responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
-async def push_decision(request: Caller, tx: NamedDependency[Transaction], data: Pressed) -> Told:
+async def push_decision(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[Pressed]) -> Told:
     visit = await enter(request, tx)
     token = await open_token(tx, request.app.state.seal, data.token)
     decided = await decide(
