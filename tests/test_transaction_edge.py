@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
 from piccolo.engine.exceptions import TransactionError
@@ -45,29 +45,29 @@ async def write_note(tx: Transaction, *, with_event: bool) -> UUID:
 
 
 @post("/written")
-async def written(tx: Transaction) -> str:
+async def written(tx: NamedDependency[Transaction]) -> str:
     return str(await write_note(tx, with_event=True))
 
 
 @post("/unrecorded")
-async def unrecorded(tx: Transaction) -> str:
+async def unrecorded(tx: NamedDependency[Transaction]) -> str:
     return str(await write_note(tx, with_event=False))
 
 
 @post("/raising")
-async def raising(tx: Transaction) -> None:
+async def raising(tx: NamedDependency[Transaction]) -> None:
     await write_note(tx, with_event=True)
     raise RuntimeError("after the write")
 
 
 @post("/unencodable")
-async def unencodable(tx: Transaction) -> dict[str, object]:
+async def unencodable(tx: NamedDependency[Transaction]) -> dict[str, object]:
     await write_note(tx, with_event=True)
     return {"socket": object()}
 
 
 @get("/count")
-async def count(tx: Transaction) -> int:
+async def count(tx: NamedDependency[Transaction]) -> int:
     return int(await tx.connection.fetchval(COUNT))
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.canon.errors import NotFound
 from app.canon.evidence import EvidenceStore
 from app.canon.tool import InputFile
-from app.execution_graph import store as rows
+from app.execution_graph import books
 from app.governance_ledger import read_evidence
 from app.postgres import Database, Transaction
 from app.work_queue import inputs_of
@@ -23,7 +23,7 @@ async def files_of(tx: Transaction, ticket_id: UUID) -> dict[InputFile, str]:
     for given in await inputs_of(tx, ticket_id):
         file = InputFile(given.name, given.media_type, given.size_bytes, given.sha256, given.trusted)
         found[given.name] = (file, given.evidence_key)
-    for document in await rows.documents_of(tx, ticket_id):
+    for document in await books.documents_of(tx, ticket_id):
         file = InputFile(document.name, document.media_type, document.size_bytes, document.sha256)
         found.setdefault(document.name, (file, document.evidence_key))
     return dict(found.values())

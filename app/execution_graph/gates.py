@@ -10,7 +10,7 @@ from app.canon.gate import Proposal, Spent, Verdict, decide
 from app.canon.provenance import Provenance, Reading, Trusted
 from app.canon.tool import InputFile, ToolSpec
 from app.canon.values import texts_at
-from app.execution_graph import store
+from app.execution_graph import counting
 from app.execution_graph.files import text_of
 from app.execution_graph.journal import decode_answer
 from app.execution_graph.model import Run, Step
@@ -63,7 +63,7 @@ async def _spent(tx: Transaction, proposal: Proposal, terms: Terms, around: Surr
         zone=around.zone,
         sums=sums,
         left_money=left,
-        calls_last_minute=0 if rate is None else await store.calls_last_minute(tx, proposal.role_id),
+        calls_last_minute=0 if rate is None else await counting.calls_last_minute(tx, proposal.role_id),
         narrowed_to=around.run.tools,
     )
 
@@ -72,9 +72,9 @@ async def _sums(tx: Transaction, proposal: Proposal, terms: Terms, zone: str) ->
     name = proposal.tool.name
     wanted = [rule for tool in terms.boundary.tools if tool.tool == name for rule in tool.sums]
     if wanted:
-        await store.lock_sums(tx, proposal.role_id, name)
+        await counting.lock_sums(tx, proposal.role_id, name)
     return {
-        sum_key(name, rule): await store.sum_of_calls(
+        sum_key(name, rule): await counting.sum_of_calls(
             tx,
             role_id=proposal.role_id,
             ticket_id=proposal.ticket_id,

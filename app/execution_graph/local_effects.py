@@ -6,7 +6,7 @@ from uuid import UUID
 from app.canon.errors import Invalid
 from app.canon.evidence import EvidenceRef
 from app.canon.tool import LocalEffect, MovePayment, OpenTicket, RecordRevenue, WriteDocument, WriteNote
-from app.execution_graph import store
+from app.execution_graph import books
 from app.execution_graph.model import Document, Run
 from app.governance_ledger import Event, append, keep_evidence
 from app.messages import RevenueRecorded
@@ -24,7 +24,7 @@ async def apply(tx: Transaction, effect: LocalEffect, run: Run, step: int, actor
     """
     match effect:
         case WriteNote():
-            return (f"execution_graph.notes/{await store.insert_note(tx, run, step, effect)}",), ()
+            return (f"execution_graph.notes/{await books.insert_note(tx, run, step, effect)}",), ()
         case WriteDocument():
             return await _write_document(tx, effect, run, step)
         case OpenTicket():
@@ -34,7 +34,7 @@ async def apply(tx: Transaction, effect: LocalEffect, run: Run, step: int, actor
             await _record_revenue(tx, effect, run, step, actor)
             return (), ()
         case MovePayment():
-            return (f"execution_graph.payments/{await store.insert_payment(tx, run, step, effect)}",), ()
+            return (f"execution_graph.payments/{await books.insert_payment(tx, run, step, effect)}",), ()
         case _:
             assert_never(effect)
 
@@ -45,7 +45,7 @@ async def _write_document(tx: Transaction, effect: WriteDocument, run: Run, step
     content = effect.content.encode("utf-8", "replace")
     ref = await keep_evidence(tx, content, media_type=effect.media_type, name=effect.name)
     document = Document(effect.name, effect.media_type, ref.size_bytes, ref.sha256, ref.key)
-    made = await store.insert_document(tx, run, step, document)
+    made = await books.insert_document(tx, run, step, document)
     return (f"execution_graph.documents/{made}",), (ref,)
 
 

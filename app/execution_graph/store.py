@@ -1,6 +1,5 @@
 """All SQL of the execution graph. Row-level security keeps every statement within the transaction's tenant."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -8,11 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from app.canon.contract import Period
-from app.canon.tool import MovePayment, WriteNote
-from app.canon.vocabulary import Money, new_id
+from app.canon.vocabulary import Money
 from app.execution_graph.errors import RunUnknown
-from app.execution_graph.model import Document, Lease, Run, RunStatus, Step
+from app.execution_graph.model import Lease, Run, RunStatus, Step
 from app.postgres import Transaction
 
 _RUN = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id,
@@ -317,119 +314,6 @@ SELECT $1::uuid, $2::uuid, $3::int, $4::int, $5, $6, $7, $8::int, $9, $10, $11, 
 FROM mine
 RETURNING planned_at, ended_at
 """  # noqa: S608 - only constants are joined
-
-
-async def lock_sums(tx: Transaction, role_id: UUID, tool: str) -> None:
-    """Let sums over calls of one tool by one role be read and added to by one transaction at a time."""
-    await tx.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 17))", f"{role_id}/{tool}")
-
-
-async def sum_of_calls(
-    tx: Transaction, *, role_id: UUID, ticket_id: UUID, tool: str, path: str, period: Period, zone: str
-) -> int:
-    """The argument at `path` (through objects and lists) added up over the period's calls that were or may have been
-    made. Day and month are those of `zone`."""
-    jsonpath = "lax $.arguments" + "".join(f".{json.dumps(part)}" for part in path.split("."))
-    value = await tx.connection.fetchval(_SUM, role_id, ticket_id, tool, jsonpath, period, zone)
-    return int(value)
-
-
-_SUM = r"""
-SELECT ceil(coalesce(sum((v #>> '{}')::numeric), 0))
-FROM execution_graph.run_steps s
-JOIN execution_graph.runs r ON r.id = s.run_id
-CROSS JOIN LATERAL jsonb_path_query(s.request::jsonb, $4::text::jsonpath) part
-CROSS JOIN LATERAL jsonb_path_query(part, 'strict $.**') v
-WHERE r.role_id = $1 AND s.kind = 'tool' AND s.name = $3 AND s.state IN ('started', 'done', 'unknown')
-  AND CASE $5 WHEN 'ticket' THEN r.ticket_id = $2
-      ELSE s.planned_at >= date_trunc($5, clock.now() AT TIME ZONE $6) AT TIME ZONE $6 END
-  AND jsonb_typeof(v) IN ('number', 'string') AND v #>> '{}' ~ '^[0-9]{1,40}(\.[0-9]{1,40})?$'
-"""
-
-
-async def calls_last_minute(tx: Transaction, role_id: UUID) -> int:
-    """How many calls of the role the gate let through in the last 60 seconds."""
-    return int(await tx.connection.fetchval(_LAST_MINUTE, role_id))
-
-
-_LAST_MINUTE = """
-SELECT count(*) FROM execution_graph.run_steps s JOIN execution_graph.runs r ON r.id = s.run_id
-WHERE r.role_id = $1 AND s.kind = 'tool' AND s.planned_at > clock.now() - interval '60 seconds'
-  AND s.verdict LIKE 'allow:%'
-"""
-
-
-# --- what local tools write -------------------------------------------------------------------------------------------
-
-
-async def insert_note(tx: Transaction, run: Run, step: int, note: WriteNote) -> UUID:
-    return await _insert(tx, _INSERT_NOTE, run, step, note.text)
-
-
-_INSERT_NOTE = """
-INSERT INTO execution_graph.notes (id, tenant_id, run_id, ticket_id, step, text, written_at)
-VALUES ($1, $2, $3, $4, $5, $6, clock.now())
-"""
-
-
-async def insert_document(tx: Transaction, run: Run, step: int, document: Document) -> UUID:
-    return await _insert(
-        tx,
-        _INSERT_DOCUMENT,
-        run,
-        step,
-        document.name,
-        document.media_type,
-        document.size_bytes,
-        document.sha256,
-        document.evidence_key,
-    )
-
-
-_INSERT_DOCUMENT = """
-INSERT INTO execution_graph.documents (id, tenant_id, run_id, ticket_id, step, name, media_type, size_bytes, sha256,
-  evidence_key, written_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock.now())
-"""
-
-
-async def insert_payment(tx: Transaction, run: Run, step: int, order: MovePayment) -> UUID:
-    return await _insert(
-        tx,
-        _INSERT_PAYMENT,
-        run,
-        step,
-        order.amount.minor,
-        order.amount.currency,
-        order.payee,
-        order.account,
-        order.reference,
-    )
-
-
-_INSERT_PAYMENT = """
-INSERT INTO execution_graph.payments (id, tenant_id, run_id, ticket_id, step, amount_minor, currency, payee, account,
-  reference, ordered_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock.now())
-"""
-
-
-async def _insert(tx: Transaction, sql: str, run: Run, step: int, *values: object) -> UUID:
-    made = new_id()
-    await tx.connection.execute(sql, made, tx.tenant, run.id, run.ticket_id, step, *values)
-    return made
-
-
-async def documents_of(tx: Transaction, ticket_id: UUID) -> tuple[Document, ...]:
-    """Documents written in the ticket, the newest of each name, in order of name."""
-    rows = await tx.connection.fetch(_DOCUMENTS, ticket_id)
-    return tuple(Document(**row) for row in rows)
-
-
-_DOCUMENTS = """
-SELECT DISTINCT ON (name) name, media_type, size_bytes, sha256, evidence_key FROM execution_graph.documents
-WHERE ticket_id = $1 ORDER BY name, id DESC
-"""
 
 
 def money_of(step: Step) -> Money | None:

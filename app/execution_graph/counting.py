@@ -1,0 +1,50 @@
+"""What the gate counts of the past, in the caller's transaction: sums over calls, and calls of the last minute."""
+
+import json
+from uuid import UUID
+
+from app.canon.contract import Period
+from app.postgres import Transaction
+
+
+async def lock_sums(tx: Transaction, role_id: UUID, tool: str) -> None:
+    """Let sums over calls of one tool by one role be read and added to by one transaction at a time."""
+    await tx.connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 17))", f"{role_id}/{tool}")
+
+
+async def sum_of_calls(
+    tx: Transaction, *, role_id: UUID, ticket_id: UUID, tool: str, path: str, period: Period, zone: str
+) -> int:
+    """The argument at `path` (through objects and lists) added up over the period's calls that were or may have been
+    made. Day and month are those of `zone`."""
+    jsonpath = "lax $.arguments" + "".join(f".{json.dumps(part)}" for part in path.split("."))
+    value = await tx.connection.fetchval(_SUM, role_id, ticket_id, tool, jsonpath, period, zone)
+    return int(value)
+
+
+_SUM = r"""
+SELECT ceil(coalesce(sum((v #>> '{}')::numeric), 0))
+FROM execution_graph.run_steps s
+JOIN execution_graph.runs r ON r.id = s.run_id
+CROSS JOIN LATERAL jsonb_path_query(s.request::jsonb, $4::text::jsonpath) part
+CROSS JOIN LATERAL jsonb_path_query(part, 'strict $.**') v
+WHERE r.role_id = $1 AND s.kind = 'tool' AND s.name = $3 AND s.state IN ('started', 'done', 'unknown')
+  AND CASE $5 WHEN 'ticket' THEN r.ticket_id = $2
+      ELSE s.planned_at >= date_trunc($5, clock.now() AT TIME ZONE $6) AT TIME ZONE $6 END
+  AND jsonb_typeof(v) IN ('number', 'string') AND v #>> '{}' ~ '^[0-9]{1,40}(\.[0-9]{1,40})?$'
+"""
+
+
+async def calls_last_minute(tx: Transaction, role_id: UUID) -> int:
+    """How many calls of the role the gate let through in the last 60 seconds."""
+    return int(await tx.connection.fetchval(_LAST_MINUTE, role_id))
+
+
+_LAST_MINUTE = """
+SELECT count(*) FROM execution_graph.run_steps s JOIN execution_graph.runs r ON r.id = s.run_id
+WHERE r.role_id = $1 AND s.kind = 'tool' AND s.planned_at > clock.now() - interval '60 seconds'
+  AND s.verdict LIKE 'allow:%'
+"""
+
+
+# --- what local tools write -------------------------------------------------------------------------------------------
