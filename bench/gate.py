@@ -11,7 +11,7 @@ import msgspec
 from app.adapters.evidence import FolderStore
 from app.canon.tool import ToolAnswer, WriteNote
 from app.database_urls import app_url
-from app.execution_graph import local_effects
+from app.execution_graph import local_effects, store
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import answered, asked_tool, new_step
 from app.execution_graph.taking import take
@@ -37,7 +37,7 @@ async def ungoverned(drive: Drive, number: int) -> None:
         effect = WriteNote(arguments_now["text"])
         subjects, _ = await local_effects.apply(tx, effect, drive.run, number, drive.actor)
         step, answer = answered(new_step(asked, "done", effect="local"), ToolAnswer("done", "Noted."))
-        await drive.journal.write(tx, step)
+        await store.write_step(tx, drive.lease, step)
         content = msgspec.json.encode({"step": number, "arguments": arguments_now, "answer": answer})
         evidence = await keep_evidence(tx, content, media_type="application/json", name=f"step-{number}.json")
         await append(
