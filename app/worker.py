@@ -32,7 +32,6 @@ from app.execution_graph.seat import Seat
 from app.founder_console import ensure_console_keys, load_words
 from app.founder_console import handlers as console_handlers
 from app.founder_console.keyfiles import VAPID
-from app.founder_console.wording import Words
 from app.messages import ApprovalDecided, Message, entrypoint_of
 from app.postgres import Database
 from app.role_registry import on_approval_decided, sweep_approvals
@@ -229,8 +228,7 @@ async def _phones(settings: Settings, database: Database, stack: AsyncExitStack)
     ensure_console_keys(settings.keys)
     sender = load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from)
     stack.push_async_callback(sender.close)
-    words: Mapping[str, Words] = dict(load_words(FRONTEND / "i18n").items())
-    return console_handlers(database, sender, settings, words)
+    return console_handlers(database, sender, settings, load_words(FRONTEND / "i18n"))
 
 
 if __name__ == "__main__":

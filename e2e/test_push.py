@@ -60,7 +60,10 @@ def rung(phones: Phones, keychain: Keychain) -> tuple[Phone, Callable[[Note | by
     phone.cdp.send("ServiceWorker.enable")
     page = phone.open("/")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    wait_until(lambda: page.wait_for_timeout(50) or registrations, said="a registration")
+    for _ in range(100):
+        page.wait_for_timeout(50)
+        if registrations:
+            break
 
     def deliver(note: Note | bytes) -> Any:
         content = note.message.content if isinstance(note, Note) else note
@@ -69,12 +72,13 @@ def rung(phones: Phones, keychain: Keychain) -> tuple[Phone, Callable[[Note | by
             "registrationId": registrations[0]["registrationId"],
             "data": content.decode(),
         }
-        phone.cdp.send("ServiceWorker.deliverPushMessage", wanted)
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            if shown := page.evaluate(SHOWN):
-                return shown
-            page.wait_for_timeout(50)
+        for _ in range(8):
+            phone.cdp.send("ServiceWorker.deliverPushMessage", wanted)
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                if shown := page.evaluate(SHOWN):
+                    return shown
+                page.wait_for_timeout(50)
         raise AssertionError("no notification")
 
     return phone, deliver

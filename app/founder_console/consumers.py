@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from app.canon.push import PushSender
+from app.founder_console.model import Language
 from app.founder_console.ringing import Ringer
 from app.founder_console.wording import Words
 from app.postgres import Database
@@ -13,7 +14,7 @@ Handler: TypeAlias = Callable[[Any], Awaitable[None]]
 
 
 def handlers(
-    database: Database, sender: PushSender, settings: Settings, words: Mapping[str, Words]
+    database: Database, sender: PushSender, settings: Settings, words: Mapping[Language, Words]
 ) -> Mapping[str, Handler]:
     """The console's handlers by the queue's entrypoint; other rooms handle the same messages too."""
     ringer = Ringer(database, sender, settings, words)

@@ -16,7 +16,7 @@ from app.founder_console import store
 from app.founder_console.formats import Formats
 from app.founder_console.inbox import pending
 from app.founder_console.keyfiles import Seal
-from app.founder_console.model import Subscription
+from app.founder_console.model import Language, Subscription
 from app.founder_console.push import Bell, Note, reachable, still_open, tag_of
 from app.founder_console.wording import Words
 from app.messages import ApprovalDecided, ApprovalRaised
@@ -40,7 +40,9 @@ class Call(msgspec.Struct, frozen=True):
 class Ringer:
     """Rings every founder's browsers. Composition gives the sender and closes it."""
 
-    def __init__(self, database: Database, sender: PushSender, settings: Settings, words: Mapping[str, Words]) -> None:
+    def __init__(
+        self, database: Database, sender: PushSender, settings: Settings, words: Mapping[Language, Words]
+    ) -> None:
         self._database = database
         self._sender = sender
         self._settings = settings

@@ -6,7 +6,7 @@ told to read anew instead of every change.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -82,7 +82,7 @@ class Hub:
             if not self._open[tenant]:
                 del self._open[tenant]
 
-    async def stream(self, tenant: UUID) -> AsyncIterator[bytes]:
+    async def stream(self, tenant: UUID) -> AsyncGenerator[bytes, None]:
         """Server-sent events: `change` with what changed, `beat` when nothing did. Ends when the process closes."""
         with self._queue(tenant) as queue:
             yield b"retry: 1500\nevent: beat\ndata: \n\n"

@@ -18,7 +18,7 @@ PRESENT, VERIFIED, ATTESTED = 1, 4, 64
 class SoftAuthenticator:
     """One device with one passkey. `verified` False: the user was there, but was not recognised."""
 
-    def __init__(self, origin: str, rp_id: str = "localhost") -> None:
+    def __init__(self, origin: str, rp_id: str = "console.local") -> None:
         self.origin = origin
         self.rp_id = rp_id
         self.private = ec.generate_private_key(ec.SECP256R1())

@@ -16,7 +16,7 @@ from app.postgres import Transaction
 from app.work_queue import Approval
 from tests.founder_console.authenticator import SoftAuthenticator
 
-ORIGIN = "http://localhost:8400"
+ORIGIN = "https://console.local"
 PARTY = RelyingParty(ORIGIN)
 BOOK = ProofBook(ORIGIN)
 

@@ -66,7 +66,7 @@ async def test_a_broken_link_says_so(database: Database, text: str) -> None:
 async def test_a_passkey_made_for_another_origin_is_refused(database: Database) -> None:
     async with database.transaction(uuid4()) as tx:
         founder, _ = await a_founder(tx)
-        device = SoftAuthenticator("https://evil.example", "localhost")
+        device = SoftAuthenticator("https://evil.example")
         options = await registration_options(tx, PARTY, founder, subject="settings")
         with pytest.raises(KeyRefused):
             await register_passkey(

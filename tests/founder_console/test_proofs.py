@@ -36,7 +36,7 @@ async def test_a_passkey_approves_high_risk_and_an_auditor_can_check_it(database
     statement = proof.statement
     assert unb64url(msgspec.json.decode(client)["challenge"]) == statement.challenge()
     assert statement.payload_digest == asked.payload_digest
-    assert data[:32] == hashlib.sha256(b"localhost").digest()
+    assert data[:32] == hashlib.sha256(b"console.local").digest()
     assert data[32] & 4, "the user was verified"
     cose: Any = decode_credential_public_key(unb64url(kept["public_key"]))
     numbers = ec.EllipticCurvePublicNumbers(

@@ -1,0 +1,75 @@
+"""Live updates: every open page of the tenant hears, nobody else does, and closing ends them all."""
+
+import asyncio
+from contextlib import suppress
+from uuid import uuid4
+
+import asyncpg
+
+from app.founder_console import Hub
+from app.founder_console.stream import ROOM
+
+TIMEOUT = 10
+
+
+async def until_listening(hub: Hub, dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    tenant = uuid4()
+    stream = hub.stream(tenant)
+    await anext(stream)
+    waiting = asyncio.ensure_future(anext(stream))
+    while not waiting.done():
+        await connection.execute("SELECT pg_notify('console', $1)", f"{tenant} 1")
+        await asyncio.wait((waiting,), timeout=0.1)
+    await stream.aclose()
+    await connection.close()
+
+
+async def test_a_sealed_batch_reaches_its_own_tenant_only(dsn: str) -> None:
+    hub, mine, other = Hub(dsn), uuid4(), uuid4()
+    running = asyncio.create_task(hub.run())
+    await until_listening(hub, dsn)
+    own, foreign = hub.stream(mine), hub.stream(other)
+    await anext(own)
+    await anext(foreign)
+    heard, silent = asyncio.ensure_future(anext(own)), asyncio.ensure_future(anext(foreign))
+    await asyncio.sleep(0)
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("SELECT pg_notify('console', $1)", f"{mine} 42")
+    assert await asyncio.wait_for(heard, TIMEOUT) == b"event: change\ndata: 42\n\n"
+    assert not silent.done()
+    hub.close()
+    with suppress(StopAsyncIteration):
+        await asyncio.wait_for(silent, TIMEOUT)
+    assert [piece async for piece in own] == []
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await connection.close()
+
+
+async def test_a_lost_connection_makes_everybody_read_anew(dsn: str, superuser: asyncpg.Connection) -> None:
+    hub, tenant = Hub(dsn), uuid4()
+    running = asyncio.create_task(hub.run())
+    await until_listening(hub, dsn)
+    stream = hub.stream(tenant)
+    await anext(stream)
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    await superuser.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE query ILIKE 'LISTEN%' AND datname = current_database()"
+    )
+    assert await asyncio.wait_for(waiting, TIMEOUT) == b"event: change\ndata: resync\n\n"
+    await stream.aclose()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_page_that_cannot_keep_up_is_told_to_read_anew(dsn: str) -> None:
+    hub, tenant = Hub(dsn), uuid4()
+    stream = hub.stream(tenant)
+    await anext(stream)
+    for number in range(ROOM + 1):
+        hub.publish(tenant, str(number))
+    assert await anext(stream) == b"event: change\ndata: resync\n\n"
+    await stream.aclose()
