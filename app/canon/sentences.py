@@ -193,9 +193,10 @@ def boundary_sentences(boundary: Boundary, language: Language) -> tuple[str, ...
 
 
 def money_phrase(amount: Money, language: Language) -> str:
-    """`12.50 USD`, `240,000 IDR`: major units, as the language groups them."""
+    """`12.50 USD`, `240,000 IDR`, in Indonesian `Rp240.000`: major units, as the language groups them."""
     places = minor_digits(amount.currency)
-    return f"{grouped(f'{Decimal(amount.minor).scaleb(-places):.{places}f}', language)} {amount.currency}"
+    written = grouped(f"{Decimal(amount.minor).scaleb(-places):.{places}f}", language)
+    return f"Rp{written}" if language == "id" and amount.currency == "IDR" else f"{written} {amount.currency}"
 
 
 def budget_sentence(limit: BudgetLimit, language: Language) -> str:

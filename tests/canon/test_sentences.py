@@ -98,7 +98,7 @@ def test_budgets_read_as_sentences() -> None:
         "Spends at most 2.50 USD of model spend a day."
     )
     assert budget_sentence(BudgetLimit("money", "month", 25_000_000, "IDR"), "id") == (
-        "Menghabiskan paling banyak 25.000.000 IDR sebulan."
+        "Menghabiskan paling banyak Rp25.000.000 sebulan."
     )
     assert budget_sentence(BudgetLimit("money", "month", 1_250, "USD"), "en") == ("Spends at most 12.50 USD a month.")
     assert budget_sentence(BudgetLimit("tokens", "ticket", 200_000), "en") == (
