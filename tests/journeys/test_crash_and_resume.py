@@ -221,6 +221,43 @@ async def test_killed_in_a_model_call_the_call_is_made_again_and_said_so(
     assert len((tmp_path / "thoughts").read_text()) >= 2
 
 
+async def test_a_worker_that_is_told_to_end_gives_its_runs_to_another_at_once(
+    ring: Ring, workers: Workers, receiver: Receiver
+) -> None:
+    receiver.delay_seconds = 1.0
+    steps = [ProcedureStep("post_once", {"what": str(number)}) for number in range(4)]
+    run = await ring.start(await ring.open(await ring.hire("post_once", procedure=steps)))
+    workers.start()
+    await until(lambda: asyncio.to_thread(receiver.arrived.wait, 0.05), workers)
+    workers.start()
+    await asyncio.sleep(4)
+    first = workers.running.pop(0)
+    first.terminate()
+    assert await asyncio.to_thread(first.wait, 20) == 0
+    await until(becomes(ring, run, "done"), workers)
+    assert len(receiver.requests) == len(receiver.keys()) == 4
+    assert not await ring.events(run, "tool.unknown")
+
+
+async def test_a_run_goes_on_when_the_database_has_dropped_every_connection(
+    ring: Ring, workers: Workers, receiver: Receiver, superuser: asyncpg.Connection
+) -> None:
+    receiver.delay_seconds = 1.0
+    steps = [NOTE, ProcedureStep("post_again"), ProcedureStep("write_note", {"text": "after"})]
+    run = await ring.start(await ring.open(await ring.hire("write_note", "post_again", procedure=steps)))
+    workers.start()
+    await until(lambda: asyncio.to_thread(receiver.arrived.wait, 0.05), workers)
+    await superuser.execute(DROP_CONNECTIONS)
+    await until(becomes(ring, run, "done"), workers)
+    assert await ring.count("notes") == 2
+
+
+DROP_CONNECTIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = 'flr_app' AND pid <> pg_backend_pid()
+"""
+
+
 async def test_random_kills_lose_nothing_and_double_nothing(
     ring: Ring, workers: Workers, receiver: Receiver, sealer_dsn: str
 ) -> None:
@@ -232,14 +269,14 @@ async def test_random_kills_lose_nothing_and_double_nothing(
         ProcedureStep("write_note", {"text": "two"}),
     ]
     role = await ring.hire("write_note", "write_document", "post_again", "post_once", procedure=steps)
-    runs = [await ring.start(await ring.open(role, title=f"Ticket {number}")) for number in range(8)]
-    receiver.delay_seconds = 0.05
-    for _ in range(2):
-        workers.start()
+    runs = [await ring.start(await ring.open(role, title=f"Ticket {number}")) for number in range(10)]
+    receiver.delay_seconds = 0.3
+    workers.start()
     for _ in range(6):
-        await asyncio.sleep(random.uniform(1.0, 4.0))
         workers.start()
-        workers.kill(random.randrange(2))
+        await until(lambda: is_driven(ring, runs), workers)
+        await asyncio.sleep(random.uniform(0, 1))
+        workers.kill()
     await until(lambda: settled(ring, runs), workers, seconds=150)
     assert await ring.count("notes") == 2 * len(runs)
     assert await ring.count("documents") == len(runs)
@@ -247,7 +284,14 @@ async def test_random_kills_lose_nothing_and_double_nothing(
     assert len(once) == len(set(once)), "no blind retry"
     again = {key for _, path, key in receiver.requests if path.endswith("post_again")}
     assert len(again) == len(runs)
+    assert await ring.events(kind="run.taken_over"), "the kills hit runs under way"
     await assert_chain_holds(ring, sealer_dsn)
+
+
+async def is_driven(ring: Ring, runs: list[Run]) -> bool:
+    """A worker has one of the runs in hand, or all are over."""
+    views = [await ring.view(run) for run in runs]
+    return any(view.driven for view in views) or not any(view.run.is_open for view in views)
 
 
 async def settled(ring: Ring, runs: list[Run]) -> bool:
