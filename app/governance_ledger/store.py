@@ -31,10 +31,29 @@ SELECT $1, event_id, occurred_at, type, actor, ticket_id, run_id, step, approval
 RETURNING event_id, leaf, xid::text AS xid, recorded_at
 """  # noqa: S608
 
-_EVENT = """
+_ONE = """
 SELECT e.n, e.leaf, e.body, s.seq, s.hash
   FROM governance_ledger.governance_events e
   LEFT JOIN governance_ledger.ledger_seals s ON s.tenant_id = e.tenant_id AND s.n = e.n
+ WHERE e.tenant_id = $1 AND e.event_id = $2
+"""
+
+# Sealed events are found by the seals' indexes; the others are those that the last seal could not see.
+_MANY = """
+(SELECT e.n, e.leaf, e.body, s.seq, s.hash
+   FROM governance_ledger.ledger_seals s
+   JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n
+  WHERE s.tenant_id = $1 {sealed} ORDER BY s.n {order} LIMIT {limit})
+UNION ALL
+(SELECT e.n, e.leaf, e.body, NULL, NULL FROM governance_ledger.governance_events e
+  WHERE e.tenant_id = $1 AND e.xid >= (SELECT pg_snapshot_xmax(snap) FROM governance_ledger.ledger_mark)
+        {unsealed} ORDER BY e.n {order} LIMIT {limit})
+UNION ALL
+(SELECT e.n, e.leaf, e.body, NULL, NULL FROM governance_ledger.governance_events e
+  WHERE e.tenant_id = $1
+    AND e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(snap) FROM governance_ledger.ledger_mark))
+        {unsealed} ORDER BY e.n {order} LIMIT {limit})
+ORDER BY n {order} LIMIT {limit}
 """
 
 
@@ -54,7 +73,7 @@ async def insert_events(tx: Transaction, rows: Sequence[Row]) -> tuple[Receipt, 
 
 
 async def fetch_event(tx: Transaction, event_id: UUID) -> RecordedEvent | None:
-    record = await tx.connection.fetchrow(_EVENT + "WHERE e.tenant_id = $1 AND e.event_id = $2", tx.tenant, event_id)
+    record = await tx.connection.fetchrow(_ONE, tx.tenant, event_id)
     return None if record is None else _recorded(record)
 
 
@@ -65,35 +84,37 @@ async def fetch_events(
     conditions, values = _conditions(where)
     if after is not None:
         values.append(after)
-        conditions.append(f"e.n {'<' if newest_first else '>'} ${len(values) + 1}")
+        conditions.append(f"{{at}}.n {'<' if newest_first else '>'} ${len(values) + 1}")
     values.append(limit)
-    statement = (
-        _EVENT
-        + "WHERE e.tenant_id = $1"
-        + "".join(f" AND {condition}" for condition in conditions)
-        + f" ORDER BY e.n {'DESC' if newest_first else 'ASC'} LIMIT ${len(values) + 1}"
+    both = "".join(f" AND {condition}" for condition in conditions)
+    statement = _MANY.format(
+        sealed=both.replace("{at}", "s"),
+        unsealed=both.replace("{at}", "e"),
+        order="DESC" if newest_first else "ASC",
+        limit=f"${len(values) + 1}",
     )
     return [_recorded(record) for record in await tx.connection.fetch(statement, tx.tenant, *values)]
 
 
 def _conditions(where: EventFilter) -> tuple[list[str], list[object]]:
+    """Conditions in which `{at}` stands for the table that has an index for them, and their values from `$2` on."""
     conditions: list[str] = []
     values: list[object] = []
 
     def add(condition: str, value: object) -> None:
         values.append(value)
-        conditions.append(condition.format(f"${len(values) + 1}"))
+        conditions.append(condition.replace("?", f"${len(values) + 1}"))
 
     if where.type is not None:
         prefix = where.type.removesuffix("*")
         exact = prefix == where.type and not prefix.endswith(".")
-        add("e.type = {}" if exact else "starts_with(e.type, {})", prefix)
+        add("{at}.type = ?" if exact else "starts_with({at}.type, ?)", prefix)
     wanted: Sequence[tuple[str, UUID | str | datetime | None]] = (
-        ("e.actor = {}", where.actor),
-        ("e.occurred_at >= {}", where.since),
-        ("e.occurred_at < {}", where.until),
-        ("e.ticket_id = {}", where.ticket_id),
-        ("e.run_id = {}", where.run_id),
+        ("e.actor = ?", where.actor),
+        ("{at}.occurred_at >= ?", where.since),
+        ("{at}.occurred_at < ?", where.until),
+        ("{at}.ticket_id = ?", where.ticket_id),
+        ("{at}.run_id = ?", where.run_id),
     )
     for condition, value in wanted:
         if value is not None:

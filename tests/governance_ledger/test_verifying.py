@@ -45,6 +45,9 @@ async def forty(database: Database, sealer: asyncpg.Connection) -> None:
 
 async def rehash(attacker: asyncpg.Connection) -> None:
     """Make leaves, chain and head follow from the bodies again, as an attacker with the database would."""
+    await attacker.execute(
+        f"UPDATE {SEALS} s SET (xid, occurred_at, type) = (e.xid, e.occurred_at, e.type) FROM {EVENTS} e WHERE e.n = s.n"
+    )
     rows = await attacker.fetch(
         f"SELECT s.seq, s.n, e.body FROM {SEALS} s JOIN {EVENTS} e USING (tenant_id, n) "
         "WHERE s.tenant_id = $1 ORDER BY s.seq",

@@ -25,13 +25,10 @@ CREATE TABLE governance_ledger.governance_events (
   evidence_url text,
   approval_signature text,
   body text NOT NULL,
-  PRIMARY KEY (tenant_id, n),
+  PRIMARY KEY (xid, n),
   CONSTRAINT governance_events_event_id UNIQUE (event_id),
   CONSTRAINT governance_events_evidence CHECK ((evidence_sha256 IS NULL) = (evidence_url IS NULL))
 );
-CREATE INDEX governance_events_xid ON governance_ledger.governance_events (xid, n);
-CREATE INDEX governance_events_type ON governance_ledger.governance_events (tenant_id, type, occurred_at);
-CREATE INDEX governance_events_ticket ON governance_ledger.governance_events (ticket_id, n) WHERE ticket_id IS NOT NULL;
 COMMENT ON TABLE governance_ledger.governance_events IS 'Law 17: every act, in the transaction of its effect. Write once.';
 
 -- Every change of a row that is governed in the digest form. The old image is the new_image of the key's previous change.
@@ -49,15 +46,25 @@ CREATE TABLE governance_ledger.changes (
 );
 CREATE INDEX changes_key ON governance_ledger.changes (tenant_id, rel, key, n);
 
+-- The chain, and what an event is found by: an index that the sealer writes costs the business transaction nothing.
+-- What is not sealed yet is found by its xid, from the mark on.
 CREATE TABLE governance_ledger.ledger_seals (
   tenant_id uuid NOT NULL,
   seq bigint NOT NULL,
   n bigint NOT NULL,
+  xid xid8 NOT NULL,
   hash bytea NOT NULL,
   sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  occurred_at timestamptz NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  ticket_id uuid,
+  run_id uuid,
   PRIMARY KEY (tenant_id, seq),
   CONSTRAINT ledger_seals_once UNIQUE (tenant_id, n)
 );
+CREATE INDEX ledger_seals_type ON governance_ledger.ledger_seals (tenant_id, type, occurred_at);
+CREATE INDEX ledger_seals_ticket ON governance_ledger.ledger_seals (ticket_id, n) WHERE ticket_id IS NOT NULL;
+CREATE INDEX ledger_seals_run ON governance_ledger.ledger_seals (run_id, n) WHERE run_id IS NOT NULL;
 
 CREATE TABLE governance_ledger.ledger_heads (
   tenant_id uuid PRIMARY KEY,

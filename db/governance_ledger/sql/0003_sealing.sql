@@ -24,23 +24,24 @@ BEGIN
   WITH this AS MATERIALIZED (
     SELECT pg_current_snapshot() AS snap
   ), fresh AS MATERIALIZED (
-    SELECT e.tenant_id, e.xid, e.n, e.leaf FROM governance_ledger.governance_events e, this
+    SELECT e.tenant_id, e.xid, e.n, e.leaf, e.occurred_at, e.type, e.ticket_id, e.run_id FROM governance_ledger.governance_events e, this
      WHERE e.xid >= pg_snapshot_xmax(before) AND pg_visible_in_snapshot(e.xid, this.snap)
     UNION ALL
-    SELECT e.tenant_id, e.xid, e.n, e.leaf FROM governance_ledger.governance_events e, this
+    SELECT e.tenant_id, e.xid, e.n, e.leaf, e.occurred_at, e.type, e.ticket_id, e.run_id FROM governance_ledger.governance_events e, this
      WHERE e.xid = ANY (running) AND pg_visible_in_snapshot(e.xid, this.snap)
   ), numbered AS (
-    SELECT f.tenant_id, f.n, f.leaf,
+    SELECT f.*,
            coalesce(h.seq, 0) + row_number() OVER (PARTITION BY f.tenant_id ORDER BY f.xid, f.n) AS seq,
            coalesce(h.hash, sha256(uuid_send(f.tenant_id))) AS head
       FROM fresh f LEFT JOIN governance_ledger.ledger_heads h USING (tenant_id)
   ), linked AS (
-    SELECT tenant_id, seq, n, governance_ledger.chain(head, seq, leaf)
-             OVER (PARTITION BY tenant_id ORDER BY seq ROWS UNBOUNDED PRECEDING) AS hash
+    SELECT tenant_id, seq, n, xid, governance_ledger.chain(head, seq, leaf)
+             OVER (PARTITION BY tenant_id ORDER BY seq ROWS UNBOUNDED PRECEDING) AS hash,
+           occurred_at, type, ticket_id, run_id
       FROM numbered
   ), seals AS (
-    INSERT INTO governance_ledger.ledger_seals (tenant_id, seq, n, hash)
-    SELECT tenant_id, seq, n, hash FROM linked
+    INSERT INTO governance_ledger.ledger_seals (tenant_id, seq, n, xid, hash, occurred_at, type, ticket_id, run_id)
+    SELECT * FROM linked
     RETURNING tenant_id, seq, hash
   ), heads AS (
     INSERT INTO governance_ledger.ledger_heads AS h (tenant_id, seq, hash)

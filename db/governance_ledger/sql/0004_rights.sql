@@ -29,7 +29,8 @@ GRANT INSERT (tenant_id, sha256, key, size_bytes, media_type, name) ON governanc
 GRANT INSERT (tenant_id, key, sha256, media_type, content) ON governance_ledger.evidence_spool TO flr_app;
 GRANT SELECT ON governance_ledger.ledger_mark, governance_ledger.ledger_keys TO flr_app, flr_sealer, flr_auditor;
 
-GRANT INSERT (tenant_id, seq, n, hash) ON governance_ledger.ledger_seals TO flr_sealer;
+GRANT INSERT (tenant_id, seq, n, xid, hash, occurred_at, type, ticket_id, run_id) ON governance_ledger.ledger_seals
+  TO flr_sealer;
 GRANT INSERT, UPDATE ON governance_ledger.ledger_heads TO flr_sealer;
 GRANT UPDATE ON governance_ledger.ledger_mark TO flr_sealer;
 GRANT INSERT ON governance_ledger.ledger_checkpoints TO flr_sealer;
