@@ -46,7 +46,7 @@ async def forty(database: Database, sealer: asyncpg.Connection) -> None:
 async def rehash(attacker: asyncpg.Connection) -> None:
     """Make leaves, chain and head follow from the bodies again, as an attacker with the database would."""
     await attacker.execute(
-        f"UPDATE {SEALS} s SET (xid, occurred_at, type) = (e.xid, e.occurred_at, e.type) FROM {EVENTS} e WHERE e.n = s.n"
+        f"UPDATE {SEALS} s SET xid = e.xid, occurred_at = e.occurred_at, type = e.type FROM {EVENTS} e WHERE e.n = s.n"
     )
     rows = await attacker.fetch(
         f"SELECT s.seq, s.n, e.body FROM {SEALS} s JOIN {EVENTS} e USING (tenant_id, n) "
