@@ -15,7 +15,7 @@ from typing import get_args
 
 import asyncpg
 
-from app.adapters.agents import load_backbone, load_router, load_worker
+from app.adapters.agents import FrameworkMissing, load_backbone, load_router, load_worker
 from app.adapters.evidence import load_store
 from app.adapters.models import load_model
 from app.adapters.push import load_push
@@ -84,6 +84,18 @@ class AgentEngines:
         if name not in self._backbones:
             self._backbones[name] = load_backbone(name, database_url=self._database_url)
         return self._backbones[name]
+
+    def warm(self, defaults: Defaults) -> None:
+        """Import the default engines, which takes seconds. Blocks: for a thread beside the loop."""
+        for load in (
+            lambda: load_worker(defaults.worker),
+            lambda: load_router(defaults.router),
+            lambda: load_backbone(defaults.backbone, database_url=self._database_url),
+        ):
+            try:
+                load()
+            except FrameworkMissing as missing:
+                _LOG.warning("%s", missing)
 
     async def close(self) -> None:
         for backbone in self._backbones.values():
@@ -206,8 +218,10 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
     stack.push_async_callback(store.close)
     model = load_model(base_url=settings.model_base_url, api_key=settings.model_api_key, model=settings.model_name)
     stack.push_async_callback(model.close)
-    engines = AgentEngines(url)
+    engines, defaults = AgentEngines(url), Defaults(settings.backbone, settings.worker, settings.router)
     stack.push_async_callback(engines.close)
+    warming = asyncio.create_task(asyncio.to_thread(engines.warm, defaults))
+    stack.push_async_callback(asyncio.wait, [warming])
     runtime = Runtime(
         database=database,
         store=store,
@@ -217,7 +231,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         model=model,
         engines=engines,
         reader=reader,
-        defaults=Defaults(settings.backbone, settings.worker, settings.router),
+        defaults=defaults,
         undo_seconds=settings.undo_seconds,
     )
     return WorkerProcess(runtime, url, await _phones(settings, database, stack))

@@ -84,7 +84,7 @@ class Machine:
         self.start("api", "app.cli", "api")
         self.start("sealer", "app.cli", "sealer")
         self.start("worker", "app.cli", "worker")
-        wait_until(self.ready, said=f"API ready; {self.said('api')}")
+        wait_until(self.ready, seconds=90, said=f"API ready; {self.said('api')}")
 
     def ready(self) -> bool:
         with suppress(httpx.HTTPError):
@@ -153,7 +153,7 @@ class FounderClient:
         """Hire and sign; returns the role when it is active."""
         role = self.post("/roles", terms)
         self.approve(role["pending"]["approval_id"])
-        return wait_until(lambda: self._if_active(role["id"]), said="the role is active")
+        return wait_until(lambda: self._if_active(role["id"]), seconds=90, said="the role is active")
 
     def _if_active(self, role_id: str) -> Any:
         role = self.get(f"/roles/{role_id}")
