@@ -67,7 +67,7 @@ def instant(moment: datetime) -> str:
 
 
 class Row(NamedTuple):
-    """What the application inserts, in the order of the statement. `body`: canonical `"data":{...},"evidence":[...]`."""
+    """What the application inserts, in the order of the statement. `body` is `"data":{...},"evidence":[...]`."""
 
     event_id: UUID
     occurred_at: datetime
