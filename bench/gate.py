@@ -31,14 +31,14 @@ async def governed(drive: Drive, number: int) -> None:
 
 async def ungoverned(drive: Drive, number: int) -> None:
     """Effect, journal, evidence and event of the same call, in one transaction."""
-    arguments_now = {"text": f"note {number}"}
-    asked = asked_tool(number, "write_note", arguments_now)
+    text = f"note {number}"
+    asked = asked_tool(number, "write_note", {"text": text})
     async with drive.transaction() as tx:
-        effect = WriteNote(arguments_now["text"])
+        effect = WriteNote(text)
         subjects, _ = await local_effects.apply(tx, effect, drive.run, number, drive.actor)
         step, answer = answered(new_step(asked, "done", effect="local"), ToolAnswer("done", "Noted."))
         await store.write_step(tx, drive.lease, step)
-        content = msgspec.json.encode({"step": number, "arguments": arguments_now, "answer": answer})
+        content = msgspec.json.encode({"step": number, "arguments": {"text": text}, "answer": answer})
         evidence = await keep_evidence(tx, content, media_type="application/json", name=f"step-{number}.json")
         await append(
             tx,
