@@ -49,8 +49,8 @@ RESET ROLE;
 
 _EVENT = (
     "INSERT INTO governance_ledger.governance_events (tenant_id, event_id, occurred_at, type, actor, ticket_id, "
-    "run_id, step, evidence_sha256, evidence_url, subjects, body) VALUES (current_setting('app.tenant')::uuid, "
-    f"uuidv7(), now(), 'tool.done', 'worker:018f0000-0000-7000-8000-00000000cccc', '{TICKET}', '{RUN}', 7, '{HEX}', "
+    "run_id, step, evidence_url, subjects, body) VALUES (current_setting('app.tenant')::uuid, "
+    f"uuidv7(), now(), 'tool.done', 'worker:018f0000-0000-7000-8000-00000000cccc', '{TICKET}', '{RUN}', 7, "
     f"'sha256/5c/{HEX}', {{subjects}}, '{{body}}')"
 )
 _TENANT = "'018f0000-0000-7000-8000-' || lpad((random() * 63)::int::text, 12, '0')"

@@ -77,7 +77,6 @@ class Row(NamedTuple):
     run_id: UUID | None
     step: int | None
     approval_signature: str | None
-    evidence_sha256: str | None
     evidence_url: str | None
     subjects: Sequence[str]
     expect: int | None
@@ -96,7 +95,6 @@ def row_of(event: Event, event_id: UUID) -> Row:
         event.run_id,
         event.step,
         None if event.approval is None else _text(event.approval),
-        None if first is None else first.sha256,
         None if first is None else first.key,
         tuple(_subject(subject) for subject in event.subjects),
         event.expect,

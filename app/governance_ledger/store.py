@@ -11,21 +11,21 @@ from app.governance_ledger.model import EventFilter, Receipt, RecordedEvent
 from app.postgres import Transaction
 
 _COLUMNS = """(tenant_id, event_id, occurred_at, type, actor, ticket_id, run_id, step, approval_signature,
-   evidence_sha256, evidence_url, subjects, expect, body)"""
+   evidence_url, subjects, expect, body)"""
 
 _APPEND = f"""
 INSERT INTO governance_ledger.governance_events {_COLUMNS}
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 RETURNING event_id, leaf, xid::text AS xid, recorded_at
 """  # noqa: S608
 
 _APPEND_MANY = f"""
 INSERT INTO governance_ledger.governance_events {_COLUMNS}
-SELECT $1, event_id, occurred_at, type, actor, ticket_id, run_id, step, approval, sha256, key,
+SELECT $1, event_id, occurred_at, type, actor, ticket_id, run_id, step, approval, key,
        string_to_array(subjects, ' '), expect, body
   FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::int[], $9::text[],
-              $10::text[], $11::text[], $12::text[], $13::int[], $14::text[])
-       WITH ORDINALITY AS given (event_id, occurred_at, type, actor, ticket_id, run_id, step, approval, sha256, key,
+              $10::text[], $11::text[], $12::int[], $13::text[])
+       WITH ORDINALITY AS given (event_id, occurred_at, type, actor, ticket_id, run_id, step, approval, key,
                                  subjects, expect, body, place)
  ORDER BY place
 RETURNING event_id, leaf, xid::text AS xid, recorded_at

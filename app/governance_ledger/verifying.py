@@ -33,15 +33,14 @@ SELECT s.seq, s.hash, e.event_id, convert_to(e.body, 'UTF8') AS document, e.leaf
          '","body":{"actor":', to_json(e.actor), ',"approval":', coalesce(to_json(e.approval_signature)::text, 'null'),
          ',"data":'))
        AND right(e.body, length(t.tail)) = t.tail
-       AND (e.evidence_sha256 IS NULL OR (
-         position(concat('"evidence":[{"key":', to_json(e.evidence_url), ',') IN e.body) > 0
-         AND position(concat('"sha256":"', e.evidence_sha256, '"') IN e.body) > 0))
+       AND (e.evidence_url IS NULL
+         OR position(concat('"evidence":[{"key":', to_json(e.evidence_url), ',') IN e.body) > 0)
        AND (s.occurred_at, s.type) = (e.occurred_at, e.type)
        AND s.ticket_id IS NOT DISTINCT FROM e.ticket_id AND s.run_id IS NOT DISTINCT FROM e.run_id AS agree
   FROM governance_ledger.ledger_seals s
   LEFT JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
   CROSS JOIN LATERAL (SELECT concat(
-    CASE WHEN e.evidence_sha256 IS NULL THEN ',"evidence":[]' END,
+    CASE WHEN e.evidence_url IS NULL THEN ',"evidence":[]' END,
     ',"occurred_at":"', to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     '","run_id":', coalesce('"' || e.run_id || '"', 'null'), ',"step":', coalesce(e.step::text, 'null'),
     ',"ticket_id":', coalesce('"' || e.ticket_id || '"', 'null'), ',"type":', to_json(e.type),

@@ -21,14 +21,13 @@ CREATE TABLE governance_ledger.governance_events (
   effect_digest bytea NOT NULL DEFAULT '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
   leaf bytea NOT NULL,
   subjects text[] NOT NULL DEFAULT '{}',
-  evidence_sha256 text,
   evidence_url text,
+  evidence_sha256 text GENERATED ALWAYS AS (right(evidence_url, 64)) STORED,
   approval_signature text,
   body text NOT NULL,
   PRIMARY KEY (xid, n),
-  CONSTRAINT governance_events_event_id UNIQUE (event_id),
-  CONSTRAINT governance_events_evidence CHECK ((evidence_sha256 IS NULL) = (evidence_url IS NULL))
-);
+  CONSTRAINT governance_events_event_id UNIQUE (event_id)
+) WITH (toast_tuple_target = 8128);
 COMMENT ON TABLE governance_ledger.governance_events IS 'Law 17: every act, in the transaction of its effect. Write once.';
 
 -- Every change of a row that is governed in the digest form. The old image is the new_image of the key's previous change.

@@ -64,8 +64,6 @@ BEGIN
       THEN pg_catalog.strpos(NEW.body, ',"evidence":[]') OPERATOR(pg_catalog.=) 0
       ELSE pg_catalog.strpos(NEW.body, pg_catalog.concat(',"evidence":[{"key":"', NEW.evidence_url, '",'))
              OPERATOR(pg_catalog.=) 0
-        OR pg_catalog.strpos(NEW.body, pg_catalog.concat('"sha256":"', NEW.evidence_sha256, '"'))
-             OPERATOR(pg_catalog.=) 0
       END) THEN
     RAISE EXCEPTION 'body must be "data":{...},"evidence":[...] and name the evidence of the columns'
       USING ERRCODE = 'GL004';

@@ -22,8 +22,8 @@ GRANT SELECT ON governance_ledger.governance_events, governance_ledger.changes T
 GRANT INSERT ON governance_ledger.changes TO flr_law;
 GRANT USAGE ON SEQUENCE governance_ledger.n TO flr_law;
 
-GRANT INSERT (tenant_id, event_id, occurred_at, type, actor, ticket_id, run_id, step, expect, subjects, evidence_sha256,
-  evidence_url, approval_signature, body) ON governance_ledger.governance_events TO flr_app;
+GRANT INSERT (tenant_id, event_id, occurred_at, type, actor, ticket_id, run_id, step, expect, subjects, evidence_url,
+  approval_signature, body) ON governance_ledger.governance_events TO flr_app;
 GRANT INSERT (tenant_id, seq, hash) ON governance_ledger.ledger_verifications TO flr_app;
 GRANT INSERT (tenant_id, sha256, key, size_bytes, media_type, name) ON governance_ledger.evidence_objects TO flr_app;
 GRANT INSERT (tenant_id, key, sha256, media_type, content) ON governance_ledger.evidence_spool TO flr_app;
