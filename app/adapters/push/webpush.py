@@ -1,4 +1,4 @@
-"""Web push (RFC 8030, 8291, 8292). pywebpush encrypts, py_vapid signs; the request is ours, so no redirect is followed."""
+"""Web push (RFC 8030, 8291, 8292). pywebpush encrypts, py_vapid signs; our own request follows no redirect."""
 
 import asyncio
 import time
