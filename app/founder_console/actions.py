@@ -1,5 +1,6 @@
 """What a founder does at the console: plain form posts, each one use case. Our script takes a piece, others a page."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -74,7 +75,9 @@ async def decide_card(
     except (Conflict, Forbidden, Invalid) as refusal:
         return await _refused(visit, approval_id, refusal)
     if decision == "reject" and (role_id := as_uuid(str(data.get("pause") or ""))):
-        await pause(tx, role_id, visit.by)
+        with suppress(Conflict):
+            async with tx.savepoint():
+                await pause(tx, role_id, visit.by)
     return await _done(visit, decided)
 
 

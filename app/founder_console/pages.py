@@ -218,6 +218,7 @@ async def money(request: Caller, tx: NamedDependency[Transaction], month: FromQu
         cost_total=sum(cost for _, cost in accounts.costs),
         entries=accounts.entries,
         truncated=accounts.truncated,
+        partial=accounts.partial,
     )
 
 

@@ -18,6 +18,7 @@ POINTS = 12
 WEEK = 7
 MOST_ENTRIES = 60
 MOST_MONTHS = 3
+MOST_EVENTS = 50_000
 
 
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,7 @@ class Accounts(msgspec.Struct, frozen=True, kw_only=True):
     costs: tuple[tuple[str, int], ...]
     entries: tuple[Entry, ...]
     truncated: bool
+    partial: bool
 
 
 def spark(values: Sequence[int]) -> str:
@@ -162,9 +164,10 @@ def months(formats: Formats) -> tuple[Month, ...]:
 
 async def accounts(tx: Transaction, naming: Naming, month: Month) -> Accounts:
     """Revenue, payments and costs of a month, each entry with its event."""
-    revenue = await read_family(tx, "revenue.recorded", since=month.since, until=month.until)
-    done = await read_family(tx, "tool.done", since=month.since, until=month.until)
-    models = await read_family(tx, "model.done", since=month.since, until=month.until)
+    revenue, done, models = [
+        await read_family(tx, family, since=month.since, until=month.until, most=MOST_EVENTS)
+        for family in ("revenue.recorded", "tool.done", "model.done")
+    ]
     entries = sorted((*_incoming(revenue), *_outgoing(done, naming)), key=lambda entry: entry.at, reverse=True)
     currencies = sorted({entry.amount.currency for entry in entries})
     return Accounts(
@@ -172,6 +175,7 @@ async def accounts(tx: Transaction, naming: Naming, month: Month) -> Accounts:
         costs=_costs((*models, *done), naming),
         entries=tuple(entries[:MOST_ENTRIES]),
         truncated=len(entries) > MOST_ENTRIES,
+        partial=max(len(revenue), len(done), len(models)) >= MOST_EVENTS,
     )
 
 

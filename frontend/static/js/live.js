@@ -32,7 +32,9 @@ export async function refresh() {
 
 function swap(page) {
   const fresh = page.getElementById('main'), old = main();
-  if (!fresh || fresh.innerHTML === last) return;
+  if (!fresh) return;
+  old.dataset.at = fresh.dataset.at;
+  if (fresh.innerHTML === last) return;
   last = fresh.innerHTML;
   const open = new Map(openOnes(old).map(d => [keyOf(old, d), d.open]));
   const focused = document.activeElement, focus = old.contains(focused) && focused.closest('[id]')?.id;
