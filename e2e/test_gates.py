@@ -173,3 +173,9 @@ def test_buttons_stay_in_reach_at_twice_the_text(phones: Phones, keychain: Keych
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
+
+
+def test_the_gate_for_accessibility_can_fail(phones: Phones, keychain: Keychain) -> None:
+    phone = phones(state=keychain.state)
+    phone.open("/settings").evaluate("document.querySelector('main').append(document.createElement('button'))")
+    assert [rule for rule, _ in violations(phone)] == ["button-name"]

@@ -119,6 +119,11 @@ def text_of(approval: Approval, language: str) -> str:
     return str(texts.get(language) or texts.get("en") or next(iter(texts.values()), approval.kind))
 
 
+def act_of(approval: Approval, language: str) -> str:
+    """The first sentence of what is shown and signed: what would be done."""
+    return _split(text_of(approval, language))[0]
+
+
 def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
     """The approval in the page's words."""
     payload = approval.payload

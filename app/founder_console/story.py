@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.founder_console.inbox import text_of
+from app.founder_console.inbox import act_of
 from app.founder_console.naming import Line, Naming, whole
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.postgres import Transaction
@@ -43,7 +43,7 @@ async def tell(tx: Transaction, ticket_id: UUID, naming: Naming) -> Story:
     """The ticket's story. Reading the model is not told, but what it cost is."""
     page = await read_events(tx, EventFilter(ticket_id=ticket_id), limit=500)
     approvals = (await list_approvals(tx, ticket_id=ticket_id, limit=200)).items
-    acts = {str(approval.id): text_of(approval, naming.words.language) for approval in approvals}
+    acts = {str(approval.id): act_of(approval, naming.words.language) for approval in approvals}
     named = msgspec.structs.replace(naming, acts=acts)
     told = [event for event in reversed(page.items) if not event.type.startswith(NOISE)]
     cost = sum(whole(event.data.get("cost_usd_micros")) for event in page.items)
@@ -53,11 +53,15 @@ async def tell(tx: Transaction, ticket_id: UUID, naming: Naming) -> Story:
 
 
 def _without_echoes(events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
-    """An intent whose outcome is known says nothing more than the outcome."""
+    """An intent says nothing beside its outcome, nor a held ticket beside its question."""
     known = {
         (event.run_id, event.step) for event in events if event.type in ("tool.done", "tool.failed", "tool.unknown")
     }
-    return [event for event in events if event.type != "tool.intended" or (event.run_id, event.step) not in known]
+    return [
+        event
+        for event in events
+        if event.type != "ticket.held" and (event.type != "tool.intended" or (event.run_id, event.step) not in known)
+    ]
 
 
 def row_of(ticket: Ticket, naming: Naming) -> TicketRow:

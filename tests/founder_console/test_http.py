@@ -24,6 +24,7 @@ from app.work_queue import Approval, get_approval, raise_approval
 from tests.builders import a_question, a_ticket
 from tests.founder_console.people import ORIGIN, a_founder, a_passkey, by_passkey
 from tests.founder_console.people import offered as offered_for
+from tests.founder_console.push_service import push_service
 
 OWN = {"origin": ORIGIN, "sec-fetch-site": "same-origin"}
 PAGE = {"accept": "text/html"}
@@ -321,3 +322,20 @@ async def test_a_ticket_with_a_bad_deadline_is_shown_again_with_its_text(desk: D
     assert answer.status_code == 422
     assert "Tulis laporan." in answer.text
     assert 'role="alert"' in answer.text
+
+
+async def test_a_trial_rings_the_founders_own_browser(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with push_service() as service:
+        allowed = msgspec.structs.replace(desk.settings, push_allow_hosts=(service.address,))
+        monkeypatch.setitem(desk.app.state._state, "settings", allowed)
+        body = {"endpoint": service.endpoint(), "p256dh": service.p256dh, "auth": service.auth}
+        kept = await desk.client.post("/api/v1/console/push/subscriptions", json=body, headers=OWN)
+        assert kept.status_code == 201
+        await desk.client.post("/settings/push/test", headers=OWN)
+        await desk.app.state.push.close()
+    [got] = service.received
+    assert got["json"]["notification"]["title"] == "Notifikasi berfungsi"
+    gone = await desk.client.request(
+        "DELETE", "/api/v1/console/push/subscriptions", json={"endpoint": service.endpoint()}, headers=OWN
+    )
+    assert gone.status_code == 204
