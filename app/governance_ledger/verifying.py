@@ -1,54 +1,25 @@
-"""Recomputing a tenant's chain from the stored bytes and holding it against everything that witnesses it."""
+"""Holding a tenant's recomputed chain against everything that witnesses it."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from app.canon.evidence import EvidenceStore, NotStored
 from app.governance_ledger import notes
-from app.governance_ledger.chain import genesis, leaf_of, link
-from app.governance_ledger.merkle import Frontier
+from app.governance_ledger.chain import genesis
 from app.governance_ledger.model import Break, ChainReport, CheckpointSummary, Unsealed
+from app.governance_ledger.replaying import Broken, Position, compare_columns, replay
 from app.postgres import Transaction
 
-BATCH = 5_000
 DEFAULT_MERGE_DELAY_SECONDS = 5
 
 _HEAD = """
 SELECT coalesce(h.seq, 0) AS seq, h.hash,
        coalesce((SELECT max(seq) FROM governance_ledger.ledger_seals WHERE tenant_id = $1), 0) AS last
   FROM (SELECT 1) one LEFT JOIN governance_ledger.ledger_heads h ON h.tenant_id = $1
-"""
-
-# The document's text is laid out in a fixed order, so each column is found again at its start or its end, without
-# parsing it. Columns are outside the hash: one that differs was altered.
-_LINKS = """
-SELECT s.seq, s.hash, e.event_id, convert_to(e.body, 'UTF8') AS document, e.leaf,
-       starts_with(e.body, concat(
-         '{"at":"', to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-         '","body":{"actor":', to_json(e.actor), ',"approval":', coalesce(to_json(e.approval_signature)::text, 'null'),
-         ',"data":'))
-       AND right(e.body, length(t.tail)) = t.tail
-       AND (e.evidence_url IS NULL
-         OR position(concat('"evidence":[{"key":', to_json(e.evidence_url), ',') IN e.body) > 0)
-       AND (s.occurred_at, s.type) = (e.occurred_at, e.type)
-       AND s.ticket_id IS NOT DISTINCT FROM e.ticket_id AND s.run_id IS NOT DISTINCT FROM e.run_id AS agree
-  FROM governance_ledger.ledger_seals s
-  LEFT JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
-  CROSS JOIN LATERAL (SELECT concat(
-    CASE WHEN e.evidence_url IS NULL THEN ',"evidence":[]' END,
-    ',"occurred_at":"', to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    '","run_id":', coalesce('"' || e.run_id || '"', 'null'), ',"step":', coalesce(e.step::text, 'null'),
-    ',"ticket_id":', coalesce('"' || e.ticket_id || '"', 'null'), ',"type":', to_json(e.type),
-    '},"effect":{"digest":"', encode(e.effect_digest, 'hex'), '","n":"', e.effect_n, '"},"id":"', e.event_id,
-    '","n":"', e.n, '","subjects":', array_to_json(e.subjects), ',"tenant":"', e.tenant_id,
-    '","v":"1","xid":"', e.xid, '"}') AS tail) t
- WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3
- ORDER BY s.seq
 """
 
 _LAST_VERIFIED = """
@@ -89,12 +60,6 @@ SELECT min(seq) FROM (
 _VERIFIED = "INSERT INTO governance_ledger.ledger_verifications (tenant_id, seq, hash) VALUES ($1, $2, $3)"
 
 
-class _Broken(Exception):
-    def __init__(self, reason: str, seq: int | None = None, event_id: UUID | None = None) -> None:
-        super().__init__(reason)
-        self.found = Break(seq, event_id, reason)
-
-
 class _Stored(msgspec.Struct, frozen=True):
     """A checkpoint row and the chain's stored hash at its size."""
 
@@ -117,104 +82,80 @@ class _Verification:
         self.full = full
         self.started = time.perf_counter()
         self.from_seq = 0
-        self.seq = 0
-        self.hash = genesis(tx.tenant)
-        self.head: tuple[int, bytes] = (0, self.hash)
+        self.at = Position(0, genesis(tx.tenant))
+        self.head = Position(0, self.at.hash)
         self.checkpoints: Sequence[_Stored] = ()
         self.unsealed = Unsealed(0, 0)
 
     async def start(self) -> None:
-        """Read the head, and go on from where the last pass ended, after holding the chain against it."""
-        head = await self.tx.connection.fetchrow(_HEAD, self.tx.tenant)
-        assert head is not None
-        self.head = (head["seq"], head["hash"] or self.hash)
+        """Read the witnesses, then the head, and go on from where the last pass ended.
+
+        In this order: a chain that grows meanwhile is then never shorter than what witnesses it.
+        """
         marked = await self.tx.connection.fetchrow(_LAST_VERIFIED, self.tx.tenant)
         self.checkpoints = await self._read_checkpoints(0 if self.full or marked is None else marked["seq"])
+        head = await self.tx.connection.fetchrow(_HEAD, self.tx.tenant)
+        assert head is not None
+        self.head = Position(head["seq"], head["hash"] or self.at.hash)
         if head["last"] != head["seq"]:
-            raise _Broken(
+            raise Broken(
                 f"the head says {head['seq']} events are sealed, the seals end at {head['last']}", head["last"]
             )
-        if marked is None:
-            return
-        if marked["seq"] > self.head[0]:
-            raise _Broken(f"truncated: event {marked['seq']} was verified before and is gone", marked["seq"])
+        if marked is not None:
+            self._hold_against_mark(marked)
+
+    def _hold_against_mark(self, marked: asyncpg.Record) -> None:
+        if marked["seq"] > self.head.seq:
+            raise Broken(f"truncated: event {marked['seq']} was verified before and is gone", marked["seq"])
         if marked["stored"] != marked["hash"]:
-            raise _Broken("rewritten: the chain differs from what was verified before", marked["seq"])
+            raise Broken("rewritten: the chain differs from what was verified before", marked["seq"])
         if not self.full:
-            self.from_seq, self.seq, self.hash = marked["seq"], marked["seq"], marked["hash"]
+            self.from_seq, self.at = marked["seq"], Position(marked["seq"], marked["hash"])
 
     async def _read_checkpoints(self, beyond: int) -> list[_Stored]:
         rows = await self.tx.connection.fetch(_CHECKPOINTS, self.tx.tenant, beyond)
         return [_Stored(**dict(row)) for row in rows]
 
-    async def replay(self) -> None:
-        """Recompute every link, and in a full pass the tree's roots."""
+    async def recompute(self) -> None:
+        """Every leaf, link and column since `from_seq`, and in a full pass the tree's roots."""
         roots = {checkpoint.size: checkpoint.root_hash for checkpoint in self.checkpoints} if self.full else {}
-        tree = Frontier()
-        async for rows in self._batches():
-            for row in rows:
-                leaf = self._check(row)
-                if roots:
-                    tree.append(leaf)
-                    signed = roots.get(tree.size)
-                    if signed is not None and signed != tree.root():
-                        raise _Broken("the tree's root differs from the signed checkpoint", self.seq, row["event_id"])
-        if (self.seq, self.hash) != self.head:
-            raise _Broken("the head is not the end of the chain", self.seq)
-
-    async def _batches(self) -> AsyncIterator[list[asyncpg.Record]]:
-        while self.seq < self.head[0]:
-            before = self.seq
-            yield await self.tx.connection.fetch(_LINKS, self.tx.tenant, before, min(before + BATCH, self.head[0]))
-            if self.seq == before:
-                raise _Broken("a seal is missing", before + 1)
-
-    def _check(self, row: asyncpg.Record) -> bytes:
-        seq, event_id, document = row["seq"], row["event_id"], row["document"]
-        if seq != self.seq + 1:
-            raise _Broken("a seal is missing", self.seq + 1)
-        if document is None:
-            raise _Broken("the sealed event is missing", seq)
-        leaf = leaf_of(document)
-        self.seq, self.hash = seq, link(self.hash, seq, leaf)
-        if self.hash != row["hash"]:
-            raise _Broken("the chain's hash does not follow from the event", seq, event_id)
-        if leaf != row["leaf"] or not row["agree"]:
-            raise _Broken("a column differs from the sealed document", seq, event_id)
-        return leaf
+        await replay(self.tx, self.at, self.head.seq, roots)
+        if self.at.hash != self.head.hash:
+            raise Broken("the head is not the end of the chain", self.at.seq)
+        await compare_columns(self.tx, self.from_seq, self.head.seq)
 
     async def hold_against_checkpoints(self, keys: dict[str, bytes]) -> None:
         serial, size = None, -1
         for checkpoint in self.checkpoints:
             self._check_note(checkpoint, keys)
-            if checkpoint.size > self.head[0]:
-                raise _Broken(
-                    f"truncated: a checkpoint covers {checkpoint.size} events, {self.head[0]} are here", self.head[0]
+            if checkpoint.size > self.head.seq:
+                raise Broken(
+                    f"truncated: a checkpoint covers {checkpoint.size} events, {self.head.seq} are here", self.head.seq
                 )
             if checkpoint.stored != checkpoint.head_hash:
-                raise _Broken("rewritten: the chain differs from a signed checkpoint", checkpoint.size)
+                raise Broken("rewritten: the chain differs from a signed checkpoint", checkpoint.size)
             if checkpoint.size <= size or serial not in (None, checkpoint.serial - 1):
-                raise _Broken(f"checkpoint {checkpoint.serial} does not follow the one before it", checkpoint.size)
+                raise Broken(f"checkpoint {checkpoint.serial} does not follow the one before it", checkpoint.size)
             serial, size = checkpoint.serial, checkpoint.size
 
     def _check_note(self, checkpoint: _Stored, keys: dict[str, bytes]) -> None:
         public = keys.get(checkpoint.kid)
         if public is None:
-            raise _Broken(f"checkpoint {checkpoint.serial} is signed by an unknown key", checkpoint.size)
+            raise Broken(f"checkpoint {checkpoint.serial} is signed by an unknown key", checkpoint.size)
         try:
             signed = notes.verify(checkpoint.note, self.tx.tenant, public)
         except notes.NoteRefused as error:
-            raise _Broken(f"checkpoint {checkpoint.serial}: {error}", checkpoint.size) from error
+            raise Broken(f"checkpoint {checkpoint.serial}: {error}", checkpoint.size) from error
         said = (signed.size, signed.root_hash, signed.head_hash)
         if said != (checkpoint.size, checkpoint.root_hash, checkpoint.head_hash):
-            raise _Broken(f"checkpoint {checkpoint.serial} differs from what it signs", checkpoint.size)
+            raise Broken(f"checkpoint {checkpoint.serial} differs from what it signs", checkpoint.size)
 
     async def look_for_unsealed(self, allowed_ms: int) -> None:
         row = await self.tx.connection.fetchrow(_UNSEALED, self.tx.tenant, self.full)
         assert row is not None
         self.unsealed = Unsealed(row["count"], row["oldest_age_ms"])
         if row["oldest_age_ms"] > allowed_ms:
-            raise _Broken(
+            raise Broken(
                 f"not sealed for {row['oldest_age_ms']} ms, {allowed_ms} ms are promised: is the sealer running?",
                 None,
                 row["oldest"],
@@ -224,7 +165,7 @@ class _Verification:
         if self.full:
             seq = await self.tx.connection.fetchval(_TWICE, self.tx.tenant)
             if seq is not None:
-                raise _Broken("an event is sealed twice", seq)
+                raise Broken("an event is sealed twice", seq)
 
     async def hold_against_store(self, store: EvidenceStore) -> None:
         """The store's copies are out of the database's reach: one more than here shows a cut."""
@@ -233,22 +174,22 @@ class _Verification:
             await store.head(notes.object_key(self.tx.tenant, last + 1))
         except NotStored:
             return
-        newer = await self._read_checkpoints(self.head[0])
+        newer = await self._read_checkpoints(self.head.seq)
         if not newer or newer[-1].serial <= last:
-            raise _Broken(f"truncated: the store holds checkpoint {last + 1}, the ledger ends at {last}", self.head[0])
+            raise Broken(f"truncated: the store holds checkpoint {last + 1}, the ledger ends at {last}", self.head.seq)
 
     async def remember(self) -> None:
-        if self.seq > self.from_seq:
-            await self.tx.connection.execute(_VERIFIED, self.tx.tenant, self.seq, self.hash)
+        if self.at.seq > self.from_seq:
+            await self.tx.connection.execute(_VERIFIED, self.tx.tenant, self.at.seq, self.at.hash)
 
     def report(self, found: Break | None) -> ChainReport:
         return ChainReport(
             ok=found is None,
             tenant=self.tx.tenant,
             from_seq=self.from_seq + 1,
-            to_seq=self.seq,
-            events=self.seq - self.from_seq,
-            head_hash=self.hash.hex(),
+            to_seq=self.at.seq,
+            events=self.at.seq - self.from_seq,
+            head_hash=self.at.hash.hex(),
             checkpoint=_summary(self.checkpoints[-1]) if self.checkpoints else None,
             unsealed=self.unsealed,
             first_break=found,
@@ -276,14 +217,14 @@ async def verify_chain(
     found: Break | None = None
     try:
         await verification.start()
-        await verification.replay()
+        await verification.recompute()
         await verification.hold_against_checkpoints(keys if keys is not None else await _keys(tx))
         await verification.look_for_doubles()
         if store is not None:
             await verification.hold_against_store(store)
         await verification.remember()
         await verification.look_for_unsealed(max_merge_delay_seconds * 1000)
-    except _Broken as broken:
+    except Broken as broken:
         found = broken.found
     return verification.report(found)
 

@@ -1,0 +1,150 @@
+"""Recomputing a tenant's chain from the stored bytes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from hashlib import sha256
+from struct import Struct
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from app.governance_ledger.merkle import Frontier
+from app.governance_ledger.model import Break
+from app.postgres import Transaction
+
+BATCH = 4_000
+_SEQ = Struct(">q")
+_BROKEN_LINK = "the chain's hash does not follow from the event"
+
+_LINKS = """
+SELECT s.seq, s.hash, e.leaf, convert_to(e.body, 'UTF8') AS document
+  FROM governance_ledger.ledger_seals s
+  LEFT JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
+ WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3
+ ORDER BY s.seq
+"""
+
+# The document's text is laid out in a fixed order, so each column is found again at its start or its end, without
+# parsing it. Columns are outside the hash: one that differs was altered. The tail holds the event's own n and xid,
+# which whoever writes `data` cannot know, so it stands nowhere else.
+_ALTERED = """
+SELECT s.seq, e.event_id
+  FROM governance_ledger.ledger_seals s
+  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
+ CROSS JOIN LATERAL (SELECT concat(
+    CASE WHEN e.evidence_url IS NULL THEN ',"evidence":[]' END,
+    ',"occurred_at":"', to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    '","run_id":', coalesce('"' || e.run_id || '"', 'null'), ',"step":', coalesce(e.step::text, 'null'),
+    ',"ticket_id":', coalesce('"' || e.ticket_id || '"', 'null'), ',"type":', to_json(e.type),
+    '},"effect":{"digest":"', encode(e.effect_digest, 'hex'), '","n":"', e.effect_n, '"},"id":"', e.event_id,
+    '","n":"', e.n, '","subjects":', array_to_json(e.subjects), ',"tenant":"', e.tenant_id,
+    '","v":"1","xid":"', e.xid, '"}') AS tail OFFSET 0) t
+ WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3 AND NOT (
+       starts_with(e.body, concat(
+         '{"at":"', to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+         '","body":{"actor":', to_json(e.actor), ',"approval":', coalesce(to_json(e.approval_signature)::text, 'null'),
+         ',"data":'))
+       AND strpos(e.body, t.tail) > 0
+       AND (e.evidence_url IS NULL
+         OR position(concat('"evidence":[{"key":', to_json(e.evidence_url), ',') IN e.body) > 0)
+       AND (s.occurred_at, s.type) = (e.occurred_at, e.type)
+       AND s.ticket_id IS NOT DISTINCT FROM e.ticket_id AND s.run_id IS NOT DISTINCT FROM e.run_id)
+ ORDER BY s.seq LIMIT 1
+"""
+
+_NAME = """
+SELECT e.event_id FROM governance_ledger.ledger_seals s
+  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
+ WHERE s.tenant_id = $1 AND s.seq = $2
+"""
+
+
+class Broken(Exception):
+    """The ledger is not what it was; `found` is the first place at which that shows."""
+
+    def __init__(self, reason: str, seq: int | None = None, event_id: UUID | None = None) -> None:
+        super().__init__(reason)
+        self.found = Break(seq, event_id, reason)
+
+
+class Position(msgspec.Struct):
+    """How far a chain was recomputed: the last `seq` and its hash."""
+
+    seq: int
+    hash: bytes
+
+
+async def replay(tx: Transaction, at: Position, end: int, roots: Mapping[int, bytes]) -> None:
+    """Move `at` on to `end`, recomputing every leaf and link. `roots` by size are compared if `at` is the beginning.
+
+    Raises `Broken`; `at` then is the last place that held.
+    """
+    tree = Frontier() if at.seq == 0 and roots else None
+    async for rows in _batches(tx, at.seq, end):
+        leaves, fault = _follow(rows, at)
+        if tree is not None:
+            _grow(tree, leaves, roots)
+        if fault is not None:
+            raise Broken(fault, at.seq + 1, await tx.connection.fetchval(_NAME, tx.tenant, at.seq + 1))
+    if at.seq != end:
+        raise Broken("a seal is missing", at.seq + 1)
+
+
+async def compare_columns(tx: Transaction, after: int, end: int) -> None:
+    """Hold every column that stands outside the hash against the document. Raises `Broken`."""
+    for start in range(after, end, BATCH):
+        row = await tx.connection.fetchrow(_ALTERED, tx.tenant, start, min(start + BATCH, end))
+        if row is not None:
+            raise Broken("a column differs from the sealed document", row["seq"], row["event_id"])
+
+
+async def _batches(tx: Transaction, after: int, end: int) -> AsyncIterator[list[asyncpg.Record]]:
+    """The database works on the next batch while this process hashes the one before it."""
+    starts = range(after, end, BATCH)
+    coming: asyncio.Task[list[asyncpg.Record]] | None = None
+    try:
+        for start in starts:
+            rows = await (coming or _fetch(tx, start, end))
+            coming = asyncio.create_task(_fetch(tx, start + BATCH, end)) if start + BATCH < end else None
+            await asyncio.sleep(0)
+            yield rows
+    finally:
+        if coming is not None:
+            await coming
+
+
+async def _fetch(tx: Transaction, start: int, end: int) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await tx.connection.fetch(_LINKS, tx.tenant, start, min(start + BATCH, end))
+    return rows
+
+
+def _follow(rows: Sequence[asyncpg.Record], at: Position) -> tuple[list[bytes], str | None]:
+    """Recompute a batch: the leaves that held, and what is wrong with the event after them."""
+    seq, head = at.seq, at.hash
+    leaves: list[bytes] = []
+    fault = None
+    for number, stored, column, document in rows:
+        if number != seq + 1:
+            fault = "a seal is missing"
+            break
+        if document is None:
+            fault = "the sealed event is missing"
+            break
+        leaf = sha256(b"\x00" + document).digest()
+        linked = sha256(head + _SEQ.pack(number) + leaf).digest()
+        if linked != stored or leaf != column:
+            fault = "a column differs from the sealed document" if linked == stored else _BROKEN_LINK
+            break
+        seq, head = number, linked
+        leaves.append(leaf)
+    at.seq, at.hash = seq, head
+    return leaves, fault
+
+
+def _grow(tree: Frontier, leaves: Sequence[bytes], roots: Mapping[int, bytes]) -> None:
+    for leaf in leaves:
+        tree.append(leaf)
+        signed = roots.get(tree.size)
+        if signed is not None and signed != tree.root():
+            raise Broken("the tree's root differs from the signed checkpoint", tree.size)
