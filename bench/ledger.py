@@ -49,11 +49,13 @@ SELECT governance_ledger.govern_digest('bench.digest', 'bench.digest', 'id');
 RESET ROLE;
 """
 
+# The client chooses the ids in the product, in order of time; here the transaction's number stands in.
 _EVENT = (
     "INSERT INTO governance_ledger.governance_events (tenant_id, event_id, occurred_at, type, actor, ticket_id, "
     "run_id, step, evidence_url, subjects, body) VALUES (current_setting('app.tenant')::uuid, "
-    f"uuidv7(), now(), 'tool.done', 'worker:018f0000-0000-7000-8000-00000000cccc', '{TICKET}', '{RUN}', 7, "
-    f"'sha256/5c/{HEX}', {{subjects}}, '{{body}}')"
+    "lpad(pg_current_xact_id()::text, 32, '0')::uuid, now(), 'tool.done', "
+    f"'worker:018f0000-0000-7000-8000-00000000cccc', '{TICKET}', '{RUN}', 7, 'sha256/5c/{HEX}', "
+    "{subjects}, '{body}')"
 )
 _TENANT = "'018f0000-0000-7000-8000-' || lpad((random() * 63)::int::text, 12, '0')"
 _ROW = (
@@ -68,16 +70,15 @@ def append_script(tenants: int) -> str:
 
 def plain_script(tenants: int) -> str:
     body = _literal(BODY) + "-" * (DOCUMENT_BYTES - len(BODY))
-    return _one_of(tenants) + (
-        f"INSERT INTO bench.plain (tenant_id, body) VALUES (current_setting('app.tenant')::uuid, '{body}');\n"
-    )
+    insert = f"INSERT INTO bench.plain (tenant_id, body) VALUES (current_setting('app.tenant')::uuid, '{body}');\n"
+    return _one_of(tenants) + insert
 
 
 def business_script(table: str) -> str:
     """A business row and the event that names it, in one transaction."""
     subjects = f"ARRAY['bench.{table}/' || lpad(:id::text, 32, '0')::uuid]"
     event = _EVENT.format(subjects=subjects, body=_literal(BODY))
-    return f"\\set id random(1, 9000000000000000)\nBEGIN;\n{_ROW.format(table=table)}\n{event};\nEND;\n"
+    return f"\\set id random(1, 9000000000000000000)\nBEGIN;\n{_ROW.format(table=table)}\n{event};\nEND;\n"
 
 
 def _literal(text: str) -> str:
@@ -174,10 +175,23 @@ def _sealer(settings: Settings) -> Iterator[None]:
         [sys.executable, "-m", "app.sealer"], env=environment_of(settings, 0), stderr=subprocess.DEVNULL
     )
     try:
+        asyncio.run(_until_it_leads(settings))
         yield
     finally:
         process.terminate()
         process.wait()
+
+
+async def _until_it_leads(settings: Settings) -> None:
+    connection = await asyncpg.connect(url(settings.home, "postgres"))
+    try:
+        for _ in range(600):
+            if await connection.fetchval("SELECT count(*) FROM governance_ledger.ledger_keys"):
+                return
+            await asyncio.sleep(0.05)
+        raise SystemExit("the sealer does not start")
+    finally:
+        await connection.close()
 
 
 _LATENCY = """
