@@ -1,7 +1,8 @@
 """A push in the real service worker: what it shows, what its buttons do, and what a used button does."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,9 @@ from app.work_queue import Approval
 from e2e.browser import Phone
 from e2e.company import Company
 from e2e.conftest import Keychain, Phones
-from tests.processes import ROOT, wait_until
+from tests.databases import Cluster
+from tests.founder_console.push_service import PushService, push_service
+from tests.processes import ROOT, Machine, machine, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -36,6 +39,23 @@ CLICK = """async action => {
 
 
 @pytest.fixture(scope="module")
+def service() -> Iterator[PushService]:
+    with push_service() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, service: PushService) -> Iterator[Machine]:
+    """A machine that may ring our own push service."""
+    name = cluster.take().result()
+    home = tmp_path_factory.mktemp("home")
+    home.chmod(0o700)
+    with machine(home, cluster.url(None, name), FLR_PUSH_ALLOW_HOSTS=service.address) as made:
+        yield made
+    cluster.give_back(name)
+
+
+@pytest.fixture(scope="module")
 def raka(company: Company) -> Role:
     return company.worker("Raka", "Keuangan")
 
@@ -43,8 +63,6 @@ def raka(company: Company) -> Role:
 @pytest.fixture
 def bell(company: Company) -> Bell:
     founder = company.tell(fetch_founders)[0]
-    from datetime import UTC, datetime
-
     formats = Formats("id", ZoneInfo("Asia/Jakarta"), datetime.now(UTC))
     words = load_words(ROOT / "frontend" / "i18n")["id"]
     return Bell(founder, words, formats, company.settings.origin, 1)
@@ -184,3 +202,28 @@ def test_notifications_are_turned_on_in_settings(phones: Phones, keychain: Keych
     expect(phone.open("/settings").locator("push-switch")).to_contain_text("fcm.googleapis.com")
     decoded = msgspec.json.decode(phone.context.request.get(f"{phone.origin}/api/v1/console/summary").body())
     assert decoded["company"] == "Kopi Senja"
+
+
+def test_a_worker_process_rings_the_phone_when_a_question_is_raised(
+    phones: Phones, keychain: Keychain, company: Company, served: Machine, service: PushService, raka: Role
+) -> None:
+    phone = phones(state=keychain.state)
+    phone.open("/settings")
+    body = {"endpoint": service.endpoint(), "p256dh": service.p256dh, "auth": service.auth}
+    status = phone.page.evaluate(
+        """body => fetch('/api/v1/console/push/subscriptions', {method: 'POST', body: JSON.stringify(body),
+          headers: {'content-type': 'application/json'}}).then(answer => answer.status)""",
+        body,
+    )
+    assert status == 201
+    served.start("worker", "app.cli", "worker")
+    asked = company.ask(raka, money=Money(240_000))
+    tag = f"ap-{asked.id}"
+    wait_until(lambda: tag in tags(service), seconds=60, said=served.said("worker"))
+    assert "ratna" not in str(service.received)
+    company.decide(asked, "reject")
+    wait_until(lambda: tags(service).count(tag) == 2, said="taken back")
+
+
+def tags(service: PushService) -> list[str]:
+    return [got["json"]["notification"]["tag"] for got in service.received]

@@ -11,12 +11,6 @@ const policy = self.trustedTypes?.createPolicy('flr-sw', {
   },
 });
 
-// A transition that the browser skips is no error of the page.
-const skipped = event => ['ready', 'finished', 'updateCallbackDone'].forEach(
-  name => event.viewTransition?.[name].catch(() => {}));
-addEventListener('pageswap', skipped);
-addEventListener('pagereveal', skipped);
-
 cards();
 live();
 keepFresh();
