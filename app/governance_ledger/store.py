@@ -38,7 +38,8 @@ SELECT e.n, e.leaf, e.body, s.seq, s.hash
  WHERE e.tenant_id = $1 AND e.event_id = $2
 """
 
-# Sealed events are found by the seals' indexes; the others are those that the last seal could not see.
+# Sealed events are found by the seals' indexes; the others are those that the last seal could not see. Bounds that
+# say nothing new make the planner take the index.
 _MANY = """
 (SELECT e.n, e.leaf, e.body, s.seq, s.hash
    FROM governance_ledger.ledger_seals s
@@ -47,11 +48,14 @@ _MANY = """
 UNION ALL
 (SELECT e.n, e.leaf, e.body, NULL, NULL FROM governance_ledger.governance_events e
   WHERE e.tenant_id = $1 AND e.xid >= (SELECT pg_snapshot_xmax(snap) FROM governance_ledger.ledger_mark)
+        AND e.xid < '18446744073709551615'
         {unsealed} ORDER BY e.n {order} LIMIT {limit})
 UNION ALL
 (SELECT e.n, e.leaf, e.body, NULL, NULL FROM governance_ledger.governance_events e
   WHERE e.tenant_id = $1
     AND e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(snap) FROM governance_ledger.ledger_mark))
+        AND e.xid >= (SELECT pg_snapshot_xmin(snap) FROM governance_ledger.ledger_mark)
+        AND e.xid < (SELECT pg_snapshot_xmax(snap) FROM governance_ledger.ledger_mark)
         {unsealed} ORDER BY e.n {order} LIMIT {limit})
 ORDER BY n {order} LIMIT {limit}
 """
@@ -81,6 +85,14 @@ async def fetch_events(
     tx: Transaction, where: EventFilter, *, after: int | None, limit: int, newest_first: bool
 ) -> list[RecordedEvent]:
     """At most `limit` events beyond the one numbered `after`, in the order of their number."""
+    statement, values = page_statement(where, after=after, limit=limit, newest_first=newest_first)
+    return [_recorded(record) for record in await tx.connection.fetch(statement, tx.tenant, *values)]
+
+
+def page_statement(
+    where: EventFilter, *, after: int | None, limit: int, newest_first: bool
+) -> tuple[str, list[object]]:
+    """The statement of a page, whose `$1` is the tenant, and its values from `$2` on."""
     conditions, values = _conditions(where)
     if after is not None:
         values.append(after)
@@ -93,7 +105,7 @@ async def fetch_events(
         order="DESC" if newest_first else "ASC",
         limit=f"${len(values) + 1}",
     )
-    return [_recorded(record) for record in await tx.connection.fetch(statement, tx.tenant, *values)]
+    return statement, values
 
 
 def _conditions(where: EventFilter) -> tuple[list[str], list[object]]:

@@ -10,6 +10,7 @@ CREATE AGGREGATE governance_ledger.chain(bytea, bigint, bytea) (sfunc = governan
 -- Links every event that is visible now and was not visible to the last seal; returns how many. A transaction that
 -- commits late is neither lost nor does it hold up others. READ COMMITTED only: the linking statement takes its own
 -- snapshot after the lock. xids below the old xmax are unsealed only if they were running then, hence no rescans. Nothing new writes nothing.
+-- Bounds that say nothing new make the planner take the index.
 CREATE FUNCTION governance_ledger.seal() RETURNS bigint
   LANGUAGE plpgsql
 AS $$
@@ -25,10 +26,11 @@ BEGIN
     SELECT pg_current_snapshot() AS snap
   ), fresh AS MATERIALIZED (
     SELECT e.tenant_id, e.xid, e.n, e.leaf, e.occurred_at, e.type, e.ticket_id, e.run_id FROM governance_ledger.governance_events e, this
-     WHERE e.xid >= pg_snapshot_xmax(before) AND pg_visible_in_snapshot(e.xid, this.snap)
+     WHERE e.xid >= pg_snapshot_xmax(before) AND e.xid < '18446744073709551615' AND pg_visible_in_snapshot(e.xid, this.snap)
     UNION ALL
     SELECT e.tenant_id, e.xid, e.n, e.leaf, e.occurred_at, e.type, e.ticket_id, e.run_id FROM governance_ledger.governance_events e, this
-     WHERE e.xid = ANY (running) AND pg_visible_in_snapshot(e.xid, this.snap)
+     WHERE e.xid = ANY (running) AND e.xid >= pg_snapshot_xmin(before) AND e.xid < pg_snapshot_xmax(before)
+       AND pg_visible_in_snapshot(e.xid, this.snap)
   ), numbered AS (
     SELECT f.*,
            coalesce(h.seq, 0) + row_number() OVER (PARTITION BY f.tenant_id ORDER BY f.xid, f.n) AS seq,
