@@ -33,6 +33,8 @@ AUTHENTICATOR = {
 VIOLATIONS = """
 addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI));
 """
+WORKER_READY = """() => Promise.race([
+  navigator.serviceWorker.ready.then(() => true), new Promise(ok => setTimeout(ok, 8000, false))])"""
 Scheme = Literal["light", "dark"]
 
 
@@ -135,6 +137,14 @@ class Phone:
     def open(self, path: str) -> Page:
         self.page.goto(self.origin + path)
         return self.page
+
+    def await_worker(self) -> None:
+        """Until the service worker is active; a browser tries a failed installation again at the next page."""
+        for _ in range(6):
+            if self.page.evaluate(WORKER_READY):
+                return
+            self.page.reload()
+        raise AssertionError("the service worker does not become active")
 
     def enrol(self, link: str) -> list[str]:
         """Make the passkey behind a one-time link; the recovery codes, which only a first passkey brings."""

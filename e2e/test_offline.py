@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from app.canon.vocabulary import Tier
 from app.role_registry import Role
+from e2e.browser import Phone
 from e2e.company import Company
 from e2e.conftest import Keychain, Phones
 from tests.processes import wait_until
@@ -19,9 +20,10 @@ def raka(company: Company) -> Role:
     return company.worker("Raka", "Keuangan")
 
 
-def controlled(page: Page) -> None:
+def controlled(phone: Phone) -> None:
     """The service worker is in charge, and has seen this page through."""
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page = phone.page
+    phone.await_worker()
     page.reload()
     wait_until(lambda: page.evaluate("Boolean(navigator.serviceWorker.controller)"), said="a controlling worker")
     page.reload()
@@ -34,7 +36,7 @@ def test_pages_seen_before_can_be_read_and_others_say_offline(
     asked = company.ask(raka)
     phone = phones(state=keychain.state)
     page = phone.open("/approvals")
-    controlled(page)
+    controlled(phone)
     phone.context.set_offline(True)
     page.goto(f"{phone.origin}/approvals")
     expect(page.locator(f"#a-{asked.id}")).to_be_visible()
@@ -52,7 +54,7 @@ def test_a_small_decision_is_kept_and_sent_and_a_large_one_is_not(
     changed = company.ask(raka, to="lain@contoh.id")
     phone = phones(state=keychain.state)
     page = phone.open("/approvals")
-    controlled(page)
+    controlled(phone)
     phone.context.set_offline(True)
     page.locator(f"#a-{small.id}").get_by_role("button", name="Setujui").click()
     expect(page.locator(f"#a-{small.id}")).to_contain_text("Tersimpan, belum terkirim")

@@ -77,7 +77,7 @@ def rung(phones: Phones, keychain: Keychain) -> tuple[Phone, Callable[[Note | by
     phone.cdp.on("ServiceWorker.workerRegistrationUpdated", lambda event: registrations.extend(event["registrations"]))
     phone.cdp.send("ServiceWorker.enable")
     page = phone.open("/")
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    phone.await_worker()
     for _ in range(100):
         page.wait_for_timeout(50)
         if registrations:
@@ -177,10 +177,9 @@ def test_what_is_decided_elsewhere_leaves_the_screen_and_nonsense_still_shows_so
     asked = company.ask(raka)
     deliver(ring(bell, company, asked))
     content = bell.hush(asked.id).message.content
-    [registration] = [phone.page.evaluate("navigator.serviceWorker.ready.then(() => '0')")]
     phone.cdp.send(
         "ServiceWorker.deliverPushMessage",
-        {"origin": phone.origin, "registrationId": registration, "data": content.decode()},
+        {"origin": phone.origin, "registrationId": "0", "data": content.decode()},
     )
     wait_until(lambda: phone.page.evaluate(SHOWN) == [], said="the notification is gone")
     [shown] = deliver(b"{not json")
