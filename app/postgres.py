@@ -5,7 +5,7 @@ an open transaction raises, so that no query can run without its tenant.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Self
 from uuid import UUID
 
@@ -17,6 +17,15 @@ from piccolo.engine.postgres import PostgresEngine
 
 Connection = asyncpg.Connection | PoolConnectionProxy
 
+# asyncpg says InternalClientError when the server's farewell is being read as the next query begins.
+DIED = (
+    ConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
 _SET_TENANT = "SELECT set_config('app.tenant', $1, true)"
 
 
@@ -141,8 +150,7 @@ class Database:
             binding = Binding()
             mark = ENGINE.current_transaction.set(binding)  # type: ignore[arg-type]
         try:
-            async with self.pool.acquire(timeout=5) as connection, connection.transaction():
-                await connection.fetchval(_SET_TENANT, str(tenant))
+            async with self._begun(tenant) as connection:
                 binding.open = connection
                 try:
                     yield Transaction(connection, tenant)
@@ -151,3 +159,37 @@ class Database:
         finally:
             if mark is not None:
                 ENGINE.current_transaction.reset(mark)
+
+    @asynccontextmanager
+    async def _begun(self, tenant: UUID) -> AsyncIterator[PoolConnectionProxy]:
+        connection, begun = await self._begin(tenant)
+        try:
+            try:
+                yield connection
+            except BaseException:
+                await begun.rollback()
+                raise
+            await begun.commit()
+        finally:
+            await self.pool.release(connection)
+
+    async def _begin(self, tenant: UUID) -> tuple[PoolConnectionProxy, Savepoint]:
+        """A transaction that has done nothing but name its tenant. A connection that died in the pool is replaced:
+        nothing has run on it, so trying the next is safe."""
+        for spare in range(self._max_size, -1, -1):
+            connection = await self.pool.acquire(timeout=5)
+            try:
+                begun = connection.transaction()
+                await begun.start()
+                await connection.fetchval(_SET_TENANT, str(tenant))
+                return connection, begun
+            except BaseException as error:
+                await self._discard(connection)
+                if not isinstance(error, DIED) or not spare:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+    async def _discard(self, connection: PoolConnectionProxy) -> None:
+        with suppress(asyncpg.InterfaceError):  # the pool took it back when its server went away
+            connection.terminate()
+        await self.pool.release(connection)

@@ -46,7 +46,7 @@ CONFIGURATION_ERROR = 78
 POOL_SIZE = 24
 STOP_SECONDS = 20.0
 EXPIRY_SECONDS = 2.0
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 class RotatingReader:

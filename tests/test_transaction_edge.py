@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 from litestar import Litestar, get, post
@@ -146,3 +147,24 @@ async def test_without_a_transaction_no_query_of_piccolo_runs() -> None:
         await ENGINE.get_new_connection()
     with pytest.raises(TransactionError):
         ENGINE.transaction()
+
+
+DROP_ALL = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = 'flr_app'
+"""
+
+
+async def test_connections_that_died_in_the_pool_cost_nobody_a_request(
+    database: Database, superuser: asyncpg.Connection
+) -> None:
+    tenant = uuid4()
+
+    async def counted() -> int:
+        async with database.transaction(tenant) as tx:
+            await asyncio.sleep(0.05)
+            return int(await tx.connection.fetchval(COUNT))
+
+    for _ in range(5):
+        assert await asyncio.gather(*(counted() for _ in range(6))) == [0] * 6
+        assert await superuser.fetchval(DROP_ALL) >= 1

@@ -18,7 +18,13 @@ RESYNC = "resync"
 ROOM = 64
 BEAT_SECONDS = 20.0
 RETRY_SECONDS = 0.5
-LOST = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 _LOG = logging.getLogger("flr.stream")
 
