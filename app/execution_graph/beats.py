@@ -1,13 +1,15 @@
 """The coarse beats of a run, called by a backbone: route, act, close. Idempotent, whatever a backbone remembers."""
 
 import logging
+from collections.abc import Sequence
 
 from app.canon.agent import Beat, Finished, Halt, Held, Stopped, Suspend
 from app.canon.model import ModelFailed
 from app.execution_graph.context import WorkerContext
 from app.execution_graph.drive import Drive
 from app.execution_graph.errors import Diverged
-from app.execution_graph.model import Ending
+from app.execution_graph.journal import decode_answer
+from app.execution_graph.model import Ending, Step
 from app.execution_graph.routing import settle_role
 from app.execution_graph.runs import close_run, is_paused, pause_run
 
@@ -60,8 +62,8 @@ class RunBeats:
             return await self._end("failed", f"The model gave no usable answer: {error}")
 
     async def close(self, finished: Finished) -> None:
-        """The worker says it is done: so is the ticket, or it goes back to the founder."""
-        await self._end("done" if finished.ok else "returned", finished.summary)
+        """The worker says it is done: so is the ticket, or it was refused, or it goes back to the founder."""
+        await self._end(_ending(finished, self._drive.journal.steps), finished.summary)
 
     async def _end(self, ending: Ending, summary: str) -> Stopped:
         drive = self._drive
@@ -86,3 +88,12 @@ class RunBeats:
             await drive.journal.fence_running(tx)
             if await is_paused(tx, drive.run.role_id):
                 drive.run = await pause_run(tx, drive.run)
+
+
+def _ending(finished: Finished, steps: Sequence[Step]) -> Ending:
+    """Who gave up at a no of the boundary or of the founder was refused; any other gives the ticket back."""
+    if finished.ok:
+        return "done"
+    calls = [step for step in steps if step.kind == "tool"]
+    last = decode_answer(calls[-1].answer or "") if calls and calls[-1].settled else None
+    return "refused" if last is not None and last.status in ("refused", "rejected") else "returned"

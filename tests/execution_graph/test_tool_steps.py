@@ -52,6 +52,17 @@ async def test_a_tool_without_a_rule_is_refused_and_the_worker_is_told(ring: Rin
     assert len(await ring.events(view.run, "tool.refused")) == 2
 
 
+async def test_a_worker_that_gives_up_at_a_no_leaves_its_ticket_refused(ring: Ring) -> None:
+    async def write(ctx: StepContext) -> Finished:
+        await ctx.call_tool("write_note", {"text": "began"})
+        answer = await ctx.call_tool("order_payment", {})
+        return Finished(answer.content, ok=False)
+
+    view = await ring.run(await ring.hire_scribe(write, "write_note"))
+    assert view.run.status == "refused"
+    assert (await ring.ticket(view.run)).status == "refused"
+
+
 async def test_a_call_to_the_outside_commits_its_intent_first(ring: Ring) -> None:
     view = await ring.run(await ring.hire("ring_bell", procedure=[ProcedureStep("ring_bell", {"what": "once"})]))
     types = [kind for kind in await ring.types(view.run) if kind.startswith("tool.")]
