@@ -1,8 +1,8 @@
 """Who calls: tokens (JWT, EdDSA), their keys, and the middleware that turns one into a `Principal`.
 
 Keys are Ed25519, named by `kid` (first 16 hex digits of SHA-256 over the raw public key), one PEM file each in
-`FLR_HOME/keys/<purpose>-<kid>.pem`, mode 0600. Purposes: `token` and `approval` (API), `seal` (sealer only),
-`device` (the founder's CLI). The newest of a purpose signs; all of them verify. The public half of each lies in
+`FLR_HOME/keys/<purpose>-<kid>.pem`, mode 0600. Purposes: `token`, `approval` and `receipt` (API), `seal` (sealer
+only), `device` (the founder's CLI). The newest of a purpose signs; all of them verify. The public half of each lies in
 `FLR_HOME/keys/public/<purpose>-<kid>.json` (JWK), so that a process that only verifies needs no private key.
 """
 

@@ -42,6 +42,8 @@ from app.founder_console import Hub, ProofBook, principal_of_cookie
 from app.founder_console import http as console_http
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import http as ledger_http
+from app.governance_ledger.receipts import PURPOSE as RECEIPT
+from app.governance_ledger.receipts import Receipts
 from app.postgres import ENGINE, Binding, Database, Transaction
 from app.role_registry import http as roles_http
 from app.settings import Settings
@@ -131,7 +133,8 @@ async def jwks(state: State) -> dict[str, list[dict[str, str]]]:
     settings: Settings = state.settings
     seals = auth.load_public_keys(settings.keys, "seal")
     sealing = [auth.public_jwk(kid, public, "seal") for kid, public in seals.items()]
-    return {"keys": [*state.tokens.ring.jwks(), *state.approval_tokens.keys.jwks(), *sealing]}
+    rings = (state.tokens.ring, state.approval_tokens.keys, state.receipts.ring)
+    return {"keys": [*(key for ring in rings for key in ring.jwks()), *sealing]}
 
 
 _METERED = PrometheusConfig(app_name="flr", prefix="flr", group_path=True).middleware
@@ -164,6 +167,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
             "store": store,
             "tokens": Tokens(KeyRing.load(settings.keys, "token")),
             "approval_tokens": approval_tokens,
+            "receipts": Receipts(KeyRing.load(settings.keys, RECEIPT), settings.max_merge_delay_seconds),
             "proofs": ProofBook(settings.origin),
             "tools": {name: tool.spec for name, tool in tools.items()},
             "hub": Hub(database.url),

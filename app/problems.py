@@ -94,6 +94,7 @@ _EXAMPLES: Mapping[HTTPStatus, str] = {
     HTTPStatus.NOT_FOUND: "there is no such thing in this tenant",
     HTTPStatus.CONFLICT: "it changed since you read it: read it again and repeat",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is too large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send application/json",
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "the range lies beyond the end",
     HTTPStatus.UNPROCESSABLE_ENTITY: "what was given cannot be accepted as it is",
     HTTPStatus.SERVICE_UNAVAILABLE: "something outside does not answer; nothing was lost, try again",

@@ -29,7 +29,7 @@ def bench_home() -> Iterator[Settings]:
 async def _prepare(settings: Settings) -> None:
     await create_database(settings.home)
     await migrate(embedded_url(settings.home, "postgres"))
-    auth.ensure_keys(settings.keys, "token", "approval", "seal", "device")
+    auth.ensure_keys(settings.keys, "token", "approval", "receipt", "seal", "device")
 
 
 def environment_of(settings: Settings, port: int) -> dict[str, str]:

@@ -98,7 +98,7 @@ async def api_of(home: Path, database: Database) -> AsyncIterator[Api]:
     from app.main import build
 
     settings = Settings(home=home, undo_seconds=0)
-    auth.ensure_keys(settings.keys, "token", "approval", "seal", "device")
+    auth.ensure_keys(settings.keys, "token", "approval", "receipt", "seal", "device")
     store = FolderStore(home / "evidence")
     app = build(settings, database, store)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]

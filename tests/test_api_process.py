@@ -25,7 +25,7 @@ NEVER = {
 def imported(tmp_path: Path, superuser_dsn: str) -> set[str]:
     """Top-level packages that an API process imported until it had answered."""
     with machine(tmp_path, superuser_dsn, PYTHONPROFILEIMPORTTIME="1") as made:
-        auth.ensure_keys(made.settings.keys, "token", "approval", "seal")
+        auth.ensure_keys(made.settings.keys, "token", "approval", "receipt", "seal")
         made.start("api", "app.cli", "api")
         wait_until(made.ready, said="API ready")
         for path in ("/healthz", "/schema/openapi.json", "/.well-known/jwks.json", "/api/v1/tickets", "/"):

@@ -58,7 +58,7 @@ async def found_company(
 
     Makes missing keys. Opens and commits a transaction of its own.
     """
-    auth.ensure_keys(settings.keys, "token", "approval", "seal", PURPOSE)
+    auth.ensure_keys(settings.keys, "token", "approval", "receipt", "seal", PURPOSE)
     tenant = new_id()
     async with Database(app_url(settings), max_size=2) as database, database.transaction(tenant) as tx:
         await create_company(tx, name=name, time_zone=time_zone, currency="IDR", language=language, actor="system")

@@ -32,7 +32,7 @@ def migrate(arguments: argparse.Namespace, settings: Settings) -> None:
         except DatabaseUnusable as error:
             raise CannotRun(str(error)) from error
         applied = asyncio.run(_migrate(settings))
-        ensure_keys(settings.keys, "token", "approval", "seal")
+        ensure_keys(settings.keys, "token", "approval", "receipt", "seal")
     show(arguments, {"applied": applied}, "\n".join(applied) or "The database is up to date.")
 
 

@@ -1,29 +1,23 @@
-"""The ledger over HTTP: append, list, verify. Evidence bytes are in `evidence_http.py`."""
+"""The ledger over HTTP: list, read, verify. Appending and evidence bytes have modules of their own."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from app.auth import load_public_keys, raw_public, require
-from app.canon.errors import Forbidden
 from app.canon.vocabulary import Principal, Rol
-from app.governance_ledger.appending import append
+from app.governance_ledger.appending_http import append_event
 from app.governance_ledger.errors import EvidenceUnknown
-from app.governance_ledger.event_types import writers_of
 from app.governance_ledger.evidence_http import FILE_ROUTES, links_of
-from app.governance_ledger.model import ChainReport, Event, EventFilter, Page, Receipt, RecordedEvent
+from app.governance_ledger.model import ChainReport, EventFilter, Page, RecordedEvent
 from app.governance_ledger.reading import read_event, read_events
-from app.governance_ledger.repeating import append_once
-from app.governance_ledger.revenue import revenue_data
 from app.governance_ledger.verifying import verify_chain
 from app.postgres import Transaction
 from app.problems import documented
@@ -37,16 +31,6 @@ READERS = (Rol.FOUNDER, Rol.DEPUTY, Rol.OPERATOR, Rol.AUDITOR, Rol.SERVICE)
 IDEMPOTENT = UUID("6d7f2f0a-9a35-5f0f-9d0e-4f4b6b0c6f17")
 
 Caller = Request[Principal, Principal, State]
-
-
-class NewEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An event of your own. `data` holds no fractions: write money and large numbers as strings."""
-
-    type: str
-    data: dict[str, object] = {}
-    ticket_id: UUID | None = None
-    run_id: UUID | None = None
-    occurred_at: datetime | None = None
 
 
 class EvidenceLink(msgspec.Struct, frozen=True):
@@ -70,62 +54,6 @@ class EvidenceLinks(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     name: str
     items: tuple[EvidenceLink, ...]
-
-
-@post(
-    "/events",
-    status_code=HTTPStatus.CREATED,
-    tags=TAGS,
-    summary="Append an event of your own",
-    description="Types are `x.*`, and `revenue.recorded` for a founder, a deputy or a service. The runtime's own types "
-    "are refused: nobody can forge them. With an `Idempotency-Key`, the same event sent again gets the same receipt.",
-    responses={
-        HTTPStatus.CREATED.value: ResponseSpec(
-            Receipt,
-            description="Recorded: what the database stamped",
-            examples=[
-                Example(
-                    value={
-                        "event_id": "018f6a52-8d7a-7c31-9b1e-2f6a0c1d2e3f",
-                        "leaf": "5c1f…",
-                        "xid": "73511",
-                        "recorded_at": "2026-03-02T03:04:05.678901Z",
-                    }
-                )
-            ],
-        ),
-        **documented(
-            HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
-        ),
-    },
-)
-async def append_event(
-    request: Caller,
-    tx: NamedDependency[Transaction],
-    data: JSONBody[NewEvent],
-    idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=200)] = None,
-) -> Receipt:
-    event = _accepted(request.auth, data)
-    if idempotency_key is None:
-        return await append(tx, event)
-    return await append_once(tx, event, uuid5(IDEMPOTENT, f"{tx.tenant}/{request.auth.actor}/{idempotency_key}"))
-
-
-def _accepted(caller: Principal, given: NewEvent) -> Event:
-    """Raises `Forbidden`, `EventRefused`."""
-    writers = writers_of(given.type)
-    if not writers:
-        raise Forbidden(f"{given.type} is written by the runtime alone; your own types begin with x.")
-    require(caller, *writers)
-    data = revenue_data(given.data) if given.type == "revenue.recorded" else given.data
-    return Event(
-        type=given.type,
-        actor=caller.actor,
-        data=data,
-        ticket_id=given.ticket_id,
-        run_id=given.run_id,
-        occurred_at=given.occurred_at,
-    )
 
 
 async def provide_filter(

@@ -6,7 +6,7 @@ import asyncpg
 
 from app.canon.errors import Conflict
 from app.governance_ledger.appending import append
-from app.governance_ledger.model import Event, Receipt
+from app.governance_ledger.model import Event, Receipt, RecordedEvent
 from app.governance_ledger.reading import read_event
 from app.postgres import Transaction
 
@@ -23,9 +23,20 @@ async def append_once(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
         return await _receipt_of(tx, event, event_id)
 
 
+def same_or_conflict(receipt: Receipt, before: Event | RecordedEvent, event: Event) -> Receipt | Conflict:
+    """The first event's receipt, when `event` says what `before` says."""
+    if _said(before) != _said(event):
+        return Conflict("this idempotency key was used for another event")
+    return receipt
+
+
 async def _receipt_of(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
     before = await read_event(tx, event_id)
-    same = (before.type, before.data, before.ticket_id, before.run_id)
-    if same != (event.type, event.data, event.ticket_id, event.run_id):
-        raise Conflict("this Idempotency-Key was used for another event")
-    return Receipt(before.event_id, before.leaf, before.xid, before.recorded_at)
+    outcome = same_or_conflict(Receipt(before.event_id, before.leaf, before.xid, before.recorded_at), before, event)
+    if isinstance(outcome, Conflict):
+        raise outcome
+    return outcome
+
+
+def _said(event: Event | RecordedEvent) -> tuple[object, ...]:
+    return event.type, event.data, event.ticket_id, event.run_id

@@ -38,6 +38,11 @@ SELECT e.n, e.leaf, e.body, s.seq, s.hash
  WHERE e.tenant_id = $1 AND e.event_id = $2
 """
 
+_THESE = """
+SELECT e.n, e.leaf, e.body, NULL AS seq, NULL AS hash
+  FROM governance_ledger.governance_events e WHERE e.tenant_id = $1 AND e.event_id = ANY ($2)
+"""
+
 # Sealed events are found by the seals' indexes; the others are those that the last seal could not see. Bounds that
 # say nothing new make the planner take the index.
 _MANY = """
@@ -79,6 +84,11 @@ async def insert_events(tx: Transaction, rows: Sequence[Row]) -> tuple[Receipt, 
 async def fetch_event(tx: Transaction, event_id: UUID) -> RecordedEvent | None:
     record = await tx.connection.fetchrow(_ONE, tx.tenant, event_id)
     return None if record is None else _recorded(record)
+
+
+async def fetch_events_of(tx: Transaction, event_ids: Sequence[UUID]) -> list[RecordedEvent]:
+    """Those of `event_ids` that stand, in no order; without their place in the chain."""
+    return [_recorded(record) for record in await tx.connection.fetch(_THESE, tx.tenant, event_ids)]
 
 
 async def fetch_events(

@@ -73,7 +73,7 @@ def browser(app: Litestar, origin: str) -> httpx.AsyncClient:
 @pytest.fixture
 async def desk(database: Database, tmp_path: Path) -> AsyncIterator[Desk]:
     settings = Settings(home=tmp_path, public_url=ORIGIN)
-    ensure_keys(settings.keys, "token", "approval", "seal")
+    ensure_keys(settings.keys, "token", "approval", "receipt", "seal")
     store = load_store(None, tmp_path)
     app = build(settings, database, store)
     async with browser(app, ORIGIN) as client:
@@ -291,7 +291,7 @@ async def test_signing_in_never_leads_to_another_site(desk: Desk, path: str) -> 
 
 async def test_who_comes_over_plain_http_is_told_what_to_do(database: Database, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    ensure_keys(settings.keys, "token", "approval", "seal")
+    ensure_keys(settings.keys, "token", "approval", "receipt", "seal")
     store = load_store(None, tmp_path)
     async with browser(build(settings, database, store), "http://server.local") as client:
         answer = await client.get("/login", headers=PAGE | {"accept-language": "en"})

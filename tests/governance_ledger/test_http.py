@@ -1,65 +1,22 @@
 """The ledger over HTTP, composed with nothing but this room."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 import httpx
 import pytest
-from litestar import Litestar, Request, Router
-from litestar.connection import ASGIConnection
-from litestar.datastructures import State
-from litestar.di import Provide
-from litestar.middleware import DefineMiddleware
-from litestar.middleware.authentication import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar import Litestar
 
-from app import auth, problems
 from app.adapters.evidence.folder import FolderStore
-from app.canon.vocabulary import Principal, Rol, new_id
+from app.canon.vocabulary import new_id
 from app.governance_ledger import Event, append, keep_evidence
-from app.governance_ledger.http import FILE_ROUTES, ROUTES
 from app.governance_ledger.sealing import Mover, seal
-from app.postgres import Binding, Database, Transaction
-from app.settings import Settings
+from app.postgres import Database
 from tests.governance_ledger.ledgers import OTHER, TENANT, record
 
 CONTENT = b"<script>alert('a statement')</script> 0123456789"
 Client = httpx.AsyncClient
-
-
-class ByHeader(AbstractAuthenticationMiddleware):
-    """Who calls stands in the headers: tokens are not this test's subject."""
-
-    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        tenant = OTHER if connection.headers.get("tenant") == "other" else TENANT
-        principal = Principal("7", tenant, Rol(connection.headers.get("rol", "founder")))
-        return AuthenticationResult(principal, principal)
-
-
-async def provide_tx(request: Request[Principal, Principal, State], state: State) -> AsyncIterator[Transaction]:
-    async with state.database.transaction(request.auth.tid, Binding()) as tx:
-        yield tx
-
-
-@pytest.fixture
-def app(database: Database, tmp_path: Path) -> Litestar:
-    settings = Settings(home=tmp_path)
-    auth.ensure_keys(settings.keys, "token", "seal")
-    return Litestar(
-        [Router("/api/v1", route_handlers=[*ROUTES]), *FILE_ROUTES],
-        middleware=[DefineMiddleware(ByHeader)],
-        dependencies={"tx": Provide(provide_tx)},
-        exception_handlers=problems.HANDLERS,
-        state=State({"database": database, "settings": settings, "store": FolderStore(tmp_path / "evidence")}),
-    )
-
-
-@pytest.fixture
-async def client(app: Litestar) -> AsyncIterator[Client]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(cast(Any, app)), base_url="http://here") as opened:
-        yield opened
 
 
 async def evidenced(database: Database, content: bytes = CONTENT, media_type: str = "text/html") -> str:
@@ -82,7 +39,7 @@ async def test_an_event_of_ones_own_is_recorded_in_the_callers_name(client: Clie
     )
     assert answer.status_code == 201
     receipt = answer.json()
-    assert sorted(receipt) == ["event_id", "leaf", "recorded_at", "xid"]
+    assert sorted(receipt) == ["event_id", "leaf", "receipt", "recorded_at", "xid"]
     event = (await client.get(f"/api/v1/events/{receipt['event_id']}")).json()
     assert (event["type"], event["actor"], event["ticket_id"]) == ("x.shop.sold", "founder:7", ticket)
     assert (event["leaf"], event["seq"]) == (receipt["leaf"], None)
