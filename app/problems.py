@@ -97,6 +97,7 @@ _EXAMPLES: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send application/json",
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "the range lies beyond the end",
     HTTPStatus.UNPROCESSABLE_ENTITY: "what was given cannot be accepted as it is",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "a promise was broken; the message says which",
     HTTPStatus.SERVICE_UNAVAILABLE: "something outside does not answer; nothing was lost, try again",
 }
 

@@ -17,6 +17,7 @@ from app.governance_ledger.appending_http import append_event
 from app.governance_ledger.errors import EvidenceUnknown
 from app.governance_ledger.evidence_http import FILE_ROUTES, links_of
 from app.governance_ledger.model import ChainReport, EventFilter, Page, RecordedEvent
+from app.governance_ledger.proofs_http import ROUTES as PROOF_ROUTES
 from app.governance_ledger.reading import read_event, read_events
 from app.governance_ledger.verifying import verify_chain
 from app.postgres import Transaction
@@ -147,4 +148,4 @@ async def verify(request: Caller, tx: NamedDependency[Transaction], full: FromQu
     )
 
 
-ROUTES = (append_event, list_events, show_event, link_evidence, verify)
+ROUTES = (append_event, list_events, show_event, link_evidence, verify, *PROOF_ROUTES)

@@ -47,6 +47,9 @@ WITH checkpoint AS (
   INSERT INTO governance_ledger.ledger_checkpoints
     (tenant_id, serial, size, head_hash, root_hash, frontier, kid, signed_at, note, key)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+), subtrees AS (
+  INSERT INTO governance_ledger.ledger_subtrees (tenant_id, height, place, hash)
+  SELECT $1, * FROM unnest($12::smallint[], $13::bigint[], $14::bytea[])
 )
 INSERT INTO governance_ledger.evidence_spool (tenant_id, key, sha256, media_type, content)
 VALUES ($1, $10, encode(sha256(convert_to($9, 'UTF8')), 'hex'), $11, convert_to($9, 'UTF8'))
@@ -136,6 +139,9 @@ async def _sign(connection: asyncpg.Connection, key: SigningKey, due: _Due) -> N
         note,
         notes.object_key(due.tenant, due.serial + 1),
         notes.MEDIA_TYPE,
+        [subtree.height for subtree, _ in tree.kept],
+        [subtree.place for subtree, _ in tree.kept],
+        [root for _, root in tree.kept],
     )
 
 

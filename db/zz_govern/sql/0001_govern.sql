@@ -7,7 +7,8 @@ SELECT governance_ledger.govern_presence(name::regclass, name, 'id') FROM unnest
   'execution_graph.runs',
   'execution_graph.notes',
   'execution_graph.documents',
-  'role_registry.known_parties'
+  'role_registry.known_parties',
+  'governance_ledger.checkpoint_subscribers'
 ]) AS name;
 
 SELECT governance_ledger.govern_digest(name::regclass, name, 'id') FROM unnest(ARRAY[
