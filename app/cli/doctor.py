@@ -69,7 +69,11 @@ def _machine(settings: Settings) -> Iterator[Finding]:
 
 def _keys(settings: Settings) -> Iterator[Finding]:
     paths = sorted(settings.keys.glob("*.pem")) if settings.keys.exists() else []
-    missing = [purpose for purpose in ("token", "approval", "seal") if not any(settings.keys.glob(f"{purpose}-*.pem"))]
+    missing = [
+        purpose
+        for purpose in ("token", "approval", "receipt", "seal")
+        if not any(settings.keys.glob(f"{purpose}-*.pem"))
+    ]
     if missing:
         yield Finding("keys", "todo", f"no {', '.join(missing)} key in {settings.keys}", "run `flr migrate`")
     open_ones = [path.name for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077]
@@ -140,6 +144,7 @@ async def _protections(connection: "asyncpg.Connection") -> list[Finding]:
         ),
         _none_of("roles", powerful, "no role of the product has more power than its grants", "too powerful:"),
         await _guards(connection),
+        await _catalogue(connection),
     ]
 
 
@@ -149,6 +154,20 @@ def _none_of(area: str, found: list[str], says: str, complaint: str) -> Finding:
             area, "wrong", f"{complaint} {', '.join(found)}", "run `flr migrate`; if it stays, restore the schema"
         )
     return Finding(area, "ok", says)
+
+
+SHOWN = 12
+
+
+async def _catalogue(connection: "asyncpg.Connection") -> Finding:
+    from app.governance_ledger import compare_catalogue
+
+    differences = await compare_catalogue(connection)
+    if not differences:
+        return Finding("catalogue", "ok", "triggers, functions, grants, policies and roles are as pinned")
+    shown = [*differences[:SHOWN], *([f"{len(differences) - SHOWN} more"] if len(differences) > SHOWN else [])]
+    step = "if no migration is due (`flr migrate`), somebody changed the schema: find out who, restore it from db/"
+    return Finding("catalogue", "wrong", f"{len(differences)} facts differ: " + "; ".join(shown), step)
 
 
 async def _guards(connection: "asyncpg.Connection") -> Finding:

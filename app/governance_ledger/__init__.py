@@ -11,6 +11,7 @@ Invariants, kept by the database:
 
 from app.governance_ledger.appending import append, append_many
 from app.governance_ledger.auditing import Audited, audit_evidence, count_evidence
+from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.evidence import keep_evidence, read_evidence
 from app.governance_ledger.model import (
     ChainReport,
@@ -34,6 +35,7 @@ __all__ = [
     "append",
     "append_many",
     "audit_evidence",
+    "compare_catalogue",
     "count_evidence",
     "keep_evidence",
     "read_event",

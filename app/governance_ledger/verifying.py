@@ -9,6 +9,7 @@ import msgspec
 
 from app.canon.evidence import EvidenceStore, NotStored
 from app.governance_ledger import notes
+from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.chain import genesis
 from app.governance_ledger.model import Break, ChainReport, CheckpointSummary, Unsealed
 from app.governance_ledger.replaying import Broken, Position, compare_columns, replay
@@ -183,6 +184,13 @@ class _Verification:
             if seq is not None:
                 raise Broken("an event is sealed twice", seq)
 
+    async def hold_against_catalogue(self) -> None:
+        """Last: what the chain itself shows is the nearer evidence."""
+        differences = await compare_catalogue(self.tx.connection) if self.full else ()
+        if differences:
+            more = f" (and {len(differences) - 1} more: `flr doctor` lists them)" if len(differences) > 1 else ""
+            raise Broken(f"unprotected: {differences[0]}{more}")
+
     async def hold_against_store(self, store: EvidenceStore) -> None:
         """The store's copies are out of the database's reach: one more than here shows a cut."""
         last = self.checkpoints[-1].serial if self.checkpoints else 0
@@ -223,11 +231,11 @@ async def verify_chain(
 ) -> ChainReport:
     """Whether the tenant's ledger is what it was; the first place at which it is not.
 
-    Goes on from where the last verification ended; `full` starts at the first event, recomputes the tree's roots and
-    looks for events that were never sealed. `keys` (kid to 32 raw bytes) are the sealers' public keys to trust; None
-    takes those that the database names. `store` is asked for checkpoints that the database no longer has. What was
-    rewritten after the last checkpoint held outside the database cannot be found by anyone. Writes one row that
-    remembers how far it came.
+    Goes on from where the last verification ended; `full` starts at the first event, recomputes the tree's roots,
+    looks for events that were never sealed, and holds the database's catalogue against the pinned one. `keys` (kid to
+    32 raw bytes) are the sealers' public keys to trust; None takes those that the database names. `store` is asked for
+    checkpoints that the database no longer has. What was rewritten after the last checkpoint held outside the database
+    cannot be found by anyone. Writes one row that remembers how far it came.
     """
     verification = _Verification(tx, full=full)
     found: Break | None = None
@@ -240,6 +248,7 @@ async def verify_chain(
             await verification.hold_against_store(store)
         await verification.remember()
         await verification.look_for_unsealed(max_merge_delay_seconds * 1000)
+        await verification.hold_against_catalogue()
     except Broken as broken:
         found = broken.found
     return verification.report(found)

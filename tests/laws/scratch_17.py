@@ -24,6 +24,7 @@ CREATE TABLE scratch.refs (id int PRIMARY KEY, tenant_id uuid NOT NULL,
 CREATE TABLE scratch.parts (id int NOT NULL, tenant_id uuid NOT NULL, note text) PARTITION BY RANGE (id);
 CREATE TABLE scratch.parts_low PARTITION OF scratch.parts FOR VALUES FROM (0) TO (5000);
 CREATE TABLE scratch.parts_high PARTITION OF scratch.parts FOR VALUES FROM (5000) TO (10000);
+CREATE VIEW scratch.window AS SELECT id, tenant_id, note FROM scratch.invoices;
 CREATE TABLE scratch.late (id int PRIMARY KEY, tenant_id uuid NOT NULL);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA scratch TO flr_app;
 

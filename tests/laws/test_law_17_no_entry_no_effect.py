@@ -23,6 +23,7 @@ MERGE = (
     "WHEN MATCHED THEN UPDATE SET note = 'm' "
     "WHEN NOT MATCHED THEN INSERT (id, tenant_id) VALUES (s.id, scratch.tenant())"
 )
+MERGE_AWAY = "MERGE INTO scratch.invoices t USING (VALUES ({i})) s (id) ON t.id = s.id WHEN MATCHED THEN DELETE"
 EV_THAT_FAILS = (
     "DO $d$ BEGIN PERFORM scratch.ev('{{scratch.invoices/{i}}}'); RAISE division_by_zero; "
     "EXCEPTION WHEN division_by_zero THEN NULL; END $d$"
@@ -200,6 +201,40 @@ CASES = (
         (PARTS.replace("parts", "parts_low"), "SELECT scratch.ev('{{scratch.parts/{i}}}')"),
     ),
     Case(
+        "partition: the row moves to another, no event",
+        NO_EVENT,
+        NO_EVENT,
+        ("UPDATE scratch.parts SET id = id + 5000 WHERE id = {i}",),
+        (PARTS, "SELECT scratch.ev('{{scratch.parts/{i}}}')"),
+    ),
+    Case(
+        "partition: the row moves to another, only the old key is named",
+        NO_EVENT,
+        NO_EVENT,
+        ("UPDATE scratch.parts SET id = id + 5000 WHERE id = {i}", "SELECT scratch.ev('{{scratch.parts/{i}}}')"),
+        (PARTS, "SELECT scratch.ev('{{scratch.parts/{i}}}')"),
+    ),
+    Case(
+        "partition: the row moves to another, both keys are named",
+        OK,
+        OK,
+        (
+            "UPDATE scratch.parts SET id = id + 5000 WHERE id = {i}",
+            "SELECT scratch.ev(ARRAY['scratch.parts/' || {i}, 'scratch.parts/' || ({i} + 5000)])",
+        ),
+        (PARTS, "SELECT scratch.ev('{{scratch.parts/{i}}}')"),
+    ),
+    Case("merge that deletes, no event", NO_EVENT, NO_EVENT, (MERGE_AWAY,)),
+    Case("merge that deletes, event", OK, OK, (MERGE_AWAY, EV)),
+    Case("prepared for two phases without event", NO_EVENT, NO_EVENT, (UP, "PREPARE TRANSACTION 'p{i}'")),
+    Case(
+        "through an updatable view, no event",
+        NO_EVENT,
+        NO_EVENT,
+        ("UPDATE scratch.window SET note = 'v' WHERE id = {i}",),
+    ),
+    Case("through an updatable view, event", OK, OK, ("UPDATE scratch.window SET note = 'v' WHERE id = {i}", EV)),
+    Case(
         "session settings changed, event",
         OK,
         OK,
@@ -263,6 +298,16 @@ async def test_the_law_holds_for_a_superuser_who_plays_replica(superuser: asyncp
     insert = f"INSERT INTO scratch.shadow VALUES (1, '{TENANT}', 'x')"
     assert await outcome(superuser, insert) == NO_EVENT
     assert await outcome(superuser, "TRUNCATE scratch.shadow") == "GL001"
+
+
+@pytest.mark.parametrize("form", ["digest", "presence"])
+async def test_a_partition_leaves_or_enters_the_law_by_migration_only(superuser: asyncpg.Connection, form: str) -> None:
+    await open_books(superuser, form)
+    leave = "ALTER TABLE scratch.parts DETACH PARTITION scratch.parts_low"
+    table = "CREATE TABLE scratch.smuggled (id int NOT NULL, tenant_id uuid NOT NULL, note text)"
+    enter = "ALTER TABLE scratch.parts ATTACH PARTITION scratch.smuggled FOR VALUES FROM (10000) TO (20000)"
+    rule = "CREATE RULE quiet AS ON UPDATE TO scratch.invoices DO INSTEAD NOTHING"
+    assert [await outcome(superuser, *attempt) for attempt in ((leave,), (table, enter), (rule,))] == ["GL006"] * 3
 
 
 async def test_subjects_of_both_forms_stand_in_one_event(
