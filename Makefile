@@ -40,17 +40,19 @@ browser: .venv/.ready-test
 .venv/.ready: requirements/uv.txt requirements/app.txt pyproject.toml | .venv/bin/python
 	@echo 'Installing the locked dependencies (about a minute the first time) ...'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/app.txt || \
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/app.txt || \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/app.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q app
 	@touch $@
 
 .venv/.ready-test: requirements/uv.txt requirements/test.txt pyproject.toml | .venv/bin/python
 	@echo 'Installing the locked dependencies of the tests (about a minute the first time) ...'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/test.txt || \
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/test.txt || \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/test.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q app
 	@touch .venv/.ready $@
 
 COMPILE = $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

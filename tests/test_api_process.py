@@ -17,6 +17,7 @@ NEVER = {
     "openai",
     "pgqueuer",
     "psycopg",
+    "pydantic",
     "smolagents",
 }
 
