@@ -1,7 +1,7 @@
 """The governance ledger: what happened, written in the transaction in which it happened, and never changed.
 
 Tables owned (schema `governance_ledger`): governance_events, changes, ledger_seals, ledger_heads, ledger_mark,
-ledger_checkpoints, ledger_keys, ledger_verifications, evidence_objects, evidence_spool.
+ledger_checkpoints, ledger_keys, ledger_verifications, evidence_objects, evidence_spool, subject_keys.
 
 Invariants, kept by the database:
 - a row of a governed table commits only with an event of the same transaction that names it (Law 17);
@@ -13,6 +13,7 @@ from app.governance_ledger.appending import append, append_many
 from app.governance_ledger.auditing import Audited, audit_evidence, count_evidence
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.evidence import keep_evidence, read_evidence
+from app.governance_ledger.exporting import Wanted, public_keys
 from app.governance_ledger.model import (
     ChainReport,
     Event,
@@ -21,7 +22,9 @@ from app.governance_ledger.model import (
     Receipt,
     RecordedEvent,
 )
+from app.governance_ledger.packing import Exported, export_to_file
 from app.governance_ledger.reading import read_event, read_events
+from app.governance_ledger.subjects import ensure_subjects_key
 from app.governance_ledger.verifying import verify_chain
 
 __all__ = [
@@ -29,15 +32,20 @@ __all__ = [
     "ChainReport",
     "Event",
     "EventFilter",
+    "Exported",
     "Page",
     "Receipt",
     "RecordedEvent",
+    "Wanted",
     "append",
     "append_many",
     "audit_evidence",
     "compare_catalogue",
     "count_evidence",
+    "ensure_subjects_key",
+    "export_to_file",
     "keep_evidence",
+    "public_keys",
     "read_event",
     "read_events",
     "read_evidence",

@@ -1,0 +1,375 @@
+"""Exports: a range of a tenant's chain as lines that verify offline (docs/ledger-format.md, section 7).
+
+Read in short transactions, a batch of events each, so that memory does not grow and nobody is held up. What an export
+covers is fixed when it is planned: the chain only grows, so the batches fit together.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from app import clock
+from app.auth import load_public_keys, public_jwk
+from app.canon.errors import Conflict, Invalid
+from app.canon.evidence import EvidenceStore
+from app.governance_ledger.document import instant
+from app.governance_ledger.errors import EvidenceDiffers
+from app.governance_ledger.evidence import fetch_evidence, key_of
+from app.postgres import Database, Transaction
+from app.verifier import lines
+from app.verifier.chain import genesis
+from app.verifier.tree import Frontier
+
+BATCH = 2_000
+READ_BYTES = 8 * 1024 * 1024
+PURPOSES = ("seal", "approval", "receipt")
+
+_SEALED_AT = "SELECT sealed_at FROM governance_ledger.ledger_seals WHERE tenant_id = $1 AND seq = $2"
+
+_NEWEST = """
+SELECT size FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1 ORDER BY serial DESC LIMIT 1
+"""
+
+_COVER = """
+SELECT size FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1 AND size >= $2 ORDER BY size LIMIT 1
+"""
+
+_BEFORE = """
+SELECT size, frontier FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1 AND size <= $2
+ ORDER BY size DESC LIMIT 1
+"""
+
+_LEAVES = """
+SELECT s.seq, s.hash, e.leaf FROM governance_ledger.ledger_seals s
+  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
+ WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3 ORDER BY s.seq
+"""
+
+_EVENTS = """
+SELECT s.seq, s.hash, s.xid::text AS xid, convert_to(e.body, 'UTF8') AS document,
+       e.evidence_sha256 IS NOT NULL AS evidenced
+  FROM governance_ledger.ledger_seals s
+  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
+ WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3 ORDER BY s.seq
+"""
+
+_CHECKPOINTS = """
+SELECT serial, size, note FROM governance_ledger.ledger_checkpoints
+ WHERE tenant_id = $1 AND size > $2 AND size <= $3 ORDER BY serial
+"""
+
+_CHANGES = """
+SELECT xid::text AS xid, n, rel, key, op::text AS op, old_hash, new_image,
+       sha256(convert_to(new_image, 'UTF8')) AS new_hash
+  FROM governance_ledger.changes WHERE tenant_id = $1 AND xid = ANY ($2::text[]::xid8[]) ORDER BY xid, n
+"""
+
+# Changes in whose transaction no event of the tenant was written: the Law was switched off.
+_ORPHANS = """
+SELECT c.xid::text AS xid, c.n, c.rel, c.key, c.op::text AS op, c.old_hash, c.new_image,
+       sha256(convert_to(c.new_image, 'UTF8')) AS new_hash
+  FROM governance_ledger.changes c
+ WHERE c.tenant_id = $1 AND NOT EXISTS (
+   SELECT FROM governance_ledger.governance_events e WHERE e.xid = c.xid AND e.tenant_id = c.tenant_id OFFSET 0)
+ ORDER BY c.xid, c.n
+"""
+
+
+class NotCovered(Conflict):
+    """No signed checkpoint covers what was asked for: the sealer signs one every few seconds while it runs."""
+
+
+class RangeRefused(Invalid):
+    """The range holds no event."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What to export. `since` (inclusive) and `until` (exclusive) are times of sealing. Nothing given: all signed.
+
+    `changes` takes the row images of Law 17 along, `evidence` the evidence's bytes.
+    """
+
+    from_seq: int | None = None
+    to_seq: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    changes: bool = True
+    evidence: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """An export that was fixed: its header, and the size of the checkpoint that covers it."""
+
+    header: Mapping[str, object]
+    from_seq: int
+    to_seq: int
+    covered_to: int
+
+
+class Progress:
+    """How far an export was written: enough to go on after the last whole group of lines."""
+
+    def __init__(self, seq: int) -> None:
+        self.tally = lines.Tally()
+        self.seq = seq
+        self.xid = ""
+        self.head = b""
+        self.evidence: set[bytes] = set()
+        self.ended = False
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Some lines. `closes` ends a group: from here an interrupted export goes on. `seq` is how far it came."""
+
+    content: bytes
+    seq: int
+    closes: bool
+
+
+def public_keys(folder: Path) -> list[dict[str, str]]:
+    """The installation's public keys that an auditor may need, as JWKs, from the folder of keys."""
+    return [
+        public_jwk(kid, public, purpose)
+        for purpose in PURPOSES
+        for kid, public in sorted(load_public_keys(folder, purpose).items())
+    ]
+
+
+async def plan_export(database: Database, tenant: UUID, wanted: Wanted, *, jwks: Sequence[Mapping[str, str]]) -> Plan:
+    """Fix what an export holds, in a transaction of its own. Raises `NotCovered`, `RangeRefused`."""
+    async with database.transaction(tenant) as tx:
+        newest: int = await tx.connection.fetchval(_NEWEST, tenant) or 0
+        first, last = await _range(tx, wanted, newest)
+        covered_to: int | None = await tx.connection.fetchval(_COVER, tenant, last)
+        if covered_to is None:
+            raise NotCovered(f"event {last} is covered by no signed checkpoint yet: {newest} are")
+        head, tree = await _state_before(tx, first)
+    header = {
+        "changes": wanted.changes,
+        "created_at": instant(clock.now()),
+        "evidence": wanted.evidence,
+        "from_seq": first,
+        "frontier": tree.packed().hex(),
+        "head": head.hex(),
+        "jwks": list(jwks),
+        "kind": "range",
+        "tenant": str(tenant),
+        "ticket": None,
+        "to_seq": last,
+    }
+    return Plan(header=header, from_seq=first, to_seq=last, covered_to=covered_to)
+
+
+async def plan_again(database: Database, tenant: UUID, header: Mapping[str, object]) -> Plan:
+    """The plan of an export that was begun with this header, in a transaction of its own. Raises `NotCovered`."""
+    first, last = int(str(header["from_seq"])), int(str(header["to_seq"]))
+    async with database.transaction(tenant) as tx:
+        covered_to: int | None = await tx.connection.fetchval(_COVER, tenant, last)
+    if covered_to is None or header["tenant"] != str(tenant):
+        raise NotCovered("what was begun is an export of another ledger: remove it and begin anew")
+    return Plan(header=header, from_seq=first, to_seq=last, covered_to=covered_to)
+
+
+async def _range(tx: Transaction, wanted: Wanted, newest: int) -> tuple[int, int]:
+    first, last = wanted.from_seq or 1, wanted.to_seq or newest
+    if wanted.since is not None:
+        first = max(first, await _first_sealed(tx, wanted.since, newest))
+    if wanted.until is not None:
+        last = min(last, await _first_sealed(tx, wanted.until, newest) - 1)
+    if not 1 <= first <= last:
+        if newest == 0:
+            raise NotCovered("the ledger has no signed checkpoint yet: is the sealer running?")
+        raise RangeRefused(f"no signed event lies in {first} to {last}; events 1 to {newest} are signed")
+    return first, last
+
+
+async def _first_sealed(tx: Transaction, moment: datetime, newest: int) -> int:
+    """The first `seq` sealed at `moment` or later, `newest + 1` when there is none. Sealing times grow with `seq`."""
+    low, high = 1, newest + 1
+    while low < high:
+        middle = (low + high) // 2
+        sealed_at = await tx.connection.fetchval(_SEALED_AT, tx.tenant, middle)
+        if sealed_at is not None and sealed_at >= moment:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+async def _state_before(tx: Transaction, first: int) -> tuple[bytes, Frontier]:
+    """The chain's hash and the tree in front of event `first`."""
+    row = await tx.connection.fetchrow(_BEFORE, tx.tenant, first - 1)
+    tree = Frontier() if row is None else Frontier(row["size"], row["frontier"])
+    head = genesis(tx.tenant)
+    if first > 1:
+        head = await tx.connection.fetchval(
+            "SELECT hash FROM governance_ledger.ledger_seals WHERE tenant_id = $1 AND seq = $2", tx.tenant, first - 1
+        )
+    while tree.size < first - 1:
+        rows = await tx.connection.fetch(_LEAVES, tx.tenant, tree.size, min(tree.size + BATCH, first - 1))
+        if not rows:
+            raise NotCovered(f"event {tree.size + 1} is missing: `chain-verify` says more")
+        for leaf in rows:
+            tree.append(leaf["leaf"])
+    return head, tree
+
+
+async def export_pieces(
+    database: Database, tenant: UUID, plan: Plan, *, store: EvidenceStore, progress: Progress | None = None
+) -> AsyncIterator[Piece]:
+    """The export's lines, uncompressed, group by group; from `progress` on. A transaction of its own for each batch.
+
+    Raises `EvidenceAway` when evidence is wanted and the store does not answer.
+    """
+    if progress is None:
+        progress = Progress(plan.from_seq - 1)
+        line = lines.header_line(plan.header)
+        progress.tally.add(line)
+        yield Piece(line, progress.seq, closes=True)
+    while progress.seq < plan.to_seq:
+        async for piece in _batch(database, tenant, plan, progress, store):
+            yield piece
+    while progress.seq < plan.covered_to:
+        yield await _leaves(database, tenant, plan, progress)
+    if plan.from_seq == 1 and plan.to_seq == plan.covered_to and plan.header["changes"]:
+        yield await _orphans(database, tenant, progress)
+    yield Piece(progress.tally.end_line(progress.seq, progress.head), progress.seq, closes=True)
+
+
+async def _batch(
+    database: Database, tenant: UUID, plan: Plan, progress: Progress, store: EvidenceStore
+) -> AsyncIterator[Piece]:
+    end = min(progress.seq + BATCH, plan.to_seq)
+    async with database.transaction(tenant) as tx:
+        rows = await tx.connection.fetch(_EVENTS, tenant, progress.seq, end)
+        checkpoints = await _checkpoints(tx, progress.seq, end)
+        changes = await _changes(tx, rows, progress) if plan.header["changes"] else {}
+    written: list[bytes] = []
+    for row in rows:
+        if row["xid"] != progress.xid:
+            written += [_add(progress, change_line(change), "changes") for change in changes.get(row["xid"], ())]
+        progress.xid, progress.head = row["xid"], row["hash"]
+        written.append(_add(progress, lines.event_line(row["document"], row["hash"], row["seq"]), "events"))
+        written += [_add(progress, line, "checkpoints") for line in checkpoints.get(row["seq"], ())]
+    progress.seq = end
+    wanted = _new_evidence(rows, progress) if plan.header["evidence"] else []
+    yield Piece(b"".join(written), end, closes=not wanted)
+    for place, sha256 in enumerate(wanted, 1):
+        async for line in evidence_lines(database, tenant, store, sha256):
+            said = '"last":true' if b'"last":true' in line[-200:] else None
+            yield Piece(_add(progress, line, "evidence" if said else None), end, closes=False)
+        if place == len(wanted):
+            yield Piece(b"", end, closes=True)
+
+
+def _add(progress: Progress, line: bytes, kind: str | None) -> bytes:
+    progress.tally.add(line, kind)
+    return line
+
+
+async def _checkpoints(tx: Transaction, after: int, end: int) -> dict[int, list[bytes]]:
+    rows = await tx.connection.fetch(_CHECKPOINTS, tx.tenant, after, end)
+    found: dict[int, list[bytes]] = {}
+    for row in rows:
+        found.setdefault(row["size"], []).append(lines.checkpoint_line(row["serial"], row["note"]))
+    return found
+
+
+async def _changes(
+    tx: Transaction, rows: Sequence[asyncpg.Record], progress: Progress
+) -> dict[str, list[asyncpg.Record]]:
+    xids = list({row["xid"] for row in rows} - {progress.xid})
+    found: dict[str, list[asyncpg.Record]] = {}
+    for change in await tx.connection.fetch(_CHANGES, tx.tenant, xids):
+        found.setdefault(change["xid"], []).append(change)
+    return found
+
+
+def change_line(row: asyncpg.Record) -> bytes:
+    """The line of a row of `changes`."""
+    return lines.change_line(
+        xid=row["xid"],
+        n=row["n"],
+        table=row["rel"],
+        key=row["key"],
+        op=row["op"],
+        old=row["old_hash"],
+        new=row["new_hash"],
+        image=row["new_image"],
+    )
+
+
+def _new_evidence(rows: Sequence[asyncpg.Record], progress: Progress) -> list[str]:
+    found: list[str] = []
+    for row in rows:
+        if row["evidenced"]:
+            for ref in evidence_of(row["document"]):
+                if ref not in progress.evidence:
+                    progress.evidence.add(ref)
+                    found.append(ref.hex())
+    return found
+
+
+def evidence_of(document: bytes) -> list[bytes]:
+    """The hashes of the evidence that a document names."""
+    named = msgspec.json.decode(document)["body"]["evidence"]
+    return [bytes.fromhex(ref["sha256"]) for ref in named]
+
+
+async def evidence_lines(database: Database, tenant: UUID, store: EvidenceStore, sha256: str) -> AsyncIterator[bytes]:
+    """The bytes of a piece of evidence in parts, or one line that says that they are lost."""
+    start, part, size = 0, 0, lines.EVIDENCE_PART_BYTES
+    try:
+        block = await fetch_evidence(database, tenant, store, key_of(sha256), 0, READ_BYTES - 1)
+    except EvidenceDiffers:
+        yield lines.missing_line(sha256, "lost")
+        return
+    while True:
+        following = b""
+        if len(block) == READ_BYTES:
+            start += READ_BYTES
+            following = await _following(database, tenant, store, sha256, start)
+        for at in range(0, max(len(block), 1), size):
+            last = not following and at + size >= len(block)
+            yield lines.evidence_line(sha256, part, block[at : at + size], last=last)
+            part += 1
+        if not following:
+            return
+        block = following
+
+
+async def _following(database: Database, tenant: UUID, store: EvidenceStore, sha256: str, start: int) -> bytes:
+    async with database.transaction(tenant) as tx:
+        size: int = await tx.connection.fetchval(
+            "SELECT size_bytes FROM governance_ledger.evidence_objects WHERE tenant_id = $1 AND sha256 = $2 LIMIT 1",
+            tenant,
+            sha256,
+        )
+    if start >= size:
+        return b""
+    return await fetch_evidence(database, tenant, store, key_of(sha256), start, start + READ_BYTES - 1)
+
+
+async def _leaves(database: Database, tenant: UUID, plan: Plan, progress: Progress) -> Piece:
+    """What the checkpoint covers beyond the range, as hashes."""
+    end = min(progress.seq + BATCH, plan.covered_to)
+    async with database.transaction(tenant) as tx:
+        rows = await tx.connection.fetch(_LEAVES, tenant, progress.seq, end)
+        checkpoints = await _checkpoints(tx, progress.seq, end)
+    written = []
+    for row in rows:
+        progress.head = row["hash"]
+        written.append(_add(progress, lines.leaf_line(row["leaf"], row["hash"], row["seq"]), "leaves"))
+        written += [_add(progress, line, "checkpoints") for line in checkpoints.get(row["seq"], ())]
+    progress.seq = end
+    return Piece(b"".join(written), end, closes=True)
+
+
+async def _orphans(database: Database, tenant: UUID, progress: Progress) -> Piece:
+    async with database.transaction(tenant) as tx:
+        rows = await tx.connection.fetch(_ORPHANS, tenant)
+    return Piece(b"".join(_add(progress, change_line(row), "changes") for row in rows), progress.seq, closes=False)

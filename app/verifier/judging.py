@@ -1,0 +1,161 @@
+"""What is checked of events beside their place in the chain, perhaps on several cores: documents, Law 17, approvals."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from app.verifier.approvals import SKEW_SECONDS, Docket
+from app.verifier.changes import Change, Ledger17
+from app.verifier.documents import Fact, Reader, read_batch, shifted
+from app.verifier.errors import Broken
+from app.verifier.evidence import Shelf
+from app.verifier.tokens import Tokens
+
+BATCH = 500
+AHEAD = 8
+BACKDATED_SECONDS = 3600
+
+_reader: Reader | None = None
+
+
+def _start(tenant: str, keys: Mapping[str, bytes]) -> None:
+    global _reader
+    _reader = Reader(tenant, Tokens(keys))
+
+
+def _read(documents: list[bytes]) -> list[Fact | str]:
+    assert _reader is not None
+    return read_batch(_reader, documents)
+
+
+class _Event(NamedTuple):
+    """A document in its place."""
+
+    line: int
+    seq: int
+    document: bytes
+
+
+class _Seal(NamedTuple):
+    """A checkpoint's time: what comes before it was sealed before."""
+
+    line: int
+    time: str
+
+
+_Item = _Event | Change | _Seal
+
+
+class Judge:
+    """Takes the lines of an export in their order; judges them batch by batch, in that order."""
+
+    def __init__(self, tenant: str, keys: Mapping[str, bytes], *, whole: bool, changes: bool, jobs: int) -> None:
+        self.law = Ledger17(tenant, whole=whole)
+        self.docket = Docket(tenant, whole=whole)
+        self.shelf = Shelf(tenant)
+        self._changes = changes
+        self._ids: set[str] = set()
+        self._last_time = ""
+        self._latest: tuple[str, int, _Event] | None = None
+        self._items: list[_Item] = []
+        self._documents: list[bytes] = []
+        self._queue: deque[tuple[list[_Item], Callable[[], list[Fact | str]]]] = deque()
+        self._pool: ProcessPoolExecutor | None = None
+        if jobs > 1:
+            context = get_context("spawn")
+            self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(tenant, keys))
+        self._own = Reader(tenant, Tokens(keys))
+
+    def event(self, line: int, seq: int, document: bytes) -> None:
+        self._items.append(_Event(line, seq, document))
+        self._documents.append(document)
+        if len(self._documents) >= BATCH:
+            self._submit()
+
+    def change(self, change: Change) -> None:
+        self._items.append(change)
+
+    def checkpoint(self, line: int, time: str) -> None:
+        self._items.append(_Seal(line, time))
+
+    def _submit(self) -> None:
+        documents, items = self._documents, self._items
+        self._documents, self._items = [], []
+        if self._pool is None:
+            self._queue.append((items, lambda: read_batch(self._own, documents)))
+        else:
+            coming: Future[list[Fact | str]] = self._pool.submit(_read, documents)
+            self._queue.append((items, coming.result))
+        while len(self._queue) > (AHEAD if self._pool is not None else 0):
+            self._settle(*self._queue.popleft())
+
+    def drain(self) -> None:
+        """Judge all that was taken. Raises `Broken`."""
+        self._submit()
+        while self._queue:
+            self._settle(*self._queue.popleft())
+
+    def finish(self) -> None:
+        """There is no more. Raises `Broken`."""
+        self.drain()
+        self.law.close_transaction()
+        self._close_batch()
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _settle(self, items: list[_Item], facts: Callable[[], list[Fact | str]]) -> None:
+        read = iter(facts())
+        for item in items:
+            match item:
+                case _Event():
+                    self._judge(item, next(read))
+                case Change():
+                    self.law.change(item)
+                case _Seal():
+                    self._sealed(item)
+
+    def _judge(self, event: _Event, fact: Fact | str) -> None:
+        try:
+            if isinstance(fact, str):
+                raise Broken(fact)
+            if fact.id in self._ids:
+                raise Broken("the event stands in the chain twice")
+            self._ids.add(fact.id)
+            if fact.at < self._last_time:
+                raise Broken(f"backdated: stamped {fact.at}, long before the checkpoint in front of it was signed")
+            if self._latest is None or fact.at > self._latest[0]:
+                self._latest = (fact.at, event.seq, event)
+            if self._changes:
+                self.law.event(xid=fact.xid, n=fact.n, subjects=fact.subjects, effect=fact.effect)
+            self.docket.take(fact, event.seq, event.line)
+            self.shelf.expect(fact, event.seq, event.line)
+        except Broken as broken:
+            if broken.line is None:
+                broken.seq, broken.line, broken.event_id = event.seq, event.line, id_of(event.document)
+            raise
+
+    def _sealed(self, seal: _Seal) -> None:
+        self.law.close_transaction()
+        self._close_batch()
+        if self._latest is not None and self._latest[0] > shifted(seal.time, seconds=SKEW_SECONDS):
+            at, seq, event = self._latest
+            broken = Broken(f"stamped {at}, after the checkpoint that covers it was signed", seq=seq)
+            broken.event_id, broken.line = id_of(event.document), event.line
+            raise broken
+        self._latest = None
+        self._last_time = shifted(seal.time, seconds=-BACKDATED_SECONDS)
+
+    def _close_batch(self) -> None:
+        self.law.close_batch()
+        self.docket.close_batch()
+
+
+def id_of(document: bytes) -> str | None:
+    """The event's id, also from a document that is no longer sound; None where none can be read."""
+    found = re.search(rb'"\},"id":"([0-9a-f-]{36})","n":"', document)
+    return None if found is None else found[1].decode()

@@ -1,0 +1,56 @@
+"""An export holds what signed checkpoints cover, and verifies from its bytes and one public key."""
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.governance_ledger.exporting import NotCovered, RangeRefused
+from app.postgres import Database
+from app.verifier import lines
+from tests.governance_ledger.ledgers import OTHER, record, sign
+from tests.verifier.files import checked, exported, lines_in
+
+
+@pytest.fixture
+async def forty(database: Database, sealer: asyncpg.Connection) -> None:
+    """40 events of the tenant with a checkpoint at 10, 20, 30 and 40, and three of another tenant."""
+    for _ in range(4):
+        await record(database, 10)
+        await sign(sealer)
+    await record(database, 3, OTHER)
+    await sign(sealer)
+
+
+@pytest.mark.usefixtures("forty")
+async def test_an_export_verifies(database: Database, tmp_path: Path) -> None:
+    report = checked(await exported(database, tmp_path))
+    assert report.first_break is None
+    assert (report.ok, report.from_seq, report.to_seq, report.events, report.checkpoints) == (True, 1, 40, 40, 4)
+    assert report.checkpoint is not None
+    assert report.checkpoint["size"] == 40
+
+
+@pytest.mark.usefixtures("forty")
+@pytest.mark.parametrize(("first", "last", "leaves"), [(1, 5, 5), (11, 20, 0), (13, 27, 3), (33, 40, 0), (40, 40, 0)])
+async def test_a_range_verifies_up_to_the_checkpoint_that_covers_it(
+    database: Database, tmp_path: Path, first: int, last: int, leaves: int
+) -> None:
+    path = await exported(database, tmp_path, from_seq=first, to_seq=last)
+    report = checked(path)
+    assert report.first_break is None
+    assert (report.ok, report.events) == (True, last - first + 1)
+    assert len([line for line in lines_in(path) if line.startswith(lines.LEAF)]) == leaves
+
+
+async def test_what_no_checkpoint_covers_is_not_exported(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await record(database, 3)
+    with pytest.raises(NotCovered, match="no signed checkpoint yet"):
+        await exported(database, tmp_path)
+    await sign(sealer)
+    with pytest.raises(NotCovered, match="event 4 is covered by no signed checkpoint yet: 3 are"):
+        await exported(database, tmp_path, to_seq=4)
+    with pytest.raises(RangeRefused, match="events 1 to 3 are signed"):
+        await exported(database, tmp_path, from_seq=3, to_seq=2)
