@@ -7,13 +7,13 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 
 import asyncpg
 
 from app.adapters.evidence import load_store
-from app.auth import KeyMissing, KeyRing, SigningKey
+from app.auth import KeyMissing, KeyRing, SigningKey, load_keys
 from app.canon.errors import Misconfigured
 from app.canon.evidence import EvidenceStore, StoreUnavailable
 from app.database_urls import sealer_url
@@ -24,11 +24,21 @@ LOG = logging.getLogger(__name__)
 SEAL_SECONDS = 0.05
 CHECKPOINT_LOOK_SECONDS = 1.0
 MOVE_SECONDS = 0.2
-STANDBY_SECONDS = 0.5
+STANDBY_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 5.0
 CONFIGURATION_ERROR = 78
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('flr.sealer'))"
+# A leader seals twenty times a second. One whose session has not spoken for longer is stopped or unreachable, and the
+# lock would stay with it for as long as its machine keeps the connection. Ending the session is safe at any moment: a
+# leader that wakes up finds it gone, and the database lets neither a seal nor a checkpoint be made twice.
+_END_SILENT_LEADER = """
+SELECT count(pg_terminate_backend(a.pid))
+  FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = current_database()
+   AND (l.classid::bigint << 32 | l.objid::bigint) = hashtext('flr.sealer')::bigint AND a.pid <> pg_backend_pid()
+   AND a.state = 'idle' AND a.state_change < clock_timestamp() - interval '1 second'
+"""
 # A host that vanished must not hold the lock until the kernel's two hours are over.
 _KEEPALIVES = {
     "application_name": "flr sealer",
@@ -40,11 +50,14 @@ LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Internal
 
 
 class Sealer:
-    """One process's part: stand by, lead, give way. `close` ends it after a last seal."""
+    """One process's part: stand by, lead, give way. `close` ends it after a last seal.
 
-    def __init__(self, url: str, key: SigningKey, store: EvidenceStore) -> None:
+    `keys` gives the keys that sign now, newest first: asked before each round, so that one may be replaced meanwhile.
+    """
+
+    def __init__(self, url: str, keys: Callable[[], Sequence[SigningKey]], store: EvidenceStore) -> None:
         self._url = url
-        self._key = key
+        self._keys = keys
         self._store = store
         self._closing = asyncio.Event()
         self.leading = asyncio.Event()
@@ -70,9 +83,10 @@ class Sealer:
         connection = await self._connect()
         try:
             while not await connection.fetchval(_TRY_LOCK):
+                if await connection.fetchval(_END_SILENT_LEADER):
+                    LOG.warning("the process that sealed has not answered for a second: its session was ended")
                 if await self._pause(STANDBY_SECONDS):
                     return
-            await sealing.publish_key(connection, self._key)
             self.leading.set()
             LOG.info("this process seals")
             await _together(self._seal(connection), self._checkpoints(), self._move())
@@ -88,8 +102,13 @@ class Sealer:
         await self._with_connection(self._sign_until_closing)
 
     async def _sign_until_closing(self, connection: asyncpg.Connection) -> None:
+        published: set[str] = set()
         while not await self._pause(CHECKPOINT_LOOK_SECONDS):
-            await sealing.sign_checkpoints(connection, self._key)
+            key, *also = self._keys()
+            for new in (one for one in (key, *also) if one.kid not in published):
+                await sealing.publish_key(connection, new)
+                published.add(new.kid)
+            await sealing.sign_checkpoints(connection, key, also=also)
 
     async def _move(self) -> None:
         await self._with_connection(self._move_until_closing)
@@ -142,7 +161,7 @@ def serve(settings: Settings) -> int:
     """Seals until SIGTERM or SIGINT; the process's exit code."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        key = KeyRing.load(settings.keys, "seal").signing
+        KeyRing.load(settings.keys, "seal")
         url = sealer_url(settings)
         store = load_store(
             settings.evidence_url,
@@ -153,7 +172,7 @@ def serve(settings: Settings) -> int:
     except (KeyMissing, InvalidSetting, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return CONFIGURATION_ERROR
-    asyncio.run(_serve(Sealer(url, key, store), store))
+    asyncio.run(_serve(Sealer(url, lambda: load_keys(settings.keys, "seal"), store), store))
     return 0
 
 

@@ -7,10 +7,22 @@ from collections.abc import Sequence
 
 from app import settings
 from app.canon.errors import Fault, Misconfigured
-from app.cli import approving, demonstrating, doctor, evidence, migrating, r2_doctor, running, tokens, working
+from app.cli import (
+    approving,
+    demonstrating,
+    doctor,
+    evidence,
+    keys,
+    ledger,
+    migrating,
+    r2_doctor,
+    running,
+    tokens,
+    working,
+)
 from app.cli.output import CannotRun, Failed, show_failure
 
-GROUPS = (running, migrating, doctor, r2_doctor, tokens, demonstrating, working, approving, evidence)
+GROUPS = (running, migrating, doctor, r2_doctor, tokens, demonstrating, working, approving, evidence, ledger, keys)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

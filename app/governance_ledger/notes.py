@@ -53,11 +53,15 @@ def text_of(checkpoint: Checkpoint) -> str:
     )
 
 
-def sign(checkpoint: Checkpoint, public: bytes, signer: Callable[[bytes], bytes]) -> str:
-    """The note: the text, an empty line, one signature line. `signer` makes an Ed25519 signature."""
+def sign(checkpoint: Checkpoint, *signers: tuple[bytes, Callable[[bytes], bytes]]) -> str:
+    """The note: the text, an empty line, a signature line for each of `signers`: public key, and what signs with it."""
     text, name = text_of(checkpoint), origin(checkpoint.tenant)
-    signature = key_hash(name, public) + signer(text.encode())
-    return f"{text}\n— {name} {base64.b64encode(signature).decode()}\n"
+    lines = [f"— {name} {_signature(name, text, *signer)}\n" for signer in signers]
+    return f"{text}\n{''.join(lines)}"
+
+
+def _signature(name: str, text: str, public: bytes, signer: Callable[[bytes], bytes]) -> str:
+    return base64.b64encode(key_hash(name, public) + signer(text.encode())).decode()
 
 
 def verify(note: str, tenant: UUID, public: bytes) -> Checkpoint:

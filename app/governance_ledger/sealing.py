@@ -101,18 +101,20 @@ async def sign_checkpoints(
     connection: asyncpg.Connection,
     key: SigningKey,
     *,
+    also: Sequence[SigningKey] = (),
     every: timedelta = CHECKPOINT_EVERY,
     refused: Callable[[UUID, CannotSign], None] | None = None,
 ) -> int:
     """A checkpoint for each tenant whose chain grew and whose last one is older than `every`; how many were signed.
 
-    Signs only what was recomputed from the stored bytes; a tenant for which that fails is left out and reported.
+    Signs with `key`, and with `also` while a key is being replaced. Signs only what was recomputed from the stored
+    bytes; a tenant for which that fails is left out and reported.
     """
     rows = await connection.fetch(_DUE, clock.now() - every)
     signed = 0
     for due in (_Due(**dict(row)) for row in rows):
         try:
-            await _sign(connection, key, due)
+            await _sign(connection, (key, *also), due)
             signed += 1
         except CannotSign as error:
             LOG.error("no checkpoint for tenant %s: %s", due.tenant, error)
@@ -121,11 +123,11 @@ async def sign_checkpoints(
     return signed
 
 
-async def _sign(connection: asyncpg.Connection, key: SigningKey, due: _Due) -> None:
+async def _sign(connection: asyncpg.Connection, keys: Sequence[SigningKey], due: _Due) -> None:
     head, tree = await _recompute(connection, due)
     now = clock.now()
     checkpoint = notes.Checkpoint(due.tenant, due.size, tree.root(), head, now)
-    note = notes.sign(checkpoint, key.raw_public, key.sign)
+    note = notes.sign(checkpoint, *((key.raw_public, key.sign) for key in keys))
     await connection.execute(
         _CHECKPOINT,
         due.tenant,
@@ -134,7 +136,7 @@ async def _sign(connection: asyncpg.Connection, key: SigningKey, due: _Due) -> N
         head,
         checkpoint.root_hash,
         tree.packed(),
-        key.kid,
+        keys[0].kid,
         now,
         note,
         notes.object_key(due.tenant, due.serial + 1),

@@ -155,16 +155,20 @@ class _Verification:
             serial, size = checkpoint.serial, checkpoint.size
 
     def _check_note(self, checkpoint: _Stored, keys: dict[str, bytes]) -> None:
-        public = keys.get(checkpoint.kid)
-        if public is None:
-            raise Broken(f"checkpoint {checkpoint.serial} is signed by an unknown key", checkpoint.size)
-        try:
-            signed = notes.verify(checkpoint.note, self.tx.tenant, public)
-        except notes.NoteRefused as error:
-            raise Broken(f"checkpoint {checkpoint.serial}: {error}", checkpoint.size) from error
+        signed = self._signed(checkpoint, keys)
         said = (signed.size, signed.root_hash, signed.head_hash)
         if said != (checkpoint.size, checkpoint.root_hash, checkpoint.head_hash):
             raise Broken(f"checkpoint {checkpoint.serial} differs from what it signs", checkpoint.size)
+
+    def _signed(self, checkpoint: _Stored, keys: dict[str, bytes]) -> notes.Checkpoint:
+        """What the note states under any key that is trusted: while one is replaced, a note is signed by both."""
+        refused = "it is signed by an unknown key"
+        for kid, public in keys.items():
+            try:
+                return notes.verify(checkpoint.note, self.tx.tenant, public)
+            except notes.NoteRefused as error:
+                refused = str(error) if kid == checkpoint.kid else refused
+        raise Broken(f"checkpoint {checkpoint.serial}: {refused}", checkpoint.size)
 
     async def look_for_unsealed(self, allowed_ms: int) -> None:
         statement = UNSEALED_OF_ALL if self.full else UNSEALED

@@ -126,7 +126,8 @@ async def test_after_an_outage_of_the_store_everything_is_there(
 ) -> None:
     port = free_port()
     through = S3Store(Place(BUCKET, store.place.prefix, f"http://127.0.0.1:{port}", "auto"), KEYS)
-    sealer = Sealer(sealer_dsn, SigningKey(Ed25519PrivateKey.generate()), through)
+    key = SigningKey(Ed25519PrivateKey.generate())
+    sealer = Sealer(sealer_dsn, lambda: (key,), through)
     sealing = asyncio.create_task(sealer.run())
     await sealer.leading.wait()
     refs = [await keep(database, b"answer %d" % number) for number in range(20)]

@@ -70,7 +70,7 @@ CHECKPOINT = notes.Checkpoint(TENANT, 3, bytes([1]) * 32, bytes([2]) * 32, datet
 
 
 def note() -> str:
-    return notes.sign(CHECKPOINT, KEY.raw_public, KEY.sign)
+    return notes.sign(CHECKPOINT, (KEY.raw_public, KEY.sign))
 
 
 def test_a_note_verifies_under_its_key_and_tenant_only() -> None:

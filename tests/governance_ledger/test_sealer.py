@@ -40,7 +40,12 @@ async def until(what: Callable[[], Awaitable[object]], *, seconds: float = 10) -
 
 @asynccontextmanager
 async def sealing(dsn: str, store: FolderStore) -> AsyncIterator[Sealer]:
-    sealer = Sealer(dsn, KEY, store)
+    async with running_sealer(Sealer(dsn, lambda: (KEY,), store)) as sealer:
+        yield sealer
+
+
+@asynccontextmanager
+async def running_sealer(sealer: Sealer) -> AsyncIterator[Sealer]:
     task = asyncio.create_task(sealer.run())
     try:
         yield sealer
@@ -148,6 +153,40 @@ async def test_the_process_ends_cleanly_when_told_to(
         if process.returncode is None:
             process.kill()
     assert process.returncode == 0, said
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_process_that_is_killed_or_hangs_is_replaced_within_two_seconds(
+    database: Database,
+    sealer_dsn: str,
+    superuser: asyncpg.Connection,
+    home: Path,
+    store: FolderStore,
+    blow: signal.Signals,
+) -> None:
+    environment = os.environ | {"FLR_HOME": str(home), "DATABASE_URL": sealer_dsn}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "app.sealer", env=environment)
+    try:
+        await record(database, 1)
+        await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 1", TENANT), seconds=20)
+        async with sealing(sealer_dsn, store) as second:
+            await asyncio.sleep(0.7)
+            assert not second.leading.is_set()
+            process.send_signal(blow)
+            await record(database, 1)
+            assert await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 2", TENANT)) < 2
+            assert second.leading.is_set()
+            if blow is signal.SIGSTOP:
+                process.send_signal(signal.SIGCONT)
+                await asyncio.sleep(1)
+                assert second.leading.is_set()
+                await record(database, 1)
+                assert await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 3", TENANT)) < 1
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert (await verify(database, full=True)).ok
 
 
 def test_without_a_key_it_says_what_to_do(tmp_path: Path) -> None:
