@@ -44,6 +44,7 @@ from app.founder_console import Hub, ProofBook, principal_of_cookie
 from app.founder_console import http as console_http
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import http as ledger_http
+from app.governance_ledger.metering import measure
 from app.governance_ledger.receipts import PURPOSE as RECEIPT
 from app.governance_ledger.receipts import Receipts
 from app.postgres import ENGINE, Binding, Database, Transaction
@@ -129,13 +130,19 @@ class Application(Litestar):
         return [*plugins, MsgspecDIPlugin()]
 
 
+async def _measure_ledger(request: Request[Any, Any, State]) -> None:
+    state = request.app.state
+    await measure(state.database, state.settings.max_merge_delay_seconds)
+
+
 class Metrics(PrometheusController):
-    """Requests by route and status, for Prometheus."""
+    """Requests by route and status, and what the sealer has not sealed yet, for Prometheus."""
 
     path = "/metrics"
     include_in_schema = False
     opt = {"exclude_from_auth": True}  # noqa: RUF012 - Litestar reads it as it is
     openmetrics_format = True
+    before_request = staticmethod(_measure_ledger)
 
 
 @get("/.well-known/jwks.json", exclude_from_auth=True, summary="Public keys (RFC 7517)", tags=["operations"])
