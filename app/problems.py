@@ -34,6 +34,7 @@ STATUS: Mapping[type[errors.Fault], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.Gone: HTTPStatus.GONE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -93,6 +94,7 @@ _EXAMPLES: Mapping[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "this needs a token of role founder; yours is auditor",
     HTTPStatus.NOT_FOUND: "there is no such thing in this tenant",
     HTTPStatus.CONFLICT: "it changed since you read it: read it again and repeat",
+    HTTPStatus.GONE: "it was erased, for good",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "send application/json",
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "the range lies beyond the end",

@@ -36,5 +36,9 @@ class Stale(Conflict):
     """The caller saw an older version; read again and repeat."""
 
 
+class Gone(Fault):
+    """It was here and was erased for good."""
+
+
 class Unavailable(Fault):
     """Something outside does not answer; nothing was lost, try again."""

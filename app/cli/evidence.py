@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 
 class Audit(msgspec.Struct):
-    """What came of it. `problems` are the objects that are neither the same nor waiting for the store."""
+    """What came of it. `problems` are the objects that are neither the same, nor waiting for the store, nor erased."""
 
     tenant: str
     store: str
     same: int = 0
     waiting: int = 0
+    erased: int = 0
     problems: list[dict[str, str]] = []
 
     @property
     def compared(self) -> int:
-        return self.same + self.waiting + len(self.problems)
+        return self.same + self.waiting + self.erased + len(self.problems)
 
     def take(self, audited: "Audited") -> dict[str, str] | None:
         """Count it; the problem, if it is one."""
@@ -36,6 +37,8 @@ class Audit(msgspec.Struct):
                 self.same += 1
             case "waiting":
                 self.waiting += 1
+            case "erased":
+                self.erased += 1
             case _:
                 self.problems.append({"key": audited.key, "what": audited.verdict, "says": audited.says})
                 return self.problems[-1]
@@ -59,6 +62,7 @@ def evidence(arguments: argparse.Namespace, settings: Settings) -> int:
     audit = asyncio.run(_audit(arguments, settings))
     said = f"{audit.compared} objects compared with {audit.store}: {audit.same} the same"
     said += f", {audit.waiting} still wait in the database" if audit.waiting else ""
+    said += f", {audit.erased} of erased subjects" if audit.erased else ""
     said += f", {len(audit.problems)} WRONG" if audit.problems else ", none missing, none changed"
     show(arguments, audit, said)
     return int(bool(audit.problems))

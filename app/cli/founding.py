@@ -13,6 +13,7 @@ from app.canon.vocabulary import Principal, Rol, new_id
 from app.cli.device import PURPOSE, device_key
 from app.database_urls import app_url
 from app.founder_console import create_enrolment, create_founder, register_device_key
+from app.governance_ledger import ensure_subjects_key
 from app.postgres import Database, Transaction
 from app.role_registry import create_company
 from app.settings import Settings
@@ -59,6 +60,7 @@ async def found_company(
     Makes missing keys. Opens and commits a transaction of its own.
     """
     auth.ensure_keys(settings.keys, "token", "approval", "receipt", "seal", PURPOSE)
+    ensure_subjects_key(settings.keys)
     tenant = new_id()
     async with Database(app_url(settings), max_size=2) as database, database.transaction(tenant) as tx:
         await create_company(tx, name=name, time_zone=time_zone, currency="IDR", language=language, actor="system")

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.cli import erasing
 from app.cli.output import CannotRun, Commands, Failed, command, show, show_progress
 from app.settings import Settings
 from app.verifier import command as verifier
@@ -34,6 +35,7 @@ def add(commands: Commands) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     _add_export(actions)
+    erasing.add(actions)
     verify_ = command(
         actions, "verify", verify, help="verify an export or a case file; no database needed", about=verifier.ABOUT
     )

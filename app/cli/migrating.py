@@ -23,6 +23,7 @@ def add(commands: Commands) -> None:
 def migrate(arguments: argparse.Namespace, settings: Settings) -> None:
     """All or nothing, any number of migrators at once. Raises `Failed` with the reason."""
     from app.auth import ensure_keys
+    from app.governance_ledger import ensure_subjects_key
     from app.own_postgres import DatabaseUnusable, is_running, running
 
     with ExitStack() as stack:
@@ -33,6 +34,7 @@ def migrate(arguments: argparse.Namespace, settings: Settings) -> None:
             raise CannotRun(str(error)) from error
         applied = asyncio.run(_migrate(settings))
         ensure_keys(settings.keys, "token", "approval", "receipt", "seal")
+        ensure_subjects_key(settings.keys)
     show(arguments, {"applied": applied}, "\n".join(applied) or "The database is up to date.")
 
 

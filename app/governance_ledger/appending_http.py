@@ -19,15 +19,17 @@ from litestar.params import FromQuery, HeaderParameter
 
 from app.auth import require
 from app.canon.errors import Fault, Forbidden, Invalid
-from app.canon.vocabulary import Principal
+from app.canon.vocabulary import Principal, new_id
 from app.governance_ledger.appending import append
 from app.governance_ledger.batching import BatchRefused, append_batch
 from app.governance_ledger.document import MAX_BODY_BYTES
+from app.governance_ledger.errors import EventRefused
 from app.governance_ledger.event_types import writers_of
 from app.governance_ledger.model import Event, Receipt
 from app.governance_ledger.receipts import Receipts
 from app.governance_ledger.repeating import append_once
 from app.governance_ledger.revenue import revenue_data
+from app.governance_ledger.subjects import Personal, keeper_of, seal_personal
 from app.postgres import Transaction
 from app.problems import Problem, documented, status_of
 
@@ -43,11 +45,13 @@ Key: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200, patte
 class NewEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An event of your own. `data` holds no fractions: write money and large numbers as strings.
 
-    The same event sent again under the same `idempotency_key` is recorded once.
+    `personal` is kept encrypted under its subject's key and can be erased with it, `data` cannot. The same event
+    sent again under the same `idempotency_key` is recorded once.
     """
 
     type: str
     data: dict[str, object] = {}
+    personal: Personal | None = None
     ticket_id: UUID | None = None
     run_id: UUID | None = None
     occurred_at: datetime | None = None
@@ -88,6 +92,14 @@ _EVENT = Schema(
     properties={
         "type": Schema(type=OpenAPIType.STRING, examples=["x.shop.sold"]),
         "data": Schema(type=OpenAPIType.OBJECT),
+        "personal": Schema(
+            type=OpenAPIType.OBJECT,
+            required=["subject", "data"],
+            properties={
+                "subject": Schema(type=OpenAPIType.STRING, examples=["customer:8841"]),
+                "data": Schema(type=OpenAPIType.OBJECT),
+            },
+        ),
         "ticket_id": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.UUID),
         "run_id": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.UUID),
         "occurred_at": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
@@ -174,7 +186,7 @@ async def append_event(
 
 async def _append_one(request: Caller, tx: Transaction, body: bytes, header: str | None) -> Recorded:
     given = _decoded(body)
-    event, event_id = _accepted(request.auth, given), _id_of(request.auth, given.idempotency_key or header)
+    event, event_id = await _sealed(request, tx, given, _id_of(request.auth, given.idempotency_key or header))
     receipt = await (append(tx, event) if event_id is None else append_once(tx, event, event_id))
     return _recorded(request.app.state.receipts, tx, receipt)
 
@@ -186,7 +198,7 @@ async def _append_lines(request: Caller, tx: Transaction, body: bytes, header: s
         key = None if header is None else f"{header}\n{number}"
         try:
             given = _decoded(line)
-            accepted[number] = _accepted(request.auth, given), _id_of(request.auth, given.idempotency_key or key)
+            accepted[number] = await _sealed(request, tx, given, _id_of(request.auth, given.idempotency_key or key))
         except (Fault, ValidationException) as fault:
             problems[number] = _problem(fault)
     recorded: dict[int, Recorded] = {}
@@ -223,12 +235,26 @@ def _decoded(body: bytes) -> NewEvent:
         raise ValidationException(f"this is no event: {error}") from error
 
 
+async def _sealed(
+    request: Caller, tx: Transaction, given: NewEvent, event_id: UUID | None
+) -> tuple[Event, UUID | None]:
+    """The event to record. Raises `Forbidden`, `EventRefused`, `SubjectErased`, `Misconfigured`."""
+    event = _accepted(request.auth, given)
+    if given.personal is None:
+        return event, event_id
+    event_id = event_id or new_id()
+    keeper = keeper_of(request.app.state.settings.keys)
+    return await seal_personal(tx, keeper, event, event_id, given.personal), event_id
+
+
 def _accepted(caller: Principal, given: NewEvent) -> Event:
     """Raises `Forbidden`, `EventRefused`."""
     writers = writers_of(given.type)
     if not writers:
         raise Forbidden(f"{given.type} is written by the runtime alone; your own types begin with x.")
     require(caller, *writers)
+    if "personal" in given.data:
+        raise EventRefused("data.personal is taken: send `personal` beside `data`")
     data = revenue_data(given.data) if given.type == "revenue.recorded" else given.data
     return Event(
         type=given.type,

@@ -17,7 +17,7 @@ from app.canon.evidence import EvidenceStore, NotStored, StoreUnavailable
 from app.governance_ledger.errors import EvidenceAway
 from app.postgres import Database
 
-Verdict: TypeAlias = Literal["same", "waiting", "missing", "differs", "unlisted"]
+Verdict: TypeAlias = Literal["same", "waiting", "erased", "missing", "differs", "unlisted"]
 
 PAGE = 500
 READ_BYTES = 8 * 1024 * 1024
@@ -30,9 +30,14 @@ SELECT (SELECT count(DISTINCT sha256) FROM governance_ledger.evidence_objects WH
 
 _OBJECTS = """
 SELECT o.sha256 AS place, o.key, o.sha256, o.size_bytes,
-       EXISTS (SELECT FROM governance_ledger.evidence_spool s WHERE s.tenant_id = $1 AND s.key = o.key) AS spooled
+       EXISTS (SELECT FROM governance_ledger.evidence_spool s WHERE s.tenant_id = $1 AND s.key = o.key) AS spooled,
+       o.subject_id IS NOT NULL AND EXISTS (
+         SELECT FROM governance_ledger.ledger_seals s
+           JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n
+          WHERE s.tenant_id = $1 AND s.type = 'subject.erased'
+            AND 'governance_ledger.subject_keys/' || o.subject_id = ANY (e.subjects)) AS erased
   FROM (
-    SELECT DISTINCT ON (sha256) sha256, key, size_bytes FROM governance_ledger.evidence_objects
+    SELECT DISTINCT ON (sha256) sha256, key, size_bytes, subject_id FROM governance_ledger.evidence_objects
      WHERE tenant_id = $1 AND sha256 > coalesce($2, '') ORDER BY sha256 LIMIT $3
   ) o ORDER BY place
 """
@@ -40,7 +45,8 @@ SELECT o.sha256 AS place, o.key, o.sha256, o.size_bytes,
 _CHECKPOINTS = """
 SELECT c.serial AS place, c.key, encode(sha256(convert_to(c.note, 'UTF8')), 'hex') AS sha256,
        octet_length(convert_to(c.note, 'UTF8'))::bigint AS size_bytes,
-       EXISTS (SELECT FROM governance_ledger.evidence_spool s WHERE s.tenant_id = $1 AND s.key = c.key) AS spooled
+       EXISTS (SELECT FROM governance_ledger.evidence_spool s WHERE s.tenant_id = $1 AND s.key = c.key) AS spooled,
+       false AS erased
   FROM governance_ledger.ledger_checkpoints c
  WHERE c.tenant_id = $1 AND c.serial > coalesce($2, 0) ORDER BY place LIMIT $3
 """
@@ -71,8 +77,9 @@ SELECT e.event_id, r.ref ->> 'key' AS key, (r.ref ->> 'size_bytes')::bigint AS s
 class Audited(msgspec.Struct, frozen=True):
     """One object and what was found. `says` is a sentence where something is wrong.
 
-    `same`: the store holds these bytes. `waiting`: the spool does, the store not yet. `missing`, `differs`: neither
-    holds them. `unlisted`: an event names evidence that the list of kept evidence lacks.
+    `same`: the store holds these bytes. `waiting`: the spool does, the store not yet. `erased`: their subject's key was
+    destroyed, as a sealed event says, whether the ciphertext is still there or not. `missing`, `differs`: neither holds
+    them. `unlisted`: an event names evidence that the list of kept evidence lacks.
     """
 
     key: str
@@ -88,6 +95,7 @@ class _Named(msgspec.Struct, frozen=True):
     sha256: str
     size_bytes: int
     spooled: bool
+    erased: bool
 
 
 async def count_evidence(database: Database, tenant: UUID) -> int:
@@ -126,7 +134,7 @@ async def _pages(database: Database, tenant: UUID, statement: str, page: int) ->
 
 
 def _named(row: asyncpg.Record) -> _Named:
-    return _Named(row["key"], row["sha256"], row["size_bytes"], row["spooled"])
+    return _Named(row["key"], row["sha256"], row["size_bytes"], row["spooled"], row["erased"])
 
 
 async def _compare_all(
@@ -160,6 +168,8 @@ async def _of_store(store: EvidenceStore, named: _Named) -> Audited:
     try:
         size_bytes, sha256 = await _read(store, named)
     except NotStored:
+        if named.erased:
+            return Audited(named.key, named.size_bytes, "erased")
         return Audited(named.key, named.size_bytes, "missing", "the store has lost it; the ledger still names it")
     except StoreUnavailable as error:
         raise EvidenceAway(f"the evidence store does not answer, so the audit is not finished: {error}") from error
@@ -168,7 +178,7 @@ async def _of_store(store: EvidenceStore, named: _Named) -> Audited:
         return Audited(named.key, named.size_bytes, "differs", says)
     if sha256 != named.sha256:
         return Audited(named.key, named.size_bytes, "differs", f"the ledger names other bytes: here is {sha256}")
-    return Audited(named.key, named.size_bytes, "same")
+    return Audited(named.key, named.size_bytes, "erased" if named.erased else "same")
 
 
 async def _read(store: EvidenceStore, named: _Named) -> tuple[int, str]:

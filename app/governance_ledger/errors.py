@@ -1,6 +1,6 @@
 """What the ledger refuses."""
 
-from app.canon.errors import Fault, Invalid, NotFound, Unavailable
+from app.canon.errors import Conflict, Fault, Forbidden, Gone, Invalid, NotFound, Unavailable
 
 
 class EventRefused(Invalid):
@@ -25,3 +25,19 @@ class EvidenceDiffers(Fault):
 
 class EvidenceAway(Unavailable):
     """The evidence store does not answer; nothing is lost, try again."""
+
+
+class EvidenceErased(Gone):
+    """The bytes are there, but the key of their subject was destroyed: nobody can read them again."""
+
+
+class EvidenceSealed(Forbidden):
+    """The bytes are personal, and this process does not hold the key."""
+
+
+class SubjectErased(Conflict):
+    """The subject's key was destroyed: nothing new is recorded about it."""
+
+
+class SubjectUnknown(NotFound):
+    """The ledger keeps nothing under this subject."""

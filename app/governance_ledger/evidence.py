@@ -8,9 +8,18 @@ import re
 from uuid import UUID
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 
 from app.canon.evidence import EvidenceRef, EvidenceStore, NotStored, StoreUnavailable
-from app.governance_ledger.errors import EvidenceAway, EvidenceDiffers, EvidenceTooLarge, EvidenceUnknown
+from app.governance_ledger.errors import (
+    EvidenceAway,
+    EvidenceDiffers,
+    EvidenceErased,
+    EvidenceSealed,
+    EvidenceTooLarge,
+    EvidenceUnknown,
+)
+from app.governance_ledger.subjects import OVERHEAD_BYTES, DataKey, Keeper, SubjectKey, open_bytes, seal_bytes
 from app.postgres import Database, Transaction
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -19,8 +28,8 @@ _KEEP = """
 WITH known AS (
   SELECT 1 FROM governance_ledger.evidence_objects WHERE tenant_id = $1 AND sha256 = $2 LIMIT 1
 ), object AS (
-  INSERT INTO governance_ledger.evidence_objects (tenant_id, sha256, key, size_bytes, media_type, name)
-  SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT FROM known)
+  INSERT INTO governance_ledger.evidence_objects (tenant_id, sha256, key, size_bytes, media_type, name, subject_id)
+  SELECT $1, $2, $3, $4, $5, $6, $8 WHERE NOT EXISTS (SELECT FROM known)
   RETURNING 1
 )
 INSERT INTO governance_ledger.evidence_spool (tenant_id, key, sha256, media_type, content)
@@ -28,9 +37,11 @@ SELECT $1, $3, $2, $5, $7 FROM object
 """
 
 _FIND = """
-SELECT o.size_bytes, o.sha256, o.media_type, o.name, s.id AS spooled
+SELECT o.size_bytes, o.sha256, o.media_type, o.name, s.id AS spooled,
+       k.id AS subject_id, k.subject, k.kek_id, k.wrapped_key, k.erased_at
   FROM governance_ledger.evidence_objects o
   LEFT JOIN governance_ledger.evidence_spool s ON s.tenant_id = o.tenant_id AND s.key = o.key
+  LEFT JOIN governance_ledger.subject_keys k ON k.tenant_id = o.tenant_id AND k.id = o.subject_id
  WHERE o.tenant_id = $1 AND o.sha256 = $2 LIMIT 1
 """
 
@@ -40,13 +51,28 @@ _KEY = re.compile(r"sha256/[0-9a-f]{2}/([0-9a-f]{64})")
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """Evidence of a tenant; `spooled` is the spool row that still holds the bytes, if any."""
+    """Evidence of a tenant; `spooled` is the spool row that still holds the bytes, if any.
+
+    `size_bytes` is that of the stored bytes, which are ciphertext when they belong to `subject_key`.
+    """
 
     size_bytes: int
     sha256: str
     media_type: str
     name: str
     spooled: int | None
+    subject_key: SubjectKey | None
+
+    @property
+    def plain_bytes(self) -> int:
+        """The size of what a reader gets."""
+        return self.size_bytes if self.subject_key is None else self.size_bytes - OVERHEAD_BYTES
+
+    def require_unerased(self) -> None:
+        """Raises `EvidenceErased`."""
+        key = self.subject_key
+        if key is not None and key.erased_at is not None:
+            raise EvidenceErased(f"subject {key.subject} was erased on {key.erased_at:%Y-%m-%d}: nobody can read this")
 
 
 def key_of(sha256: str) -> str:
@@ -54,17 +80,23 @@ def key_of(sha256: str) -> str:
     return f"sha256/{sha256[:2]}/{sha256}"
 
 
-async def keep_evidence(tx: Transaction, content: bytes, *, media_type: str, name: str) -> EvidenceRef:
+async def keep_evidence(
+    tx: Transaction, content: bytes, *, media_type: str, name: str, subject: DataKey | None = None
+) -> EvidenceRef:
     """Keep `content` in the caller's transaction, to be named by an event. The same bytes are kept once.
 
-    The bytes are readable at once and reach the store after the commit. Raises `EvidenceTooLarge`.
+    The bytes are readable at once and reach the store after the commit. With `subject` (from `open_subject`) they are
+    encrypted first: hash and size are those of the stored bytes, and erasing the subject makes them unreadable. Raises
+    `EvidenceTooLarge`.
     """
     if len(content) > MAX_BYTES:
         raise EvidenceTooLarge(f"{name}: {len(content)} bytes; evidence may hold {MAX_BYTES}")
-    sha256 = hashlib.sha256(content).hexdigest()
-    ref = EvidenceRef(sha256, key_of(sha256), len(content), media_type, name)
+    stored = content if subject is None else seal_bytes(tx.tenant, subject, content)
+    sha256 = hashlib.sha256(stored).hexdigest()
+    ref = EvidenceRef(sha256, key_of(sha256), len(stored), media_type, name)
+    subject_id = None if subject is None else subject.id
     await tx.connection.execute(
-        _KEEP, tx.tenant, ref.sha256, ref.key, ref.size_bytes, ref.media_type, ref.name, content
+        _KEEP, tx.tenant, ref.sha256, ref.key, ref.size_bytes, ref.media_type, ref.name, stored, subject_id
     )
     return ref
 
@@ -75,30 +107,77 @@ async def find_evidence(tx: Transaction, key: str) -> Kept:
     row = None if found is None else await tx.connection.fetchrow(_FIND, tx.tenant, found[1])
     if row is None:
         raise EvidenceUnknown(f"there is no evidence {key}")
-    return Kept(**dict(row))
+    sealing = None
+    if row["subject_id"] is not None:
+        sealing = SubjectKey(row["subject_id"], row["subject"], row["kek_id"], row["wrapped_key"], row["erased_at"])
+    return Kept(row["size_bytes"], row["sha256"], row["media_type"], row["name"], row["spooled"], sealing)
 
 
 async def read_evidence(
-    tx: Transaction, store: EvidenceStore, key: str, start: int = 0, end: int | None = None
+    tx: Transaction,
+    store: EvidenceStore,
+    key: str,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    keeper: Keeper | None = None,
 ) -> bytes:
     """Bytes `start` to `end` (inclusive) of the tenant's evidence `key`; all of it is checked against its hash.
 
     Reads from the store inside the caller's transaction: for large objects open a `Database` of your own and use
-    `fetch_evidence`. Raises `EvidenceUnknown`, `EvidenceDiffers`, `EvidenceAway`.
+    `fetch_evidence`. Personal evidence needs the `keeper`. Raises `EvidenceUnknown`, `EvidenceDiffers`, `EvidenceAway`,
+    `EvidenceErased`, `EvidenceSealed`.
     """
     kept = await find_evidence(tx, key)
-    content = await _spooled(tx, kept, start, end)
-    return content if content is not None else await _stored(store, key, kept, start, end)
+    opening = _Opening(tx.tenant, kept, keeper, start, end)
+    content = await _spooled(tx, kept, *opening.span)
+    return opening.of(content if content is not None else await _stored(store, key, kept, *opening.span))
 
 
 async def fetch_evidence(
-    database: Database, tenant: UUID, store: EvidenceStore, key: str, start: int = 0, end: int | None = None
+    database: Database,
+    tenant: UUID,
+    store: EvidenceStore,
+    key: str,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    keeper: Keeper | None = None,
 ) -> bytes:
     """Like `read_evidence`, with a short transaction of its own that is over before the store is asked."""
     async with database.transaction(tenant) as tx:
         kept = await find_evidence(tx, key)
-        content = await _spooled(tx, kept, start, end)
-    return content if content is not None else await _stored(store, key, kept, start, end)
+        opening = _Opening(tenant, kept, keeper, start, end)
+        content = await _spooled(tx, kept, *opening.span)
+    return opening.of(content if content is not None else await _stored(store, key, kept, *opening.span))
+
+
+class _Opening:
+    """How stored bytes become what was asked for: as they are, or as part of all of them decrypted."""
+
+    def __init__(self, tenant: UUID, kept: Kept, keeper: Keeper | None, start: int, end: int | None) -> None:
+        """Raises `EvidenceErased`, `EvidenceSealed`."""
+        kept.require_unerased()
+        self._key: DataKey | None = None
+        self._tenant, self._start, self._end, self._kept = tenant, start, end, kept
+        if kept.subject_key is not None:
+            if keeper is None:
+                raise EvidenceSealed("this evidence is personal: read it over the API, which holds the subjects' keys")
+            self._key = keeper.unwrap(tenant, kept.subject_key)
+
+    @property
+    def span(self) -> tuple[int, int | None]:
+        """What to read of the stored bytes."""
+        return (self._start, self._end) if self._key is None else (0, None)
+
+    def of(self, stored: bytes) -> bytes:
+        if self._key is None:
+            return stored
+        try:
+            content = open_bytes(self._tenant, self._key, stored)
+        except InvalidTag as error:
+            raise EvidenceDiffers(f"sha256 {self._kept.sha256} was not encrypted with its subject's key") from error
+        return content[self._start : None if self._end is None else self._end + 1]
 
 
 async def _spooled(tx: Transaction, kept: Kept, start: int, end: int | None) -> bytes | None:

@@ -6,15 +6,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID
 
 from litestar import Request, Response, get, head
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery
 
-from app.canon.evidence import EvidenceStore
 from app.governance_ledger.evidence import Kept, fetch_evidence, find_evidence
-from app.governance_ledger.links import Links
+from app.governance_ledger.links import Grant, Links
+from app.governance_ledger.subjects import keeper_of
 from app.postgres import Database
 from app.problems import documented
 
@@ -34,7 +33,9 @@ def links_of(keys: Path) -> Links:
     tags=["ledger"],
     summary="Read evidence under a signed address",
     description="Takes Range, If-Range and If-None-Match. The answer is sandboxed: evidence is what a worker brought.",
-    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+    responses=documented(
+        HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    ),
     security=[],
 )
 async def serve_evidence(
@@ -47,7 +48,7 @@ async def serve_evidence(
 ) -> Response[bytes | None]:
     state = request.app.state
     grant = links_of(state.settings.keys).check(t, key.lstrip("/"), exp, name, sig)
-    return await _answer(request, state.database, state.store, grant.tenant, grant.key, name)
+    return await _answer(request, grant, name)
 
 
 @head("/evidence/{key:path}", exclude_from_auth=True, include_in_schema=False)
@@ -63,28 +64,31 @@ async def measure_evidence(
     grant = links_of(state.settings.keys).check(t, key.lstrip("/"), exp, name, sig)
     async with state.database.transaction(grant.tenant) as tx:
         kept = await find_evidence(tx, grant.key)
-    headers = _headers(kept, name) | {"content-length": str(kept.size_bytes)}
+    kept.require_unerased()
+    headers = _headers(kept, name) | {"content-length": str(kept.plain_bytes)}
     return Response(None, headers=headers, media_type=kept.media_type)
 
 
-async def _answer(
-    request: Request[Any, Any, State], database: Database, store: EvidenceStore, tenant: UUID, key: str, name: str
-) -> Response[bytes | None]:
-    async with database.transaction(tenant) as tx:
-        kept = await find_evidence(tx, key)
+async def _answer(request: Request[Any, Any, State], grant: Grant, name: str) -> Response[bytes | None]:
+    state = request.app.state
+    database: Database = state.database
+    async with database.transaction(grant.tenant) as tx:
+        kept = await find_evidence(tx, grant.key)
+    kept.require_unerased()
     headers = _headers(kept, name)
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(None, status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    keeper = keeper_of(state.settings.keys)
     wanted = _range(request, kept, headers["etag"])
     if wanted is None:
-        content = await fetch_evidence(database, tenant, store, key)
+        content = await fetch_evidence(database, grant.tenant, state.store, grant.key, keeper=keeper)
         return Response(content, headers=headers, media_type=kept.media_type)
     start, end = wanted
     if start > end:
-        headers["content-range"] = f"bytes */{kept.size_bytes}"
+        headers["content-range"] = f"bytes */{kept.plain_bytes}"
         return Response(b"", status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
-    headers["content-range"] = f"bytes {start}-{end}/{kept.size_bytes}"
-    content = await fetch_evidence(database, tenant, store, key, start, end)
+    headers["content-range"] = f"bytes {start}-{end}/{kept.plain_bytes}"
+    content = await fetch_evidence(database, grant.tenant, state.store, grant.key, start, end, keeper=keeper)
     return Response(content, status_code=HTTPStatus.PARTIAL_CONTENT, headers=headers, media_type=kept.media_type)
 
 
@@ -93,7 +97,7 @@ def _headers(kept: Kept, name: str) -> dict[str, str]:
     return {
         "etag": f'"{kept.sha256}"',
         "accept-ranges": "bytes",
-        "cache-control": "private, max-age=300, immutable",
+        "cache-control": "private, max-age=300, immutable" if kept.subject_key is None else "no-store",
         "x-content-type-options": "nosniff",
         "content-security-policy": "sandbox; default-src 'none'",
         "referrer-policy": "no-referrer",
@@ -106,9 +110,9 @@ def _range(request: Request[Any, Any, State], kept: Kept, etag: str) -> tuple[in
     found = re.fullmatch(r"bytes=(\d{0,15})-(\d{0,15})", request.headers.get("range", ""))
     if found is None or found[0] == "bytes=-" or request.headers.get("if-range", etag) != etag:
         return None
-    last = kept.size_bytes - 1
+    last = kept.plain_bytes - 1
     if not found[1]:
-        return max(kept.size_bytes - int(found[2]), 0), last if int(found[2]) else -1
+        return max(kept.plain_bytes - int(found[2]), 0), last if int(found[2]) else -1
     if not found[2]:
         return int(found[1]), last
     return None if int(found[1]) > int(found[2]) else (int(found[1]), min(int(found[2]), last))

@@ -66,6 +66,7 @@ async def test_the_tables_of_consequence_are_governed(superuser: asyncpg.Connect
         "role_registry.budget_accounts": "capture",
         "role_registry.companies": "capture",
         "governance_ledger.checkpoint_subscribers": "law_presence",
+        "governance_ledger.subject_keys": "law_presence",
         "role_registry.known_parties": "law_presence",
         "work_queue.approval_decisions": "capture",
         "work_queue.approvals": "law_presence",

@@ -8,7 +8,8 @@ SELECT governance_ledger.govern_presence(name::regclass, name, 'id') FROM unnest
   'execution_graph.notes',
   'execution_graph.documents',
   'role_registry.known_parties',
-  'governance_ledger.checkpoint_subscribers'
+  'governance_ledger.checkpoint_subscribers',
+  'governance_ledger.subject_keys'
 ]) AS name;
 
 SELECT governance_ledger.govern_digest(name::regclass, name, 'id') FROM unnest(ARRAY[
