@@ -13,16 +13,18 @@ from contextlib import suppress
 import asyncpg
 
 from app.adapters.evidence import load_store
+from app.adapters.webhooks import Webhooks
 from app.auth import KeyMissing, KeyRing, SigningKey, load_keys
 from app.canon.errors import Misconfigured
 from app.canon.evidence import EvidenceStore, StoreUnavailable
 from app.database_urls import sealer_url
-from app.governance_ledger import sealing
+from app.governance_ledger import delivering, sealing
 from app.settings import InvalidSetting, Settings
 
 LOG = logging.getLogger(__name__)
 SEAL_SECONDS = 0.05
 CHECKPOINT_LOOK_SECONDS = 1.0
+DELIVER_SECONDS = 1.0
 MOVE_SECONDS = 0.2
 STANDBY_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 5.0
@@ -53,12 +55,20 @@ class Sealer:
     """One process's part: stand by, lead, give way. `close` ends it after a last seal.
 
     `keys` gives the keys that sign now, newest first: asked before each round, so that one may be replaced meanwhile.
+    `post` sends checkpoints to subscribers; None: nobody is sent any.
     """
 
-    def __init__(self, url: str, keys: Callable[[], Sequence[SigningKey]], store: EvidenceStore) -> None:
+    def __init__(
+        self,
+        url: str,
+        keys: Callable[[], Sequence[SigningKey]],
+        store: EvidenceStore,
+        post: delivering.Post | None = None,
+    ) -> None:
         self._url = url
         self._keys = keys
         self._store = store
+        self._post = post
         self._closing = asyncio.Event()
         self.leading = asyncio.Event()
 
@@ -89,7 +99,7 @@ class Sealer:
                     return
             self.leading.set()
             LOG.info("this process seals")
-            await _together(self._seal(connection), self._checkpoints(), self._move())
+            await _together(self._seal(connection), self._checkpoints(), self._move(), self._deliver())
             await sealing.seal(connection)
         finally:
             await _close(connection)
@@ -123,6 +133,16 @@ class Sealer:
                 LOG.warning("evidence waits in the database: %s", error)
                 pause = backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
             await self._pause(pause)
+
+    async def _deliver(self) -> None:
+        if self._post is not None:
+            await self._with_connection(self._deliver_until_closing)
+
+    async def _deliver_until_closing(self, connection: asyncpg.Connection) -> None:
+        assert self._post is not None
+        heard = 0
+        while not await self._pause(0.0 if heard else DELIVER_SECONDS):
+            heard = await delivering.deliver(connection, self._post)
 
     async def _with_connection(self, work: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
         connection = await self._connect()
@@ -172,7 +192,9 @@ def serve(settings: Settings) -> int:
     except (KeyMissing, InvalidSetting, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return CONFIGURATION_ERROR
-    asyncio.run(_serve(Sealer(url, lambda: load_keys(settings.keys, "seal"), store), store))
+    webhooks = Webhooks(settings.http_allow_private)
+    sealer = Sealer(url, lambda: load_keys(settings.keys, "seal"), store, webhooks.post)
+    asyncio.run(_serve(sealer, store))
     return 0
 
 

@@ -1,0 +1,115 @@
+"""Sending new checkpoints to those who subscribed: in order, signed, again until it was heard. Runs in the sealer.
+
+A delivery is a POST in the form of Standard Webhooks (standardwebhooks.com): `webhook-id`, `webhook-timestamp`, and
+`webhook-signature`, the HMAC-SHA256 of `id.timestamp.body` under the subscriber's secret. Any 2xx answer is a yes.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from app import clock
+
+LOG = logging.getLogger(__name__)
+AT_ONCE = 8
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(hours=1)
+MEDIA_TYPE = "application/json"
+
+Post: TypeAlias = Callable[[str, Mapping[str, str], bytes], Awaitable[str | None]]
+"""Sends a body with headers to a URL; what went wrong, in a sentence, or None."""
+
+_DUE = """
+SELECT s.id, s.tenant_id AS tenant, s.url, s.secret, coalesce(d.attempts, 0) AS attempts,
+       c.serial, c.size, encode(c.root_hash, 'hex') AS root_hash, c.note
+  FROM governance_ledger.checkpoint_subscribers s
+  LEFT JOIN governance_ledger.checkpoint_deliveries d ON d.subscriber_id = s.id
+  JOIN governance_ledger.ledger_checkpoints c
+    ON c.tenant_id = s.tenant_id AND c.serial = greatest(coalesce(d.serial + 1, 0), s.from_serial)
+ WHERE coalesce(d.next_try_at <= $1, true)
+ ORDER BY d.next_try_at NULLS FIRST LIMIT $2
+"""
+
+_SENT = """
+INSERT INTO governance_ledger.checkpoint_deliveries AS d (subscriber_id, tenant_id, serial, delivered_at, next_try_at)
+SELECT id, tenant_id, $2, $3, $3 FROM governance_ledger.checkpoint_subscribers WHERE id = $1
+ON CONFLICT (subscriber_id) DO UPDATE
+   SET serial = excluded.serial, delivered_at = excluded.delivered_at, attempts = 0,
+       next_try_at = excluded.next_try_at, last_error = NULL
+"""
+
+_FAILED = """
+INSERT INTO governance_ledger.checkpoint_deliveries AS d
+       (subscriber_id, tenant_id, serial, attempts, next_try_at, last_error)
+SELECT id, tenant_id, $2 - 1, 1, $3, $4 FROM governance_ledger.checkpoint_subscribers WHERE id = $1
+ON CONFLICT (subscriber_id) DO UPDATE
+   SET attempts = d.attempts + 1, next_try_at = excluded.next_try_at, last_error = excluded.last_error
+"""
+
+
+class _Due(msgspec.Struct, frozen=True):
+    """The next checkpoint of a subscriber."""
+
+    id: UUID
+    tenant: UUID
+    url: str
+    secret: bytes
+    attempts: int
+    serial: int
+    size: int
+    root_hash: str
+    note: str
+
+
+async def deliver(connection: asyncpg.Connection, post: Post) -> int:
+    """Send every subscriber that is due its next checkpoint, some at a time; how many heard it."""
+    rows = await connection.fetch(_DUE, clock.now(), AT_ONCE)
+    due = [_Due(**dict(row)) for row in rows]
+    failures = await asyncio.gather(*(_send(one, post) for one in due))
+    for one, failure in zip(due, failures, strict=True):
+        await _note(connection, one, failure)
+    return failures.count(None)
+
+
+async def _send(due: _Due, post: Post) -> str | None:
+    body = msgspec.json.encode(
+        {
+            "type": "ledger.checkpoint",
+            "tenant": due.tenant,
+            "serial": due.serial,
+            "size": due.size,
+            "root_hash": due.root_hash,
+            "note": due.note,
+        }
+    )
+    return await post(due.url, headers_of(due.secret, f"{due.tenant}.{due.serial}", clock.now(), body), body)
+
+
+def headers_of(secret: bytes, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
+    """The headers of a delivery, its signature among them."""
+    stamp = str(int(at.timestamp()))
+    signed = hmac.new(secret, f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "content-type": MEDIA_TYPE,
+        "webhook-id": message_id,
+        "webhook-timestamp": stamp,
+        "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+    }
+
+
+async def _note(connection: asyncpg.Connection, due: _Due, failure: str | None) -> None:
+    now = clock.now()
+    if failure is None:
+        await connection.execute(_SENT, due.id, due.serial, now)
+        return
+    LOG.warning("checkpoint %d of tenant %s was not delivered: %s", due.serial, due.tenant, failure)
+    pause = min(FIRST_PAUSE * 2 ** min(due.attempts, 20), LONGEST_PAUSE)
+    await connection.execute(_FAILED, due.id, due.serial, now + pause, failure[:500])
