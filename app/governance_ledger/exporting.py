@@ -14,11 +14,12 @@ import msgspec
 
 from app import clock
 from app.auth import load_public_keys, public_jwk
-from app.canon.errors import Conflict, Invalid
+from app.canon.errors import Invalid
 from app.canon.evidence import EvidenceStore
 from app.governance_ledger.document import instant
 from app.governance_ledger.errors import EvidenceDiffers
 from app.governance_ledger.evidence import fetch_evidence, key_of
+from app.governance_ledger.proving import NotCovered
 from app.postgres import Database, Transaction
 from app.verifier import lines
 from app.verifier.chain import genesis
@@ -62,7 +63,7 @@ SELECT serial, size, note FROM governance_ledger.ledger_checkpoints
  WHERE tenant_id = $1 AND size > $2 AND size <= $3 ORDER BY serial
 """
 
-_CHANGES = """
+CHANGES = """
 SELECT xid::text AS xid, n, rel, key, op::text AS op, old_hash, new_image,
        sha256(convert_to(new_image, 'UTF8')) AS new_hash
   FROM governance_ledger.changes WHERE tenant_id = $1 AND xid = ANY ($2::text[]::xid8[]) ORDER BY xid, n
@@ -77,10 +78,6 @@ SELECT c.xid::text AS xid, c.n, c.rel, c.key, c.op::text AS op, c.old_hash, c.ne
    SELECT FROM governance_ledger.governance_events e WHERE e.xid = c.xid AND e.tenant_id = c.tenant_id OFFSET 0)
  ORDER BY c.xid, c.n
 """
-
-
-class NotCovered(Conflict):
-    """No signed checkpoint covers what was asked for: the sealer signs one every few seconds while it runs."""
 
 
 class RangeRefused(Invalid):
@@ -284,7 +281,7 @@ async def _changes(
 ) -> dict[str, list[asyncpg.Record]]:
     xids = list({row["xid"] for row in rows} - {progress.xid})
     found: dict[str, list[asyncpg.Record]] = {}
-    for change in await tx.connection.fetch(_CHANGES, tx.tenant, xids):
+    for change in await tx.connection.fetch(CHANGES, tx.tenant, xids):
         found.setdefault(change["xid"], []).append(change)
     return found
 

@@ -16,9 +16,13 @@ from app.canon.vocabulary import Principal, Rol
 from app.governance_ledger.appending_http import append_event
 from app.governance_ledger.errors import EvidenceUnknown
 from app.governance_ledger.evidence_http import FILE_ROUTES, links_of
+from app.governance_ledger.export_http import ROUTES as EXPORT_ROUTES
 from app.governance_ledger.model import ChainReport, EventFilter, Page, RecordedEvent
 from app.governance_ledger.proofs_http import ROUTES as PROOF_ROUTES
 from app.governance_ledger.reading import read_event, read_events
+from app.governance_ledger.subjects import keeper_of, reveal
+from app.governance_ledger.subjects_http import ROUTES as SUBJECT_ROUTES
+from app.governance_ledger.subscribers_http import ROUTES as SUBSCRIBER_ROUTES
 from app.governance_ledger.verifying import verify_chain
 from app.postgres import Transaction
 from app.problems import documented
@@ -77,7 +81,8 @@ async def provide_filter(
     summary="List events",
     description="Newest first unless `order=asc`. `type` ending in `.` or `*` is a prefix. `since` is inclusive, "
     "`until` exclusive, both on `occurred_at`. `cursor` is the `next_cursor` of the page before. `seq` and `hash` are "
-    "null until the event is sealed.",
+    "null until the event is sealed. `data.personal` is shown decrypted, or with `erased_at` once its subject was "
+    "erased.",
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 async def list_events(
@@ -89,7 +94,8 @@ async def list_events(
     order: FromQuery[Literal["asc", "desc"]] = "desc",
 ) -> Page[RecordedEvent]:
     require(request.auth, *READERS)
-    return await read_events(tx, where, after=cursor, limit=limit, newest_first=order == "desc")
+    page = await read_events(tx, where, after=cursor, limit=limit, newest_first=order == "desc")
+    return Page(await reveal(tx, keeper_of(request.app.state.settings.keys), page.items), page.next_cursor)
 
 
 @get(
@@ -100,7 +106,8 @@ async def list_events(
 )
 async def show_event(request: Caller, tx: NamedDependency[Transaction], event_id: FromPath[UUID]) -> RecordedEvent:
     require(request.auth, *READERS)
-    return await read_event(tx, event_id)
+    event = await read_event(tx, event_id)
+    return (await reveal(tx, keeper_of(request.app.state.settings.keys), [event]))[0]
 
 
 @get(
@@ -138,14 +145,28 @@ async def link_evidence(request: Caller, tx: NamedDependency[Transaction], event
 async def verify(request: Caller, tx: NamedDependency[Transaction], full: FromQuery[bool] = False) -> ChainReport:
     require(request.auth, *READERS)
     settings: Settings = request.app.state.settings
-    keys = {kid: raw_public(key) for kid, key in load_public_keys(settings.keys, "seal").items()}
+    seals, approvals = (
+        {kid: raw_public(key) for kid, key in load_public_keys(settings.keys, purpose).items()}
+        for purpose in ("seal", "approval")
+    )
     return await verify_chain(
         tx,
         full=full,
-        keys=keys or None,
+        keys=seals or None,
+        approval_keys=approvals,
         store=request.app.state.store,
         max_merge_delay_seconds=settings.max_merge_delay_seconds,
     )
 
 
-ROUTES = (append_event, list_events, show_event, link_evidence, verify, *PROOF_ROUTES)
+ROUTES = (
+    append_event,
+    list_events,
+    show_event,
+    link_evidence,
+    verify,
+    *PROOF_ROUTES,
+    *EXPORT_ROUTES,
+    *SUBSCRIBER_ROUTES,
+    *SUBJECT_ROUTES,
+)

@@ -114,7 +114,8 @@ class CheckpointSummary(msgspec.Struct, frozen=True):
 
 
 class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of `chain-verify`. `events` counts the events verified now: `from_seq` to `to_seq`."""
+    """The answer of `chain-verify`. `events` counts the events verified now: `from_seq` to `to_seq`; `signatures` the
+    decisions whose signatures were."""
 
     ok: bool
     tenant: UUID
@@ -124,5 +125,6 @@ class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
     head_hash: str
     checkpoint: CheckpointSummary | None
     unsealed: Unsealed
+    signatures: int
     first_break: Break | None
     duration_ms: int

@@ -11,6 +11,7 @@ from app.canon.evidence import EvidenceStore, NotStored
 from app.governance_ledger import notes
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.chain import genesis
+from app.governance_ledger.judging import judge_approvals, judge_changes
 from app.governance_ledger.model import Break, ChainReport, CheckpointSummary, Unsealed
 from app.governance_ledger.replaying import Broken, Position, compare_columns, replay
 from app.postgres import Transaction
@@ -102,6 +103,7 @@ class _Verification:
         self.head = Position(0, self.at.hash)
         self.checkpoints: Sequence[_Stored] = ()
         self.unsealed = Unsealed(0, 0)
+        self.signatures = 0
 
     async def start(self) -> None:
         """Read the witnesses, then the head, and go on from where the last pass ended.
@@ -188,6 +190,16 @@ class _Verification:
             if seq is not None:
                 raise Broken("an event is sealed twice", seq)
 
+    async def judge(self, approval_keys: dict[str, bytes] | None) -> None:
+        """Row changes and approvals, once the documents that they stand in are known to be what was sealed."""
+        if not self.full:
+            return
+        await judge_changes(self.tx)
+        if approval_keys is not None:
+            sizes = [checkpoint.size for checkpoint in self.checkpoints]
+            docket = await judge_approvals(self.tx, self.head.seq, sizes, approval_keys)
+            self.signatures = docket.signatures
+
     async def hold_against_catalogue(self) -> None:
         """Last: what the chain itself shows is the nearer evidence."""
         differences = await compare_catalogue(self.tx.connection) if self.full else ()
@@ -220,6 +232,7 @@ class _Verification:
             head_hash=self.at.hash.hex(),
             checkpoint=_summary(self.checkpoints[-1]) if self.checkpoints else None,
             unsealed=self.unsealed,
+            signatures=self.signatures,
             first_break=found,
             duration_ms=round((time.perf_counter() - self.started) * 1000),
         )
@@ -231,15 +244,18 @@ async def verify_chain(
     full: bool = False,
     store: EvidenceStore | None = None,
     keys: dict[str, bytes] | None = None,
+    approval_keys: dict[str, bytes] | None = None,
     max_merge_delay_seconds: int = DEFAULT_MERGE_DELAY_SECONDS,
 ) -> ChainReport:
     """Whether the tenant's ledger is what it was; the first place at which it is not.
 
     Goes on from where the last verification ended; `full` starts at the first event, recomputes the tree's roots,
-    looks for events that were never sealed, and holds the database's catalogue against the pinned one. `keys` (kid to
-    32 raw bytes) are the sealers' public keys to trust; None takes those that the database names. `store` is asked for
-    checkpoints that the database no longer has. What was rewritten after the last checkpoint held outside the database
-    cannot be found by anyone. Writes one row that remembers how far it came.
+    looks for events that were never sealed, holds every row change of Law 17 against its event and its row, every
+    approval signature against what it stands for, and the database's catalogue against the pinned one. `keys` (kid to
+    32 raw bytes) are the sealers' public keys to trust; None takes those that the database names. `approval_keys` are
+    the API's; with None approvals are left unchecked. `store` is asked for checkpoints that the database no longer
+    has. What was rewritten after the last checkpoint held outside the database cannot be found by anyone. Writes one
+    row that remembers how far it came.
     """
     verification = _Verification(tx, full=full)
     found: Break | None = None
@@ -248,6 +264,7 @@ async def verify_chain(
         await verification.recompute()
         await verification.hold_against_checkpoints(keys if keys is not None else await _keys(tx))
         await verification.look_for_doubles()
+        await verification.judge(approval_keys)
         if store is not None:
             await verification.hold_against_store(store)
         await verification.remember()

@@ -93,6 +93,8 @@ class Docket:
                 self._keys["device_key", data["kid"]] = key
             case "founder.device_key_removed":
                 self._keys.pop(("device_key", data["kid"]), None)
+            case "approval.raised":
+                check_payload(fact, data)
             case "approval.frozen":
                 self._frozen.update(data["approval_ids"])
             case "approval.thawed":
@@ -241,6 +243,13 @@ class Docket:
         if use in self._used:
             raise Broken("the approval was used before")
         self._used.add(use)
+
+
+def check_payload(fact: Fact, data: Mapping[str, Any]) -> None:
+    """What was shown and is signed is kept as evidence: its hash is the payload's digest. Raises `Broken`."""
+    for ref in fact.evidence:
+        if ref.sha256 != data["payload_digest"]:
+            raise Broken("the question's payload is another than the one that would be signed")
 
 
 def person(actor: str) -> str:

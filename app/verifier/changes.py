@@ -1,7 +1,7 @@
 """Row changes of the digest form (Law 17): each recomputed, each taken by exactly one event, each row a chain."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.verifier.errors import Broken
@@ -41,9 +41,11 @@ class Ledger17:
     `whole` says that the events begin with the first of the ledger, so that each row's history must too.
     """
 
-    def __init__(self, tenant: str, *, whole: bool) -> None:
+    def __init__(self, tenant: str, *, whole: bool, links: bool = True) -> None:
+        """Without `links` the rows' own chains are left to somebody else."""
         self.count = 0
-        self._tenant = tenant
+        self.tenant = tenant
+        self._links = links
         self._whole = whole
         self._xid: str | None = None
         self._open: list[Change] = []
@@ -58,7 +60,8 @@ class Ledger17:
         if self._open and self._open[-1].n >= change.n:
             raise at_line(Broken(f"change {change.n} stands out of order"), change)
         self._open.append(change)
-        self._unlinked.append(change)
+        if self._links:
+            self._unlinked.append(change)
         self.count += 1
 
     def event(self, *, xid: str, n: int, subjects: Sequence[str], effect: tuple[str, str]) -> None:
@@ -68,7 +71,7 @@ class Ledger17:
             self._xid = xid
         taken = [change for change in self._open if change.n < n and change.named_by(subjects)]
         self._open = [change for change in self._open if change not in taken]
-        digest = hashlib.sha256(b"".join(change.digest(self._tenant) for change in taken)).hexdigest()
+        digest = hashlib.sha256(b"".join(change.digest(self.tenant) for change in taken)).hexdigest()
         if (str(len(taken)), digest) != effect:
             said = f"the event accounts for {effect[0]} row changes, {len(taken)} of its transaction are here"
             raise Broken(said if str(len(taken)) != effect[0] else "a row change is not the one the event accounts for")
@@ -94,11 +97,6 @@ class Ledger17:
                 raise at_line(behind, change)
             self._rows[row] = change.new
         self._unlinked.clear()
-
-    def last_images(self) -> Iterable[tuple[str, str, str]]:
-        """Table, key and hash of what each row was at last; `-` for a deleted one."""
-        for (table, key), new in self._rows.items():
-            yield table, key, new
 
 
 def orphan(change: Change) -> str:

@@ -11,6 +11,10 @@ from app.verifier.approvals import act_digest
 from app.verifier.documents import Fact
 from app.verifier.errors import Broken
 
+PAYLOAD = "payload.json"
+STEP = "step-"
+_READABLE = 4 * 1024 * 1024
+
 
 class _Place(NamedTuple):
     """The first event that names a piece of evidence."""
@@ -37,7 +41,7 @@ class Shelf:
         """What the event names."""
         for ref in fact.evidence:
             if ref.sha256 not in self._named:
-                acts = _acts(fact) if ref.name.startswith("step-") else None
+                acts = _acts(fact) if ref.name == PAYLOAD or ref.name.startswith(STEP) else None
                 self._named[ref.sha256] = _Place(line, seq, fact.id, ref.size_bytes, acts)
 
     def part(self, said: Mapping[str, Any]) -> None:
@@ -83,8 +87,8 @@ class Shelf:
         role, wanted = place.acts or ("", "")
         try:
             said = json.loads(content)
-            parts = [self._tenant, role, said["tool"], said["schema_hash"], said["arguments"]]
-            digest = act_digest(parts)
+            tool = said["tool"] if isinstance(said["tool"], dict) else {"name": said["tool"], **said}
+            digest = act_digest([self._tenant, role, tool["name"], tool["schema_hash"], said["arguments"]])
         except (ValueError, KeyError, TypeError, RecursionError):
             return
         if digest != wanted:
@@ -117,12 +121,10 @@ class Shelf:
         return broken
 
 
-_READABLE = 4 * 1024 * 1024
-
-
 def _acts(fact: Fact) -> tuple[str, str] | None:
+    """Role and digest of the act that evidence of the event must show; None where it shows none."""
     data = fact.data or {}
     role, digest = data.get("role_id"), data.get("act_digest")
-    return (
-        (role, digest) if fact.type.startswith("tool.") and isinstance(role, str) and isinstance(digest, str) else None
-    )
+    if not isinstance(role, str) or not isinstance(digest, str):
+        return None
+    return (role, digest) if fact.type.startswith("tool.") or data.get("kind") == "tool_call" else None

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from app.canon.approval import ApprovalReader, ProofRefused
-from app.canon.canonical_json import digest
+from app.canon.canonical_json import canonical_bytes, digest
 from app.canon.errors import Invalid
 from app.canon.vocabulary import Principal, new_id
-from app.governance_ledger import Event, Page, append
+from app.governance_ledger import Event, Page, append, keep_evidence
 from app.messages import ApprovalDecided, ApprovalRaised
 from app.postgres import Transaction
 from app.work_queue import store
@@ -82,9 +84,17 @@ async def raise_approval(tx: Transaction, new: NewApproval) -> Approval:
     if before is not None:
         await withdraw(tx, before.id, "asked anew with other contents", superseded=True)
     await store.insert_approval(tx, approval)
-    await append(tx, event_of(approval, "raised", actor=new.actor, at=at, undo_seconds=new.undo_seconds))
+    await _record_raised(tx, approval, new)
     await publish(tx, ApprovalRaised(tx.tenant, approval.id))
     return approval
+
+
+async def _record_raised(tx: Transaction, approval: Approval, new: NewApproval) -> None:
+    """The payload is evidence, in the bytes whose digest is signed: an auditor sees what the founder saw."""
+    payload = canonical_bytes(approval.payload)
+    shown = await keep_evidence(tx, payload, media_type="application/json", name="payload.json")
+    event = event_of(approval, "raised", actor=new.actor, at=approval.raised_at, undo_seconds=new.undo_seconds)
+    await append(tx, msgspec.structs.replace(event, evidence=(shown,)))
 
 
 async def _pending_of_step(tx: Transaction, new: NewApproval) -> Approval | None:

@@ -13,7 +13,9 @@ from app.canon.vocabulary import new_id
 from app.governance_ledger import Event, append, keep_evidence
 from app.governance_ledger.sealing import Mover, seal
 from app.postgres import Database
-from tests.governance_ledger.ledgers import OTHER, TENANT, record
+from app.verifier.keys import Trusted
+from app.verifier.verifying import Options, verify_file
+from tests.governance_ledger.ledgers import KEY, OTHER, TENANT, record, sign
 
 CONTENT = b"<script>alert('a statement')</script> 0123456789"
 Client = httpx.AsyncClient
@@ -152,7 +154,7 @@ async def test_the_chain_is_verified_over_http(client: Client, database: Databas
     assert report["tenant"] == str(TENANT)
     assert report["unsealed"] == {"count": 0, "oldest_age_ms": 0}
     assert report["first_break"] is None
-    named = "checkpoint duration_ms events first_break from_seq head_hash ok tenant to_seq unsealed"
+    named = "checkpoint duration_ms events first_break from_seq head_hash ok signatures tenant to_seq unsealed"
     assert " ".join(sorted(report)) == named
 
 
@@ -253,3 +255,24 @@ def test_the_documentation_names_every_error(app: Litestar) -> None:
     assert next(iter(refusal["examples"].values()))["value"]["status"] == 403
     for path in ("", "/{event_id}", "/{event_id}/evidence", "/chain-verify"):
         assert "401" in paths[f"/api/v1/events{path}"]["get"]["responses"]
+
+
+async def test_an_export_is_downloaded_and_verifies_offline(
+    client: Client, database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await record(database, 5)
+    await sign(sealer)
+    answer = await client.get("/api/v1/ledger/export")
+    path = tmp_path / "downloaded.ndjson.zst"
+    path.write_bytes(answer.content)
+    report = verify_file(path, Options(Trusted({KEY.kid: KEY.raw_public}, {})))
+    assert (answer.headers["content-type"], report.ok, report.events) == ("application/zstd", True, 5)
+    assert f"ledger-{TENANT}-1-5.ndjson.zst" in answer.headers["content-disposition"]
+
+
+async def test_an_export_is_for_founders_and_auditors(client: Client, database: Database) -> None:
+    await record(database, 1)
+    refused = await client.get("/api/v1/ledger/export", headers={"rol": "operator"})
+    too_early = await client.get("/api/v1/ledger/export", headers={"rol": "auditor"})
+    assert (refused.status_code, too_early.status_code) == (403, 409)
+    assert "no signed checkpoint yet" in too_early.json()["detail"]

@@ -5,7 +5,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.governance_ledger.exporting import NotCovered, RangeRefused
+from app.governance_ledger.exporting import RangeRefused
+from app.governance_ledger.proving import NotCovered
 from app.postgres import Database
 from app.verifier import lines
 from tests.governance_ledger.ledgers import OTHER, record, sign

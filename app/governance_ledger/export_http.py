@@ -1,0 +1,66 @@
+"""The ledger as a download: exports, and the case file of a ticket."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Request, get
+from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromQuery, QueryParameter
+from litestar.response import Stream
+
+from app.auth import require
+from app.canon.vocabulary import Principal, Rol
+from app.governance_ledger.exporting import Plan, Wanted, export_pieces, plan_export, public_keys
+from app.governance_ledger.packing import MEDIA_TYPE, pack
+from app.problems import documented
+
+TAGS = ["ledger"]
+AUDITORS = (Rol.FOUNDER, Rol.AUDITOR)
+
+Caller = Request[Principal, Principal, State]
+
+
+@get(
+    "/ledger/export",
+    tags=TAGS,
+    summary="Download the signed part of the ledger",
+    description="NDJSON in zstd frames, streamed: events with their hashes, checkpoints, public keys, the row changes "
+    "of Law 17, and with `evidence=true` the evidence. `flr ledger verify FILE --key KEY` verifies it offline. `since` "
+    "(inclusive) and `until` (exclusive) are times of sealing. A download that broke off is continued with `from_seq`.",
+    responses={
+        HTTPStatus.OK.value: ResponseSpec(bytes, description="The export", media_type=MEDIA_TYPE),
+        **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
+    },
+)
+async def download_export(
+    request: Caller,
+    state: State,
+    from_seq: Annotated[int | None, QueryParameter(ge=1)] = None,
+    to_seq: Annotated[int | None, QueryParameter(ge=1)] = None,
+    since: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
+    changes: FromQuery[bool] = True,
+    evidence: FromQuery[bool] = False,
+) -> Stream:
+    require(request.auth, *AUDITORS)
+    wanted = Wanted(from_seq=from_seq, to_seq=to_seq, since=since, until=until, changes=changes, evidence=evidence)
+    tenant = request.auth.tid
+    plan = await plan_export(state.database, tenant, wanted, jwks=public_keys(state.settings.keys))
+    name = f"ledger-{tenant}-{plan.from_seq}-{plan.to_seq}.ndjson.zst"
+    return Stream(
+        _content(state, tenant, plan),
+        media_type=MEDIA_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
+
+
+async def _content(state: State, tenant: UUID, plan: Plan) -> AsyncIterator[bytes]:
+    async for packed in pack(export_pieces(state.database, tenant, plan, store=state.store)):
+        yield packed.content
+
+
+ROUTES = (download_export,)

@@ -1,0 +1,136 @@
+"""A founder with real keys who hires, approves and rejects, and a worker who acts under it; all through front doors."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from app.auth import SigningKey, raw_public
+from app.canon.approval import Decision
+from app.canon.canonical_json import digest
+from app.canon.contract import Contract
+from app.canon.vocabulary import Money, Principal, Tier, new_id
+from app.founder_console.model import Founder
+from app.governance_ledger import Event, append, keep_evidence
+from app.messages import ApprovalDecided
+from app.postgres import Transaction
+from app.role_registry import contract_in_force, create_company, hire, on_approval_decided
+from app.work_queue import Approval, consume, decide, get_approval, prove, raise_approval
+from tests.builders import APPROVALS, a_question, some_terms
+from tests.founder_console.authenticator import SoftAuthenticator
+from tests.founder_console.people import BOOK, a_device_key, a_founder, a_passkey, by_device, by_passkey, offered
+
+APPROVAL_KEYS = {kid: raw_public(public) for kid, public in APPROVALS.keys.by_kid.items()}
+
+
+class Company:
+    """A tenant's people and keys."""
+
+    def __init__(self, founder: Founder, by: Principal, device: SigningKey, phone: SoftAuthenticator) -> None:
+        self.founder = founder
+        self.by = by
+        self.device = device
+        self.phone = phone
+
+
+async def a_company(tx: Transaction) -> Company:
+    """A company whose founder has a device key and a passkey."""
+    await create_company(tx, name="Warung", time_zone="Asia/Jakarta", currency="IDR", language="id", actor="system")
+    founder, by = await a_founder(tx)
+    return Company(founder, by, await a_device_key(tx, founder), await a_passkey(tx, founder))
+
+
+async def decided(
+    tx: Transaction, company: Company, approval: Approval, decision: Decision = "approve", *, by: str = "device"
+) -> Approval:
+    """The founder's decision with `device`, `phone` or nothing but his session."""
+    proof = None
+    if by != "session":
+        offer = await offered(tx, company.by, approval, decision)
+        signed = by_device(offer, company.device) if by == "device" else by_passkey(offer, company.phone)
+        proof = await prove(tx, approval.id, decision, by=company.by, proof=signed, verifier=BOOK)
+    return await decide(tx, approval.id, decision, by=company.by, signer=APPROVALS, proof=proof)
+
+
+async def a_role(tx: Transaction, company: Company, *, by: str = "device") -> Contract:
+    """A role that the founder hired with his own key."""
+    role = await hire(tx, some_terms(), by=company.by, undo_seconds=0)
+    assert role.pending is not None
+    approval = await decided(tx, company, await get_approval(tx, role.pending.approval_id), by=by)
+    await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None), reader=APPROVALS)
+    return await contract_in_force(tx, role.id)
+
+
+class Call:
+    """One call of a tool by the role, in a run and step of its own."""
+
+    def __init__(
+        self, tx: Transaction, contract: Contract, arguments: Mapping[str, Any], *, tool: str = "mail"
+    ) -> None:
+        self.contract = contract
+        self.arguments = dict(arguments)
+        self.tool = tool
+        self.run_id, self.ticket_id, self.step = new_id(), new_id(), 3
+        self.act_digest = digest([str(tx.tenant), str(contract.role_id), tool, "5" * 64, self.arguments])
+
+    async def ask(self, tx: Transaction, tier: Tier = Tier.R1) -> Approval:
+        """The question whether it may be made."""
+        payload = {
+            "kind": "tool_call",
+            "tier": str(tier),
+            "tool": {"name": self.tool, "schema_hash": "5" * 64},
+            "arguments": self.arguments,
+            "role": {"id": str(self.contract.role_id), "version": self.contract.version},
+            "policy": self.contract.digest,
+        }
+        question = a_question(
+            payload=payload,
+            tier=tier,
+            act_digest=self.act_digest,
+            run_id=self.run_id,
+            ticket_id=None,
+            step=self.step,
+            role_id=self.contract.role_id,
+            role_version=self.contract.version,
+            tool=self.tool,
+            money=Money(5000),
+        )
+        return await raise_approval(tx, question)
+
+    async def record(
+        self, tx: Transaction, what: str, *, under: Approval | None = None, signature: str | None = None, **data: object
+    ) -> UUID:
+        """Append `tool.<what>` as the gate does."""
+        said = {
+            "tool": self.tool,
+            "schema_hash": "5" * 64,
+            "act_digest": self.act_digest,
+            "role_id": str(self.contract.role_id),
+            "role_version": self.contract.version,
+            "policy": self.contract.digest,
+            "approval_id": None if under is None else str(under.id),
+            **data,
+        }
+        kept = await keep_evidence(tx, self.document(), media_type="application/json", name=f"step-{self.step}.json")
+        event = Event(
+            type=f"tool.{what}",
+            actor=f"worker:{self.contract.role_id}",
+            subjects=() if under is None else (f"work_queue.approvals/{under.id}",),
+            run_id=self.run_id,
+            step=self.step,
+            data=said,
+            approval=signature or (self.contract.signature if under is None else under.signature),
+            evidence=(kept,),
+        )
+        return (await append(tx, event)).event_id
+
+    def document(self) -> bytes:
+        """The evidence of the call."""
+        said = {"tool": self.tool, "schema_hash": "5" * 64, "run_id": str(self.run_id), "step": self.step}
+        return json.dumps({**said, "arguments": self.arguments, "answer": None}).encode()
+
+    async def use(self, tx: Transaction, approval: Approval) -> Approval:
+        """Use the approval up and record the call."""
+        used = await consume(tx, approval.id, payload_digest=approval.payload_digest, reader=APPROVALS)
+        await self.record(tx, "done", under=used)
+        return used
