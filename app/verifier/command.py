@@ -9,8 +9,9 @@ from pathlib import Path
 from app.verifier.comparing import compare_files
 from app.verifier.errors import KeyUnknown, NotAnExport
 from app.verifier.keys import read_keys
+from app.verifier.passes import Options
 from app.verifier.report import Report
-from app.verifier.verifying import Options, verify_file
+from app.verifier.verifying import verify_file
 
 ABOUT = (
     "Verifies an export (`flr ledger export`) or a case file (`flr ledger case`) offline: canonical bytes, hash chain, "

@@ -14,7 +14,8 @@ from app.governance_ledger import Event, append, keep_evidence
 from app.governance_ledger.sealing import Mover, seal
 from app.postgres import Database
 from app.verifier.keys import Trusted
-from app.verifier.verifying import Options, verify_file
+from app.verifier.passes import Options
+from app.verifier.verifying import verify_file
 from tests.governance_ledger.ledgers import KEY, OTHER, TENANT, record, sign
 
 CONTENT = b"<script>alert('a statement')</script> 0123456789"

@@ -9,8 +9,9 @@ from app.postgres import Database
 from app.verifier import lines
 from app.verifier.files import lines_of, open_export
 from app.verifier.keys import Trusted
+from app.verifier.passes import Options
 from app.verifier.report import Report
-from app.verifier.verifying import Options, verify_file
+from app.verifier.verifying import verify_file
 from tests.governance_ledger.ledgers import KEY, TENANT
 
 SEALED_BY = Trusted({KEY.kid: KEY.raw_public}, {})
