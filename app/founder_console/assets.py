@@ -9,7 +9,8 @@ import msgspec
 
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".png": "image/png"}
 ENTRIES = ("app.js", "door.js")
-_IMPORT = re.compile(r"(from |import )'\./([\w-]+\.js)'")
+_IMPORT = re.compile(r"(from |import |import\()'\./([\w-]+\.js)'")
+_LATER = "import("
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -43,7 +44,7 @@ class Assets:
         return self._by_source[source].url
 
     def modules_of(self, entry: str) -> tuple[str, ...]:
-        """Addresses of all modules that `entry` imports, for preloading."""
+        """Addresses of all modules that `entry` imports at once, for preloading."""
         seen: dict[str, None] = {}
         self._collect(entry, seen)
         return tuple(self.url(name) for name in seen if name != entry)
@@ -52,8 +53,9 @@ class Assets:
         if name in seen:
             return
         seen[name] = None
-        for _, imported in _IMPORT.findall((self._folder / "js" / name).read_text(encoding="utf-8")):
-            self._collect(imported, seen)
+        for how, imported in _IMPORT.findall((self._folder / "js" / name).read_text(encoding="utf-8")):
+            if how != _LATER:
+                self._collect(imported, seen)
 
     def _module(self, name: str) -> Asset:
         """Imports are rewritten to hashed names, so a module's name changes when what it imports changes."""

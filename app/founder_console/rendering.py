@@ -52,6 +52,7 @@ class Chrome(msgspec.Struct, frozen=True, kw_only=True):
 
     language: Language
     company: str
+    tenant: str = ""
     founder_name: str = ""
     theme: Theme = "auto"
     tab: str = ""

@@ -72,6 +72,7 @@ class Visit:
         return Chrome(
             language=self.founder.language,
             company=self.company.name,
+            tenant=str(self.by.tid),
             founder_name=self.founder.name,
             theme=self.founder.theme,
             tab=tab,

@@ -18,3 +18,4 @@ if ('serviceWorker' in navigator) {
   navigator.serviceWorker.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then(resync, () => {});
   navigator.storage?.persist?.();
 }
+(self.requestIdleCallback ?? setTimeout)(() => import('./ledger.js').then(ledger => ledger.watch()));

@@ -1,0 +1,112 @@
+import { word } from './words.js';
+
+const KEY = 'flr-ledger';
+const tenant = document.body.dataset.tenant;
+const bytes = text => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), letter => letter.charCodeAt());
+const unhex = text => Uint8Array.from(text.match(/../g), pair => parseInt(pair, 16));
+const same = (one, other) => one.length === other.length && one.every((byte, place) => byte === other[place]);
+const node = async (left, right) =>
+  new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.of(1, ...left, ...right)));
+
+/** A C2SP note, in its parts. */
+const parse = note => {
+  const [text, signed] = note.split('\n\n'), [origin, size, root, , time] = text.split('\n');
+  if (origin !== `5-layer-runtime/ledger/${tenant}`) throw new Error('ledger_changed');
+  const lines = signed.split('\n').filter(line => line.startsWith(`— ${origin} `));
+  const signatures = lines.map(line => bytes(line.slice(origin.length + 3)).subarray(4));
+  return { note, size: Number(size), root: bytes(root), at: time.slice(5), text: new TextEncoder().encode(text + '\n'), signatures };
+};
+
+/** Nobody answered, or not for us: nothing is known, so nothing is said. */
+class Away extends Error {}
+
+/** RFC 9162, 2.1.4.2: whether the later tree begins with the earlier one. Sizes may be beyond 2^32. */
+async function follows(first, second, proof) {
+  if (first.size === second.size) return same(first.root, second.root);
+  const one = 1n, path = proof.map(unhex), size = BigInt(first.size);
+  if (!(size & size - one)) path.unshift(first.root);
+  let place = size - one, last = BigInt(second.size) - one, old = path.shift(), now = old;
+  for (; place & one; last >>= one) place >>= one;
+  if (!old) return false;
+  for (const part of path) {
+    if (!last) return false;
+    if (place & one || place === last) {
+      [old, now] = [await node(part, old), await node(part, now)];
+      for (; place && !(place & one); last >>= one) place >>= one;
+    } else now = await node(now, part);
+    place >>= one;
+    last >>= one;
+  }
+  return !last && same(old, first.root) && same(now, second.root);
+}
+
+/** Those of `keys` that signed; null where this browser knows no Ed25519. */
+async function signers(head, keys) {
+  const found = [];
+  for (const x of keys) {
+    let key;
+    try {
+      key = await crypto.subtle.importKey('raw', bytes(x), 'Ed25519', false, ['verify']);
+    } catch {
+      return null;
+    }
+    for (const signature of head.signatures)
+      if (await crypto.subtle.verify('Ed25519', key, signature, head.text)) found.push(x);
+  }
+  return found;
+}
+
+async function ask(path) {
+  const answer = await fetch(path, { headers: { accept: 'application/json' } }).catch(() => ({ status: 503 }));
+  if (answer.ok) return answer.json().catch(() => { throw new Away(); });
+  throw answer.status > 500 || [401, 403, 429].includes(answer.status) ? new Away() : new Error('ledger_unproved');
+}
+
+async function check(kept) {
+  const seen = kept && parse(kept.note);
+  const { items: [latest] } = await ask('/api/v1/ledger/checkpoints?limit=1');
+  if (!latest && !seen) return null;
+  const head = latest && parse(latest.note);
+  if (seen && !(head?.size >= seen.size)) throw new Error('ledger_cut');
+  if (seen) {
+    const proof = head.size > seen.size &&
+      (await ask(`/api/v1/ledger/proofs/consistency?first=${seen.size}&second=${head.size}`)).hashes;
+    if (!await follows(seen, head, proof)) throw new Error('ledger_changed');
+  }
+  const { keys } = await ask('/.well-known/jwks.json');
+  const offered = await signers(head, keys.filter(key => key.purpose === 'seal').map(key => key.x));
+  const by = await signers(head, kept?.keys ?? offered ?? []);
+  if (by?.length === 0) throw new Error('ledger_unsigned');
+  return { head, by, seen, keys: [...new Set([...kept?.keys ?? [], ...offered ?? []])] };
+}
+
+function tell(name, values, bad) {
+  const alarm = document.getElementById('alarm');
+  alarm.hidden = !bad;
+  if (bad) alarm.textContent = word(name, values);
+  const paint = () => {
+    const line = document.getElementById('seen');
+    if (line) line.textContent = word(name, values);
+  };
+  paint();
+  addEventListener('refreshed', paint);
+}
+
+/** Holds the newest checkpoint against the last one that this device saw; what does not follow from it turns the page red. */
+export async function watch() {
+  if (!crypto.subtle) return tell('ledger_unable', {});
+  let store = {};
+  try { store = JSON.parse(localStorage.getItem(KEY)) ?? {}; } catch { /* as on a new device */ }
+  const kept = store[tenant], when = time => new Date(time).toLocaleString(document.documentElement.lang);
+  try {
+    const found = await check(kept);
+    if (!found) return;
+    const { head, by, seen, keys } = found;
+    localStorage.setItem(KEY, JSON.stringify({ ...store, [tenant]: { note: head.note, keys } }));
+    tell(by ? seen ? 'ledger_grew' : 'ledger_first' : 'ledger_grew_unsigned', { n: head.size, at: when(seen?.at ?? head.at) });
+  } catch (error) {
+    if (error instanceof Away) return;
+    const seen = kept && parse(kept.note), name = /^ledger_/.test(error.message) ? error.message : 'ledger_unproved';
+    tell(name, { n: seen?.size ?? 0, at: when(seen?.at ?? Date.now()) }, true);
+  }
+}
