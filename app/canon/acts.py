@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from app.canon.sentences import Language, money_phrase
+from app.canon.sentences import Labels, Language, money_phrase
 from app.canon.tool import ToolSpec
 from app.canon.values import shown, texts_at
 from app.canon.vocabulary import Money
@@ -17,6 +17,11 @@ def tool_label(tool: ToolSpec | None, name: str, language: Language) -> str:
     """How people call the tool, `send e-mail`; its bare name where its adapter has no words for it."""
     words = tool.words.get(language) if tool is not None else None
     return name if words is None else words.label
+
+
+def labels_of(tools: Mapping[str, ToolSpec], language: Language) -> Labels:
+    """What each tool does, by its name; those without words of their own are left out."""
+    return {name: tool.words[language].label for name, tool in tools.items() if language in tool.words}
 
 
 def act_sentence(tool: ToolSpec, arguments: Mapping[str, object], money: Money | None, language: Language) -> str:

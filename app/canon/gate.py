@@ -20,8 +20,8 @@ from app.canon.contract import AnyOf, Boundary, Constraint, Contract, Max, OneOf
 from app.canon.destinations import hosts_of, named_places, outward_texts, stranger_facts
 from app.canon.facts import Fact, gravest_first, tier_of
 from app.canon.provenance import Provenance
+from app.canon.reasons import fact_sentence
 from app.canon.secrecy import credential_facts, secret_facts
-from app.canon.sentences import fact_sentence
 from app.canon.tool import Arguments, ToolSpec
 from app.canon.values import leaves_at, shown, texts_at, unwieldy
 from app.canon.vocabulary import Money, Risk, Tier

@@ -1,9 +1,10 @@
-"""Rules and reasons as plain sentences, in English and Indonesian. A founder reads these, not the data."""
+"""Rules as plain sentences, in English and Indonesian. A founder reads these, not the data."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal, TypeAlias, assert_never
 
+from app.canon.argument_names import argument_name
 from app.canon.contract import (
     AnyOf,
     Boundary,
@@ -23,12 +24,14 @@ from app.canon.contract import (
     ToolRule,
     WorkingHours,
 )
-from app.canon.facts import Fact
 from app.canon.values import shown
 from app.canon.vocabulary import Money, Risk, Tier
 from app.canon.written import minor_digits
 
 Language: TypeAlias = Literal["en", "id"]
+Labels: TypeAlias = Mapping[str, str]
+
+NO_LABELS: Labels = {}
 
 _DAYS: Mapping[Language, tuple[str, ...]] = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
@@ -105,15 +108,12 @@ def constraint_phrase(one: Constraint, language: Language) -> str:
             assert_never(one)
 
 
-def rule_sentence(rule: ToolRule, language: Language) -> str:
-    """One tool rule as one sentence."""
+def rule_sentence(rule: ToolRule, language: Language, labels: Labels = NO_LABELS) -> str:
+    """One tool rule as one sentence. `labels` say what a tool does (`send e-mail`); one without is used by its name."""
     english = language == "en"
+    opening = _opening(rule, language, labels.get(rule.tool))
     if rule.mode == "deny":
-        return f"May not use {rule.tool}." if english else f"Tidak boleh memakai {rule.tool}."
-    if rule.mode == "ask":
-        opening = f"Asks before each {rule.tool}" if english else f"Bertanya sebelum setiap {rule.tool}"
-    else:
-        opening = f"May use {rule.tool}" if english else f"Boleh memakai {rule.tool}"
+        return f"{opening}."
     parts = [
         _argument_part(argument.path, argument.constraints, argument.otherwise, language) for argument in rule.arguments
     ]
@@ -129,16 +129,25 @@ def rule_sentence(rule: ToolRule, language: Language) -> str:
     )
 
 
+def _opening(rule: ToolRule, language: Language, label: str | None) -> str:
+    english, place = language == "en", ("allow", "ask", "deny").index(rule.mode)
+    does = label or (f"use {rule.tool}" if english else f"memakai {rule.tool}")
+    if english:
+        return (f"May {does}", f"Asks each time before it may {does}", f"May not {does}")[place]
+    return (f"Boleh {does}", f"Bertanya setiap kali hendak {does}", f"Tidak boleh {does}")[place]
+
+
 def _argument_part(path: str, constraints: tuple[Constraint, ...], otherwise: str, language: Language) -> str:
     phrases = (" and " if language == "en" else " dan ").join(constraint_phrase(one, language) for one in constraints)
-    return f"{path} {phrases} ({_else(otherwise, language)})"
+    return f"{argument_name(path, language)} {phrases} ({_else(otherwise, language)})"
 
 
 def _sum_part(one: SumRule, language: Language) -> str:
     limit, period = grouped(one.limit, language), _PERIODS[language][one.period]
+    name = argument_name(one.path, language)
     if language == "en":
-        return f"{one.path} stays within {limit} in all {period} ({_else(one.otherwise, language)})"
-    return f"jumlah {one.path} tidak lewat {limit} {period} ({_else(one.otherwise, language)})"
+        return f"{name} stays within {limit} in all {period} ({_else(one.otherwise, language)})"
+    return f"{name} seluruhnya tidak lewat {limit} {period} ({_else(one.otherwise, language)})"
 
 
 def _else(otherwise: str, language: Language) -> str:
@@ -165,10 +174,10 @@ def hours_sentence(hours: WorkingHours, language: Language) -> str:
     return f"Bekerja {days} pukul {hours.start} sampai {hours.end}; di luar jam itu bertanya."
 
 
-def boundary_sentences(boundary: Boundary, language: Language) -> tuple[str, ...]:
+def boundary_sentences(boundary: Boundary, language: Language, labels: Labels = NO_LABELS) -> tuple[str, ...]:
     """The whole boundary, one sentence for each rule, in the order in which they are written."""
     english = language == "en"
-    lines = [rule_sentence(rule, language) for rule in boundary.tools]
+    lines = [rule_sentence(rule, language, labels) for rule in boundary.tools]
     if boundary.egress_hosts:
         hosts = ", ".join(boundary.egress_hosts)
         lines.append(f"May reach {hosts}." if english else f"Boleh menghubungi {hosts}.")
@@ -210,126 +219,3 @@ def budget_sentence(limit: BudgetLimit, language: Language) -> str:
     else:
         what = f"{grouped(limit.limit, language)} {_UNITS[language][limit.unit]}"
     return f"Spends at most {what} {period}." if language == "en" else f"Menghabiskan paling banyak {what} {period}."
-
-
-def fact_sentence(fact: Fact, tool: str, language: Language = "en") -> str:
-    """One reason as a sentence: which rule, which value, what would pass."""
-    template = _FACTS[fact.code][0 if language == "en" else 1]
-    sentence = template.format(
-        tool=tool, path=fact.path, value=fact.value, wanted=fact.wanted or "-", kind=_kind(fact.wanted, language)
-    )
-    if not fact.source_tool:
-        return sentence
-    return sentence + (
-        f" It was first read in step {fact.source_step} ({fact.source_tool})."
-        if language == "en"
-        else f" Nilai ini pertama dibaca pada langkah {fact.source_step} ({fact.source_tool})."
-    )
-
-
-_KINDS: Mapping[Language, Mapping[str, str]] = {
-    "en": {"mail": "mail address", "link": "link", "account": "account or number", "name": "name"},
-    "id": {"mail": "alamat surel", "link": "tautan", "account": "rekening atau nomor", "name": "nama"},
-}
-
-
-def _kind(kind: str, language: Language) -> str:
-    return _KINDS[language].get(kind, kind)
-
-
-_FACTS: Mapping[str, tuple[str, str]] = {
-    "unknown_tool": (
-        "The role has no rule for {tool}, so it may not use it. Work with the tools it has.",
-        "Peran ini tidak punya aturan untuk {tool}, jadi tidak boleh memakainya. Pakai alat yang ada.",
-    ),
-    "denied": (
-        "The role may not use {tool}: its rule says deny.",
-        "Peran ini tidak boleh memakai {tool}: aturannya menolak.",
-    ),
-    "schema": ("The call of {tool} is not well formed: {wanted}.", "Panggilan {tool} tidak benar bentuknya: {wanted}."),
-    "ask": (
-        "The role asks the founder before each {tool}.",
-        "Peran ini bertanya kepada pendiri sebelum setiap {tool}.",
-    ),
-    "max": (
-        "{path} is {value}; {tool} passes up to {wanted}.",
-        "{path} bernilai {value}; {tool} lolos sampai {wanted}.",
-    ),
-    "min": ("{path} is {value}; {tool} passes from {wanted}.", "{path} bernilai {value}; {tool} lolos mulai {wanted}."),
-    "one_of": (
-        "{path} is {value}; {tool} passes with one of: {wanted}.",
-        "{path} bernilai {value}; {tool} lolos dengan salah satu dari: {wanted}.",
-    ),
-    "regex": (
-        "{path} is {value}; {tool} passes when it has the form {wanted}.",
-        "{path} bernilai {value}; {tool} lolos jika berbentuk {wanted}.",
-    ),
-    "domain_in": (
-        "{path} is {value}; {tool} passes for addresses of {wanted}.",
-        "{path} bernilai {value}; {tool} lolos untuk alamat di {wanted}.",
-    ),
-    "in_ticket": (
-        "{path} is {value}, which does not stand in the ticket; {tool} passes with a value written there.",
-        "{path} bernilai {value}, yang tidak tertulis di tiket; {tool} lolos dengan nilai yang tertulis di sana.",
-    ),
-    "known_party": (
-        "{path} is {value}, which is no known party; {tool} passes for a party the founder has signed.",
-        "{path} bernilai {value}, bukan pihak yang dikenal; {tool} lolos untuk pihak yang ditandatangani pendiri.",
-    ),
-    "length": (
-        "{path} is longer than {wanted} characters; {tool} passes with a shorter text.",
-        "{path} lebih panjang dari {wanted} karakter; {tool} lolos dengan teks yang lebih pendek.",
-    ),
-    "count": (
-        "{path} has {value} entries; {tool} passes with at most {wanted}.",
-        "{path} berisi {value} butir; {tool} lolos dengan paling banyak {wanted}.",
-    ),
-    "any_of": (
-        "{path} is {value} and satisfies none of its alternatives; {tool} passes with one of them: {wanted}.",
-        "{path} bernilai {value} dan tidak memenuhi satu pun pilihannya; {tool} lolos dengan salah satunya: {wanted}.",
-    ),
-    "sum": (
-        "{path} would come to {value} in all; {tool} passes while the sum stays within {wanted}.",
-        "{path} seluruhnya menjadi {value}; {tool} lolos selama jumlahnya tidak lewat {wanted}.",
-    ),
-    "hours": (
-        "It is {value}; the role acts within {wanted}.",
-        "Sekarang {value}; peran ini bekerja dalam {wanted}.",
-    ),
-    "rate": (
-        "The role has made {value} calls in the last minute; it may make {wanted}.",
-        "Peran ini sudah membuat {value} panggilan dalam satu menit; batasnya {wanted}.",
-    ),
-    "scope": (
-        "{value} is outside the data of the role; {tool} passes for {wanted}.",
-        "{value} di luar data peran ini; {tool} lolos untuk {wanted}.",
-    ),
-    "narrowing": (
-        "{tool} is not among the tools fixed for this ticket before its first read: {wanted}.",
-        "{tool} tidak termasuk alat yang ditetapkan untuk tiket ini sebelum bacaan pertama: {wanted}.",
-    ),
-    "destination": (
-        "{path} would reach {value} ({kind}), not written in the ticket or the role and no known party.",
-        "{path} akan menuju {value} ({kind}), tidak tertulis di tiket atau peran dan bukan pihak yang dikenal.",
-    ),
-    "secret": (
-        "{path} would carry out text of a secret source: {value}. It passes when the ticket itself contains that text.",
-        "{path} akan membawa keluar teks dari sumber rahasia: {value}. Lolos jika tiket sendiri memuat teks itu.",
-    ),
-    "credential": (
-        "{path} would carry out a key or password ({value}).",
-        "{path} akan membawa keluar kunci atau kata sandi ({value}).",
-    ),
-    "money_over_cap": (
-        "{path} is {value}, over the cap: {tool} passes up to {wanted}.",
-        "{path} bernilai {value}, melewati batas: {tool} lolos sampai {wanted}.",
-    ),
-    "money_uncapped": (
-        "{tool} would move {value} and the role sets no cap for it; a max on {path} in one currency would let it pass.",
-        "{tool} akan memindahkan {value} tanpa batas di peran ini; batas {path} dalam satu mata uang meloloskannya.",
-    ),
-    "budget": (
-        "{tool} would spend {value} and {wanted} are left of the role's budget; ask the founder to raise it.",
-        "{tool} akan memakai {value} dan sisa anggaran peran {wanted}; minta pendiri menaikkannya.",
-    ),
-}

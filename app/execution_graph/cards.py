@@ -8,11 +8,12 @@ from uuid import UUID
 import msgspec
 
 from app import clock
-from app.canon.acts import act_sentence, tool_label
+from app.canon.acts import act_sentence, labels_of
 from app.canon.canonical_json import digest
 from app.canon.contract import Contract, Terms
 from app.canon.gate import Hold, Proposal
-from app.canon.sentences import budget_sentence, fact_sentence
+from app.canon.reasons import reason_sentence
+from app.canon.sentences import budget_sentence
 from app.canon.tool import ToolSpec
 from app.canon.values import shown, texts_at
 from app.canon.vocabulary import Money, Tier
@@ -27,13 +28,14 @@ UNKNOWN_DAYS = 30
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """Where a card belongs: run, step, ticket, and how long a decision stays revocable."""
+    """Where a card belongs: run, step, ticket, the tools that it may speak of, how long a decision stays revocable."""
 
     run_id: UUID
     step: int
     ticket: Ticket
     actor: str
     undo_seconds: int
+    tools: Mapping[str, ToolSpec] = {}
 
 
 def tool_call_card(judged: Judged, hold: Hold, setting: Setting) -> NewApproval:
@@ -51,7 +53,7 @@ def tool_call_card(judged: Judged, hold: Hold, setting: Setting) -> NewApproval:
         "reason": hold.reason,
         "facts": [msgspec.to_builtins(fact) for fact in hold.facts],
         "expires_at": _instant(expires_at),
-        "text": _call_text(proposal, hold),
+        "text": _call_text(proposal, hold, setting.tools),
     }
     return NewApproval(
         kind="tool_call",
@@ -175,16 +177,15 @@ def _start_text(terms: Terms, ticket: Ticket, language: Language) -> str:
     return f"{terms.name} mulai mengerjakan “{ticket.title}”. {ceiling}".strip()
 
 
-def _call_text(proposal: Proposal, hold: Hold) -> Texts:
+def _call_text(proposal: Proposal, hold: Hold, tools: Mapping[str, ToolSpec]) -> Texts:
     """What would be done, then why it is asked."""
-    return {"en": _call_sentences(proposal, hold, "en"), "id": _call_sentences(proposal, hold, "id")}
+    return {"en": _call_sentences(proposal, hold, tools, "en"), "id": _call_sentences(proposal, hold, tools, "id")}
 
 
-def _call_sentences(proposal: Proposal, hold: Hold, language: Language) -> str:
-    tool = proposal.tool
-    act = act_sentence(tool, proposal.arguments, hold.money, language)
-    label = tool_label(tool, tool.name, language)
-    return " ".join([act, *(fact_sentence(fact, label, language) for fact in hold.facts[:1])])
+def _call_sentences(proposal: Proposal, hold: Hold, tools: Mapping[str, ToolSpec], language: Language) -> str:
+    act = act_sentence(proposal.tool, proposal.arguments, hold.money, language)
+    labels = labels_of(tools, language)
+    return " ".join([act, *(reason_sentence(fact, proposal.tool.name, language, labels) for fact in hold.facts[:1])])
 
 
 def _places(tool: ToolSpec, arguments: Mapping[str, object]) -> Texts:

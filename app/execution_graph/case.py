@@ -109,7 +109,8 @@ class Case(msgspec.Struct, frozen=True):
     @property
     def setting(self) -> Setting:
         drive = self.drive
-        return Setting(drive.run.id, self.asked.step, self.ticket, drive.actor, drive.runtime.undo_seconds)
+        tools = {name: tool.spec for name, tool in drive.runtime.tools.items()}
+        return Setting(drive.run.id, self.asked.step, self.ticket, drive.actor, drive.runtime.undo_seconds, tools)
 
     @property
     def proposal(self) -> Proposal:

@@ -12,7 +12,8 @@ import msgspec
 from app.canon.canonical_json import Json, canonical_bytes
 from app.canon.contract import Terms
 from app.canon.facts import Fact
-from app.canon.sentences import boundary_sentences, budget_sentence, fact_sentence
+from app.canon.reasons import reason_sentence
+from app.canon.sentences import boundary_sentences, budget_sentence
 from app.canon.vocabulary import Money, Tier
 from app.founder_console.naming import Naming
 from app.postgres import Transaction
@@ -202,19 +203,21 @@ def _terms(payload: dict[str, object]) -> Terms | None:
 def _sentences(terms: Terms, naming: Naming) -> tuple[str, ...]:
     language = naming.words.language
     limits = tuple(budget_sentence(limit, language) for limit in terms.budget)
-    return (*boundary_sentences(terms.boundary, language), *limits)
+    return (*boundary_sentences(terms.boundary, language, naming.labels), *limits)
 
 
 def _chip(fact: Fact, approval: Approval, naming: Naming) -> Chip:
     key = f"code.{fact.code}"
     values = {"value": _short(fact.value), "wanted": _short(fact.wanted), "path": fact.path}
     text = naming.words(key, **values) if naming.words.has(key) else fact.code
-    sentence = fact_sentence(fact, approval.tool or "", naming.words.language)
+    sentence = reason_sentence(fact, approval.tool or "", naming.words.language, naming.labels)
     return Chip(text, fact.code in ALERTS, sentence)
 
 
 def _origin(fact: Fact, naming: Naming) -> str:
-    return naming.words("because.tainted", value=_short(fact.value), tool=fact.source_tool, step=fact.source_step)
+    return naming.words(
+        "because.tainted", value=_short(fact.value), tool=naming.tool(fact.source_tool), step=fact.source_step
+    )
 
 
 def _short(text: str) -> str:

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from app.canon.acts import labels_of
+from app.canon.sentences import Labels
 from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Money, Risk
 from app.founder_console.formats import Formats
@@ -65,6 +67,11 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
         """A tool of ours in the founder's words; another one by its own name."""
         key = f"tool.{name}"
         return self.words(key) if self.words.has(key) else str(name or "")
+
+    @property
+    def labels(self) -> Labels:
+        """What each tool does, for the sentences of rules and reasons."""
+        return labels_of(self.tools, self.words.language)
 
     def irreversible(self, tool: str | None) -> bool:
         """Whether a tool's effect stays. What is not known is taken for the worse."""

@@ -158,8 +158,8 @@ async def contract_of(tx: Transaction, role: Role, naming: Naming) -> ContractVi
 def rules_of(terms: Terms, naming: Naming) -> tuple[Rule, ...]:
     """The boundary as sentences; what stands beside the tools is a rule of asking, the last line one of refusing."""
     language = naming.words.language
-    tools = [Rule(_mode(rule), rule_sentence(rule, language)) for rule in terms.boundary.tools]
-    rest = boundary_sentences(terms.boundary, language)[len(tools) :]
+    tools = [Rule(_mode(rule), rule_sentence(rule, language, naming.labels)) for rule in terms.boundary.tools]
+    rest = boundary_sentences(terms.boundary, language, naming.labels)[len(tools) :]
     return (*tools, *(Rule("ask", text) for text in rest[:-1]), *(Rule("deny", text) for text in rest[-1:]))
 
 

@@ -22,7 +22,8 @@ from app.canon.contract import (
 )
 from app.canon.facts import Fact
 from app.canon.presets import PRESETS
-from app.canon.sentences import Language, boundary_sentences, budget_sentence, fact_sentence, grouped, rule_sentence
+from app.canon.reasons import fact_sentence, reason_sentence
+from app.canon.sentences import Language, boundary_sentences, budget_sentence, grouped, rule_sentence
 from app.canon.validation import validate_boundary
 from app.canon.vocabulary import Risk, Tier
 from tests.canon.gate_cases import TOOLS
@@ -46,24 +47,24 @@ def test_rules_read_as_sentences_in_english() -> None:
     assert rule_sentence(ToolRule("write_note", "allow"), "en") == "May use write_note."
     assert rule_sentence(ToolRule("send_email", "deny"), "en") == "May not use send_email."
     assert rule_sentence(MAIL_RULE, "en") == (
-        "May use send_email if to has at most 3 entries and either stands in the ticket or is a known party or belongs "
-        "to mitra.co.id (else asks)."
+        "May use send_email if the recipient has at most 3 entries and either stands in the ticket or is a known party "
+        "or belongs to mitra.co.id (else asks)."
     )
-    assert rule_sentence(PAY_RULE, "en") == (
-        "Asks before each order_payment; amount_minor is at most 5,000,000 and is at least 1 (else refused); "
-        "amount_minor stays within 25,000,000 in all a month (else refused); it counts as irreversible; approval needs "
-        "the founder's own key."
+    assert rule_sentence(PAY_RULE, "en", {"order_payment": "order a payment"}) == (
+        "Asks each time before it may order a payment; the amount is at most 5,000,000 and is at least 1 (else "
+        "refused); the amount stays within 25,000,000 in all a month (else refused); it counts as irreversible; "
+        "approval needs the founder's own key."
     )
 
 
 def test_rules_read_as_sentences_in_indonesian() -> None:
-    assert rule_sentence(MAIL_RULE, "id") == (
-        "Boleh memakai send_email jika to berisi paling banyak 3 butir dan salah satu dari: tertulis di tiket, atau "
+    assert rule_sentence(MAIL_RULE, "id", {"send_email": "mengirim surel"}) == (
+        "Boleh mengirim surel jika penerima berisi paling banyak 3 butir dan salah satu dari: tertulis di tiket, atau "
         "adalah pihak yang dikenal, atau berada di mitra.co.id (selain itu bertanya)."
     )
     assert rule_sentence(PAY_RULE, "id") == (
-        "Bertanya sebelum setiap order_payment; amount_minor paling banyak 5.000.000 dan paling sedikit 1 (selain itu "
-        "ditolak); jumlah amount_minor tidak lewat 25.000.000 sebulan (selain itu ditolak); dianggap tidak dapat "
+        "Bertanya setiap kali hendak memakai order_payment; jumlah paling banyak 5.000.000 dan paling sedikit 1 "
+        "(selain itu ditolak); jumlah seluruhnya tidak lewat 25.000.000 sebulan (selain itu ditolak); dianggap tidak dapat "
         "dibatalkan; persetujuan memerlukan kunci pendiri."
     )
 
@@ -124,6 +125,17 @@ def test_a_reason_names_value_rule_and_source_in_both_languages() -> None:
         "to akan menuju x@evil.com (alamat surel), tidak tertulis di tiket atau peran dan bukan pihak yang dikenal. "
         "Nilai ini pertama dibaca pada langkah 3 (read_input)."
     )
+
+
+def test_a_founder_reads_a_reason_without_the_names_of_the_machine() -> None:
+    fact = Fact("destination", "account", "5220304412", "account", 2, "read_input")
+    labels = {"read_input": "membaca berkas", "order_payment": "memerintahkan pembayaran"}
+    assert reason_sentence(fact, "order_payment", "id", labels) == (
+        "Rekening akan menuju 5220304412 (rekening atau nomor), tidak tertulis di tiket atau peran dan bukan pihak "
+        "yang dikenal. Nilai ini pertama dibaca pada langkah 2 (“membaca berkas”)."
+    )
+    over = Fact("max", "headers.x-size", "9", "5")
+    assert reason_sentence(over, "crm_update", "en").startswith("The header (headers.x-size) is 9; crm_update passes")
 
 
 def test_every_code_has_a_sentence_in_both_languages_and_takes_any_value() -> None:
