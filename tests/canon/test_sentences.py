@@ -64,8 +64,8 @@ def test_rules_read_as_sentences_in_indonesian() -> None:
     )
     assert rule_sentence(PAY_RULE, "id") == (
         "Bertanya setiap kali hendak memakai order_payment; jumlah paling banyak 5.000.000 dan paling sedikit 1 "
-        "(selain itu ditolak); jumlah seluruhnya tidak lewat 25.000.000 sebulan (selain itu ditolak); dianggap tidak dapat "
-        "dibatalkan; persetujuan memerlukan kunci pendiri."
+        "(selain itu ditolak); jumlah seluruhnya tidak lewat 25.000.000 sebulan (selain itu ditolak); dianggap tidak "
+        "dapat dibatalkan; persetujuan memerlukan kunci pendiri."
     )
 
 
