@@ -5,6 +5,9 @@ import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
+
+from msgspec import to_builtins
 
 from app.cli import erasing
 from app.cli.output import CannotRun, Commands, Failed, command, show, show_progress
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from app.canon.evidence import EvidenceStore
-    from app.governance_ledger import Exported
+    from app.governance_ledger import Case, Exported
     from app.postgres import Database
 
 
@@ -35,6 +38,7 @@ def add(commands: Commands) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     _add_export(actions)
+    _add_case(actions)
     erasing.add(actions)
     verify_ = command(
         actions, "verify", verify, help="verify an export or a case file; no database needed", about=verifier.ABOUT
@@ -59,6 +63,20 @@ def _add_export(actions: Commands) -> None:
     parser.add_argument("--until", type=_moment, metavar="TIME", help="events sealed before this time")
     parser.add_argument("--no-changes", action="store_true", help="leave row changes and their images out")
     parser.add_argument("--evidence", action="store_true", help="take the bytes of the evidence along")
+
+
+def _add_case(actions: Commands) -> None:
+    parser = command(
+        actions,
+        "case",
+        case,
+        help="write the case file of one ticket",
+        about="One archive with the ticket's events and their proofs, the decisions and keys that they rest on, the "
+        "evidence, and a page to read. Anyone can verify it with `flr ledger verify`.",
+    )
+    parser.add_argument("ticket", type=UUID, help="the ticket's id")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: case-<ticket>.zip")
+    parser.add_argument("--language", choices=("id", "en"), default="en", help="of the page to read")
 
 
 def _moment(text: str) -> datetime:
@@ -123,6 +141,34 @@ def opened(settings: Settings) -> "AbstractAsyncContextManager[tuple[Database, E
             await store.close()
 
     return both()
+
+
+def case(arguments: argparse.Namespace, settings: Settings) -> None:
+    out: Path = arguments.out or Path(f"case-{arguments.ticket}.zip")
+    made = asyncio.run(_case(arguments, settings, out))
+    said = f"{out}: {made.events} events and {made.evidence} pieces of evidence, under checkpoint "
+    said += f"{made.checkpoint.serial} over {made.checkpoint.size} events"
+    show(arguments, {"file": str(out), **to_builtins(made)}, said)
+
+
+async def _case(arguments: argparse.Namespace, settings: Settings, out: Path) -> "Case":
+    from app.cli.client import company_of
+    from app.governance_ledger import make_case, public_keys
+
+    tenant, part = company_of(settings).tenant, out.with_name(f"{out.name}.part")
+    async with opened(settings) as (database, store):
+        with part.open("wb") as file:
+            made = await make_case(
+                database,
+                tenant,
+                arguments.ticket,
+                file,
+                store=store,
+                jwks=public_keys(settings.keys),
+                language=arguments.language,
+            )
+    part.replace(out)
+    return made
 
 
 def verify(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -11,6 +11,7 @@ Invariants, kept by the database:
 
 from app.governance_ledger.appending import append, append_many
 from app.governance_ledger.auditing import Audited, audit_evidence, count_evidence
+from app.governance_ledger.cases import Case, make_case
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.evidence import keep_evidence, read_evidence
 from app.governance_ledger.exporting import Wanted, public_keys
@@ -29,6 +30,7 @@ from app.governance_ledger.verifying import verify_chain
 
 __all__ = [
     "Audited",
+    "Case",
     "ChainReport",
     "Event",
     "EventFilter",
@@ -45,6 +47,7 @@ __all__ = [
     "ensure_subjects_key",
     "export_to_file",
     "keep_evidence",
+    "make_case",
     "public_keys",
     "read_event",
     "read_events",

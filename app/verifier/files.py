@@ -93,7 +93,8 @@ def _opened(file: IO[bytes], path: Path) -> Opened:
     if not start:
         raise NotAnExport(f"{path} is empty")
     if start.startswith(ZIP):
-        return _open_case(file, path)
+        file.close()
+        return _open_case(path)
     if start.startswith(ZSTD):
         end = max((frame.end for frame in whole_frames(file, size)), default=0)
         file.seek(0)
@@ -105,9 +106,10 @@ def _opened(file: IO[bytes], path: Path) -> Opened:
     return Opened(file)
 
 
-def _open_case(file: IO[bytes], path: Path) -> Opened:
+def _open_case(path: Path) -> Opened:
+    archive = None
     try:
-        archive = zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(path)
         return Opened(archive.open(CASE_LEDGER), archive)
     except (
         zipfile.BadZipFile,
@@ -118,6 +120,8 @@ def _open_case(file: IO[bytes], path: Path) -> Opened:
         ValueError,
         OSError,
     ) as error:
+        if archive is not None:
+            archive.close()
         raise NotAnExport(f"{path} is an archive, but not that of a case") from error
 
 

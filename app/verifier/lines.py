@@ -79,6 +79,11 @@ def missing_line(sha256: str, why: str) -> bytes:
     return canonical_bytes({"evidence": {"missing": why, "sha256": sha256}}) + b"\n"
 
 
+def file_line(name: str, sha256: str, size_bytes: int) -> bytes:
+    """A file of a case's archive that is neither its ledger nor evidence."""
+    return canonical_bytes({"file": {"name": name, "sha256": sha256, "size_bytes": size_bytes}}) + b"\n"
+
+
 class Tally:
     """Counts lines and hashes them: what the last line states over all before it."""
 

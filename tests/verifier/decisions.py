@@ -70,7 +70,8 @@ class Call:
         self.contract = contract
         self.arguments = dict(arguments)
         self.tool = tool
-        self.run_id, self.ticket_id, self.step = new_id(), new_id(), 3
+        self.run_id, self.step = new_id(), 3
+        self.ticket_id: UUID | None = None
         self.act_digest = digest([str(tx.tenant), str(contract.role_id), tool, "5" * 64, self.arguments])
 
     async def ask(self, tx: Transaction, tier: Tier = Tier.R1) -> Approval:
@@ -88,7 +89,7 @@ class Call:
             tier=tier,
             act_digest=self.act_digest,
             run_id=self.run_id,
-            ticket_id=None,
+            ticket_id=self.ticket_id,
             step=self.step,
             role_id=self.contract.role_id,
             role_version=self.contract.version,
@@ -116,6 +117,7 @@ class Call:
             type=f"tool.{what}",
             actor=f"worker:{self.contract.role_id}",
             subjects=() if under is None else (f"work_queue.approvals/{under.id}",),
+            ticket_id=self.ticket_id,
             run_id=self.run_id,
             step=self.step,
             data=said,
