@@ -9,22 +9,26 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 import asyncpg
 
+from app.adapters import attestors
 from app.adapters.evidence import load_store
 from app.adapters.webhooks import Webhooks
 from app.auth import KeyMissing, KeyRing, SigningKey, load_keys
 from app.canon.errors import Misconfigured
 from app.canon.evidence import EvidenceStore, StoreUnavailable
 from app.database_urls import sealer_url
-from app.governance_ledger import delivering, sealing
+from app.governance_ledger import attesting, delivering, sealing
+from app.governance_ledger.witnessing import parse_witnesses
 from app.settings import InvalidSetting, Settings
 
 LOG = logging.getLogger(__name__)
 SEAL_SECONDS = 0.05
 CHECKPOINT_LOOK_SECONDS = 1.0
 DELIVER_SECONDS = 1.0
+ATTEST_SECONDS = 1.0
 MOVE_SECONDS = 0.2
 STANDBY_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 5.0
@@ -55,7 +59,7 @@ class Sealer:
     """One process's part: stand by, lead, give way. `close` ends it after a last seal.
 
     `keys` gives the keys that sign now, newest first: asked before each round, so that one may be replaced meanwhile.
-    `post` sends checkpoints to subscribers; None: nobody is sent any.
+    `post` sends checkpoints to subscribers; None: nobody is sent any. `attestors` are asked for theirs.
     """
 
     def __init__(
@@ -64,11 +68,13 @@ class Sealer:
         keys: Callable[[], Sequence[SigningKey]],
         store: EvidenceStore,
         post: delivering.Post | None = None,
+        attestors: Sequence[attesting.Attestor] = (),
     ) -> None:
         self._url = url
         self._keys = keys
         self._store = store
         self._post = post
+        self._attestors = attestors
         self._closing = asyncio.Event()
         self.leading = asyncio.Event()
 
@@ -99,7 +105,7 @@ class Sealer:
                     return
             self.leading.set()
             LOG.info("this process seals")
-            await _together(self._seal(connection), self._checkpoints(), self._move(), self._deliver())
+            await _together(self._seal(connection), self._checkpoints(), self._move(), self._deliver(), self._attest())
             await sealing.seal(connection)
         finally:
             await _close(connection)
@@ -144,6 +150,26 @@ class Sealer:
         while not await self._pause(0.0 if heard else DELIVER_SECONDS):
             heard = await delivering.deliver(connection, self._post)
 
+    async def _attest(self) -> None:
+        if self._attestors:
+            await self._with_connection(self._attest_until_closing)
+
+    async def _attest_until_closing(self, connection: asyncpg.Connection) -> None:
+        while not await self._pause(ATTEST_SECONDS):
+            await self._unless_closing(attesting.attest(connection, self._attestors))
+
+    async def _unless_closing(self, work: Coroutine[None, None, int]) -> None:
+        """Until it is done, or is cancelled because the process closes: others may take their time."""
+        working, closing = asyncio.create_task(work), asyncio.create_task(self._closing.wait())
+        try:
+            await asyncio.wait({working, closing}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                await working
+        finally:
+            for task in (working, closing):
+                task.cancel()
+            await asyncio.gather(working, closing, return_exceptions=True)
+
     async def _with_connection(self, work: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
         connection = await self._connect()
         try:
@@ -182,6 +208,7 @@ def serve(settings: Settings) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         KeyRing.load(settings.keys, "seal")
+        outside = attestors_of(settings)
         url = sealer_url(settings)
         store = load_store(
             settings.evidence_url,
@@ -193,9 +220,20 @@ def serve(settings: Settings) -> int:
         sys.stderr.write(f"{error}\n")
         return CONFIGURATION_ERROR
     webhooks = Webhooks(settings.http_allow_private)
-    sealer = Sealer(url, lambda: load_keys(settings.keys, "seal"), store, webhooks.post)
+    sealer = Sealer(url, lambda: load_keys(settings.keys, "seal"), store, webhooks.post, outside)
     asyncio.run(_serve(sealer, store))
     return 0
+
+
+def attestors_of(settings: Settings) -> list[attesting.Attestor]:
+    """Whom the settings name to attest checkpoints. Raises `Misconfigured`."""
+    every = timedelta(seconds=settings.timestamp_every_seconds)
+    found: list[attesting.Attestor] = [
+        attesting.WitnessClient(witness, attestors.post) for witness in parse_witnesses(settings.witnesses or "")
+    ]
+    if settings.timestamp_url is not None:
+        found.append(attesting.Authority(settings.timestamp_url, attestors.post, every))
+    return found
 
 
 async def _serve(sealer: Sealer, store: EvidenceStore) -> None:

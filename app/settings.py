@@ -14,6 +14,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `home` holds keys, the embedded database and evidence. `evidence_url` is `file:` or `s3:`; the evidence keys are the
     bucket's, None where the usual AWS_* variables hold them.
+    `timestamp_certificates` is a PEM file; `witnesses` are `vkey url`, separated by commas.
     `undo_seconds` is how long the server keeps an approval revocable before it acts.
     """
 
@@ -27,6 +28,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_base_url: str | None = None
     model_api_key: str | None = None
     model_name: str = "scripted"
+    timestamp_url: str | None = None
+    timestamp_certificates: Path | None = None
+    timestamp_every_seconds: int = 600
+    witnesses: str | None = None
     public_url: str | None = None
     smtp_url: str | None = None
     mail_from: str = "worker@localhost"
@@ -69,6 +74,11 @@ def _port(environment: Mapping[str, str]) -> int:
     return port
 
 
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    raw = environment.get(name, "").strip()
+    return Path(raw).expanduser().absolute() if raw else None
+
+
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in environment.get(name, "").split(",") if word.strip())
 
@@ -95,6 +105,10 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         model_base_url=optional("FLR_MODEL_BASE_URL"),
         model_api_key=optional("FLR_MODEL_API_KEY"),
         model_name=text("FLR_MODEL", "model_name"),
+        timestamp_url=optional("FLR_TIMESTAMP_URL"),
+        timestamp_certificates=_path(env, "FLR_TIMESTAMP_CERTIFICATES"),
+        timestamp_every_seconds=_integer(env, "FLR_TIMESTAMP_SECONDS", 600),
+        witnesses=optional("FLR_WITNESSES"),
         public_url=optional("FLR_PUBLIC_URL"),
         smtp_url=optional("FLR_SMTP_URL"),
         mail_from=text("FLR_MAIL_FROM", "mail_from"),

@@ -100,7 +100,11 @@ async def _database(settings: Settings) -> list[Finding]:
         return [Finding("database", "wrong", why_unusable(owner_url(settings), error), step)]
     try:
         version = await connection.fetchval("SHOW server_version")
-        return [Finding("database", "ok", f"PostgreSQL {version}, {kind}"), *await _protections(connection)]
+        return [
+            Finding("database", "ok", f"PostgreSQL {version}, {kind}"),
+            *await _protections(connection),
+            *await _attestors(settings, connection),
+        ]
     finally:
         await connection.close()
 
@@ -179,6 +183,54 @@ async def _guards(connection: "asyncpg.Connection") -> Finding:
         "no event triggers: this server gives nobody the right, so its owner could change the ledger's schema",
         "keep the owner's password away from this machine; checkpoints held outside show any rewrite",
     )
+
+
+ATTESTORS = """
+SELECT kind, name, max(size) AS size, bool_or(refused) AS refused,
+       (array_agg(error) FILTER (WHERE error IS NOT NULL))[1] AS error
+  FROM governance_ledger.ledger_attestors GROUP BY kind, name ORDER BY kind, name
+"""
+
+
+async def _attestors(settings: Settings, connection: "asyncpg.Connection") -> list[Finding]:
+    """Who outside attests the checkpoints, and what they say."""
+    from app.canon.errors import Misconfigured
+    from app.governance_ledger import load_trust
+
+    try:
+        trust = load_trust(settings.witnesses, settings.timestamp_certificates)
+    except Misconfigured as error:
+        return [Finding("attestors", "wrong", str(error), "correct the setting: the sealer does not start with it")]
+    if not trust.witnesses and settings.timestamp_url is None:
+        says = "none: who rewrites the ledger and its checkpoints shows only against checkpoints kept elsewhere"
+        return [Finding("attestors", "ok", says)]
+    if await connection.fetchval("SELECT to_regclass('governance_ledger.ledger_attestors')") is None:
+        return []
+    rows = await connection.fetch(ATTESTORS)
+    return [_attestor(settings, row) for row in rows] or [Finding("attestors", "todo", "none has answered yet")]
+
+
+def _attestor(settings: Settings, row: "asyncpg.Record") -> Finding:
+    area = f"{row['kind']} {row['name']}"
+    if row["refused"]:
+        step = "somebody rewrote the ledger, or restored an old copy of it: compare it with an export kept elsewhere"
+        return Finding(area, "wrong", str(row["error"]), step)
+    if row["error"]:
+        return Finding(area, "todo", str(row["error"]), _log_key(settings) if row["kind"] == "witness" else "")
+    return Finding(area, "ok", f"attested {row['size']} events")
+
+
+def _log_key(settings: Settings) -> str:
+    from app.auth import load_public_keys, raw_public
+    from app.cli.founding import NoCompany, read_founded
+    from app.governance_ledger import log_verifier_key
+
+    try:
+        tenant = read_founded(settings.home).tenant
+    except NoCompany:
+        return ""
+    keys = load_public_keys(settings.keys, "seal").values()
+    return "it needs to know this log: " + " ".join(log_verifier_key(tenant, raw_public(key)) for key in keys)
 
 
 def _outside(settings: Settings) -> Iterator[Finding]:

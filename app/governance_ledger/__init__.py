@@ -1,7 +1,8 @@
 """The governance ledger: what happened, written in the transaction in which it happened, and never changed.
 
 Tables owned (schema `governance_ledger`): governance_events, changes, ledger_seals, ledger_heads, ledger_mark,
-ledger_checkpoints, ledger_keys, ledger_verifications, evidence_objects, evidence_spool, subject_keys.
+ledger_checkpoints, ledger_keys, ledger_verifications, evidence_objects, evidence_spool, subject_keys,
+ledger_attestations, ledger_attestors.
 
 Invariants, kept by the database:
 - a row of a governed table commits only with an event of the same transaction that names it (Law 17);
@@ -10,6 +11,7 @@ Invariants, kept by the database:
 """
 
 from app.governance_ledger.appending import append, append_many
+from app.governance_ledger.attestations import load_trust
 from app.governance_ledger.auditing import Audited, audit_evidence, count_evidence
 from app.governance_ledger.cases import Case, make_case
 from app.governance_ledger.catalogue import compare_catalogue
@@ -27,6 +29,7 @@ from app.governance_ledger.packing import Exported, export_to_file
 from app.governance_ledger.reading import read_event, read_events
 from app.governance_ledger.subjects import ensure_subjects_key
 from app.governance_ledger.verifying import verify_chain
+from app.governance_ledger.witnessing import log_verifier_key
 
 __all__ = [
     "Audited",
@@ -47,6 +50,8 @@ __all__ = [
     "ensure_subjects_key",
     "export_to_file",
     "keep_evidence",
+    "load_trust",
+    "log_verifier_key",
     "make_case",
     "public_keys",
     "read_event",

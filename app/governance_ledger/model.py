@@ -101,8 +101,27 @@ class Break(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Attestation(msgspec.Struct, frozen=True):
+    """The newest attestation by a time stamping authority (`timestamp`) or a `witness`: which checkpoint, when.
+
+    `verified`: with the certificate or key in the settings. `error` is what it said since, when it gave nothing; `at`
+    is None when it never attested.
+    """
+
+    kind: str
+    name: str
+    serial: int
+    size: int
+    at: datetime | None
+    verified: bool
+    error: str | None = None
+
+
 class CheckpointSummary(msgspec.Struct, frozen=True):
-    """The newest signed checkpoint. `root_hash` is the RFC 6962 root and `head_hash` the chain's head, both hex."""
+    """The newest signed checkpoint. `root_hash` is the RFC 6962 root and `head_hash` the chain's head, both hex.
+
+    `attestations` are filled by `chain-verify` only.
+    """
 
     serial: int
     size: int
@@ -111,6 +130,7 @@ class CheckpointSummary(msgspec.Struct, frozen=True):
     kid: str
     signed_at: datetime
     note: str
+    attestations: tuple[Attestation, ...] = ()
 
 
 class ChainReport(msgspec.Struct, frozen=True, kw_only=True):

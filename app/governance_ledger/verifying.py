@@ -9,10 +9,11 @@ import msgspec
 
 from app.canon.evidence import EvidenceStore, NotStored
 from app.governance_ledger import notes
+from app.governance_ledger.attestations import Trust, hold_attestations
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.chain import genesis
 from app.governance_ledger.judging import judge_approvals, judge_changes
-from app.governance_ledger.model import Break, ChainReport, CheckpointSummary, Unsealed
+from app.governance_ledger.model import Attestation, Break, ChainReport, CheckpointSummary, Unsealed
 from app.governance_ledger.replaying import Broken, Position, compare_columns, replay
 from app.postgres import Transaction
 
@@ -103,6 +104,7 @@ class _Verification:
         self.head = Position(0, self.at.hash)
         self.checkpoints: Sequence[_Stored] = ()
         self.unsealed = Unsealed(0, 0)
+        self.attestations: tuple[Attestation, ...] = ()
         self.signatures = 0
 
     async def start(self) -> None:
@@ -200,6 +202,9 @@ class _Verification:
             docket = await judge_approvals(self.tx, self.head.seq, sizes, approval_keys)
             self.signatures = docket.signatures
 
+    async def hold_against_attestors(self, trust: Trust) -> None:
+        self.attestations = await hold_attestations(self.tx, trust, full=self.full)
+
     async def hold_against_catalogue(self) -> None:
         """Last: what the chain itself shows is the nearer evidence."""
         differences = await compare_catalogue(self.tx.connection) if self.full else ()
@@ -230,7 +235,7 @@ class _Verification:
             to_seq=self.at.seq,
             events=self.at.seq - self.from_seq,
             head_hash=self.at.hash.hex(),
-            checkpoint=_summary(self.checkpoints[-1]) if self.checkpoints else None,
+            checkpoint=_summary(self.checkpoints[-1], self.attestations) if self.checkpoints else None,
             unsealed=self.unsealed,
             signatures=self.signatures,
             first_break=found,
@@ -245,6 +250,7 @@ async def verify_chain(
     store: EvidenceStore | None = None,
     keys: dict[str, bytes] | None = None,
     approval_keys: dict[str, bytes] | None = None,
+    trust: Trust | None = None,
     max_merge_delay_seconds: int = DEFAULT_MERGE_DELAY_SECONDS,
 ) -> ChainReport:
     """Whether the tenant's ledger is what it was; the first place at which it is not.
@@ -267,6 +273,7 @@ async def verify_chain(
         await verification.judge(approval_keys)
         if store is not None:
             await verification.hold_against_store(store)
+        await verification.hold_against_attestors(trust or Trust())
         await verification.remember()
         await verification.look_for_unsealed(max_merge_delay_seconds * 1000)
         await verification.hold_against_catalogue()
@@ -280,7 +287,7 @@ async def _keys(tx: Transaction) -> dict[str, bytes]:
     return {row["kid"]: row["public_key"] for row in rows}
 
 
-def _summary(row: _Stored) -> CheckpointSummary:
+def _summary(row: _Stored, attestations: tuple[Attestation, ...]) -> CheckpointSummary:
     return CheckpointSummary(
-        row.serial, row.size, row.root_hash.hex(), row.head_hash.hex(), row.kid, row.signed_at, row.note
+        row.serial, row.size, row.root_hash.hex(), row.head_hash.hex(), row.kid, row.signed_at, row.note, attestations
     )

@@ -9,4 +9,5 @@ forwards = sql_migration(
     "0004_rights.sql",
     "0005_proofs.sql",
     "0006_subjects.sql",
+    "0007_attestations.sql",
 )
