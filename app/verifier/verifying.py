@@ -44,7 +44,7 @@ def _follow(run: Pass, opened: Opened) -> None:
             run.line(line)
         run.finish(opened)
     except Broken as broken:
-        if run.number == 1 and not run.header:
+        if not run.header:
             raise NotAnExport(f"{run.report.file} is not an export of a ledger: {broken.reason}") from broken
         if run.judge is not None:
             run.judge.drain()

@@ -22,6 +22,7 @@ VENDORS_APART = "Law 18: adapters of one vendor each do not know each other"
 PURE = "Models and canon are pure"
 SQL = "SQL drivers are used in stores only"
 INSIDE = "Inside a room: edges over store over tables over model"
+ALONE = "The verifier stands alone: an auditor copies it without the rest"
 EDGES = "Edges and composition never touch a store"
 
 
@@ -79,6 +80,8 @@ BREACHES = [
         "app.work_queue is entered by its front door",
         "app.role_registry.hiring -> app.work_queue.tickets",
     ),
+    Breach("a verifier that needs the product", "verifier/keys.py", "import app.auth", ALONE, "-> app.auth"),
+    Breach("a verifier that needs a library", "verifier/chain.py", "import msgspec", ALONE, "-> msgspec"),
     Breach(
         "an adapter that reaches the ledger",
         "adapters/tools/email.py",
