@@ -11,9 +11,13 @@ import pytest
 
 from app.postgres import Database
 from tests.databases import Cluster, open_cluster
+from tests.event_shapes import check_events
 from tests.loopback import allow_loopback_only
 
 allow_loopback_only()
+
+WRITERS = {"execution_graph", "founder_console", "journeys", "role_registry", "work_queue"}
+"""Tests of these rooms write events through the rooms alone, so each of them has the shape that is registered."""
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +36,12 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def database_name(cluster: Cluster) -> AsyncIterator[str]:
-    """A database of this test alone: all migrations applied, no rows."""
+async def database_name(cluster: Cluster, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """A database of this test alone: all migrations applied, no rows. What it wrote is registered."""
     name = await asyncio.wrap_future(cluster.take())
     yield name
+    if request.path.parent.name in WRITERS and request.node.get_closest_marker("made_up_events") is None:
+        await check_events(cluster.url(None, name))
     cluster.give_back(name)
 
 

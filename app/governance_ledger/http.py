@@ -14,12 +14,14 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from app.auth import load_public_keys, raw_public, require
 from app.canon.vocabulary import Principal, Rol
 from app.governance_ledger.appending_http import append_event
+from app.governance_ledger.attestations import load_trust
 from app.governance_ledger.errors import EvidenceUnknown
 from app.governance_ledger.evidence_http import FILE_ROUTES, links_of
 from app.governance_ledger.export_http import ROUTES as EXPORT_ROUTES
 from app.governance_ledger.model import ChainReport, EventFilter, Page, RecordedEvent
 from app.governance_ledger.proofs_http import ROUTES as PROOF_ROUTES
 from app.governance_ledger.reading import read_event, read_events
+from app.governance_ledger.registry import EventType, event_types
 from app.governance_ledger.subjects import keeper_of, reveal
 from app.governance_ledger.subjects_http import ROUTES as SUBJECT_ROUTES
 from app.governance_ledger.subscribers_http import ROUTES as SUBSCRIBER_ROUTES
@@ -99,6 +101,19 @@ async def list_events(
 
 
 @get(
+    "/events/types",
+    tags=TAGS,
+    summary="List the registered types of events",
+    description="Every type that the runtime writes, with the JSON schema of its `data`, its version, and the roles "
+    "whose tokens may append it. `x.*` are your own: any object without fractions.",
+    responses=documented(HTTPStatus.FORBIDDEN),
+)
+async def list_types(request: Caller) -> Page[EventType]:
+    require(request.auth, *READERS)
+    return Page(event_types())
+
+
+@get(
     "/events/{event_id:uuid}",
     tags=TAGS,
     summary="Read one event",
@@ -155,6 +170,7 @@ async def verify(request: Caller, tx: NamedDependency[Transaction], full: FromQu
         keys=seals or None,
         approval_keys=approvals,
         store=request.app.state.store,
+        trust=load_trust(settings.witnesses, settings.timestamp_certificates),
         max_merge_delay_seconds=settings.max_merge_delay_seconds,
     )
 
@@ -162,6 +178,7 @@ async def verify(request: Caller, tx: NamedDependency[Transaction], full: FromQu
 ROUTES = (
     append_event,
     list_events,
+    list_types,
     show_event,
     link_evidence,
     verify,

@@ -95,6 +95,7 @@ async def test_hiring_is_not_held_work(database: Database) -> None:
         assert (await evaluated(tx, role.id)).metric("held").value == 0
 
 
+@pytest.mark.made_up_events
 async def test_costs_are_summed_from_the_steps(database: Database) -> None:
     async with database.transaction(new_id()) as tx:
         role = await a_role(tx, await a_company(tx))

@@ -178,6 +178,7 @@ async def test_a_cancelled_ticket_asks_nothing_any_more(database: Database) -> N
             await patch_ticket(tx, ticket.id, TicketPatch(version=2, priority=1), actor=founder.actor)
 
 
+@pytest.mark.made_up_events
 async def test_a_closed_ticket_records_whether_its_deadline_was_met(database: Database) -> None:
     async with database.transaction(new_id()) as tx:
         founder = principal(tx.tenant)

@@ -1,0 +1,241 @@
+"""The register of event types: every type that the runtime writes, with the shape of its data and its version.
+
+Checked by tests against what is written, not at each append: the runtime's own events are made by its own code, and
+`writers_of` keeps callers of the API out of them.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.canon.vocabulary import Rol
+from app.governance_ledger import event_shapes as shapes
+from app.governance_ledger.errors import EventRefused
+from app.governance_ledger.event_shapes import Shape
+from app.governance_ledger.event_types import CUSTOM, writers_of
+
+
+class Revenue(Shape, frozen=True):
+    amount_minor: str
+    currency: str
+    source: str
+    description: str
+    role_id: UUID | None
+    ticket_id: UUID | None
+
+
+class BudgetRaiseAsked(Shape, frozen=True):
+    role_id: UUID
+    line: shapes.BudgetLine
+    reason: str
+
+
+class CompanyCreated(Shape, frozen=True):
+    name: str
+    language: str
+    currency: str
+    time_zone: str
+    routing_budget: list[shapes.BudgetLine]
+
+
+class CompanyChanged(Shape, frozen=True):
+    before: dict[str, object]
+    after: dict[str, object]
+
+
+class FounderAdded(Shape, frozen=True):
+    founder_id: UUID
+    name: str
+    rol: str
+
+
+class FounderInvited(Shape, frozen=True):
+    founder_id: UUID
+    expires_at: datetime
+
+
+class FounderCodes(Shape, frozen=True):
+    codes: int
+
+
+class DeviceKey(Shape, frozen=True):
+    kid: str
+    label: str
+    public_key: str
+
+
+class Passkey(Shape, frozen=True):
+    credential_id: str
+    label: str
+    public_key: str
+    usable_from: datetime
+
+
+class Session(Shape, frozen=True):
+    session: str
+    label: str
+
+
+class DeadLetter(Shape, frozen=True):
+    job: str
+    entrypoint: str
+    error: str
+    message: str
+
+
+class Migrations(Shape, frozen=True):
+    migrations: list[str]
+
+
+class PartyProposed(Shape, frozen=True):
+    name: str
+    address: str
+    approval_id: UUID
+
+
+class PartyRemoved(Shape, frozen=True):
+    name: str
+    address: str
+
+
+class Subscription(Shape, frozen=True):
+    subscriber_id: UUID
+    url: str
+
+
+class SubjectOpened(Shape, frozen=True):
+    subject: str
+
+
+class SubjectErased(Shape, frozen=True):
+    subject: str
+    erased_at: datetime
+
+
+SHAPES: dict[str, type[Shape]] = {
+    "approval.decided": shapes.ApprovalDecided,
+    "approval.expired": shapes.Approval,
+    "approval.frozen": shapes.ApprovalsMarked,
+    "approval.opened": shapes.ApprovalsMarked,
+    "approval.raised": shapes.ApprovalRaised,
+    "approval.shown": shapes.ApprovalsMarked,
+    "approval.superseded": shapes.ApprovalTakenBack,
+    "approval.thawed": shapes.ApprovalsThawed,
+    "approval.undone": shapes.Approval,
+    "approval.voted": shapes.ApprovalDecided,
+    "approval.withdrawn": shapes.ApprovalTakenBack,
+    "budget.raise_asked": BudgetRaiseAsked,
+    "budget.raised": shapes.RoleSigned,
+    "company.changed": CompanyChanged,
+    "company.created": CompanyCreated,
+    "company.paused": shapes.Nothing,
+    "company.resumed": shapes.Nothing,
+    "founder.added": FounderAdded,
+    "founder.codes_renewed": FounderCodes,
+    "founder.device_key_added": DeviceKey,
+    "founder.invited": FounderInvited,
+    "founder.passkey_added": Passkey,
+    "founder.passkey_removed": Passkey,
+    "founder.recovered": Session,
+    "founder.signed_in": Session,
+    "ledger.subscribed": Subscription,
+    "ledger.unsubscribed": Subscription,
+    "message.dead_lettered": DeadLetter,
+    "migration.applied": Migrations,
+    "model.done": shapes.ModelAnswered,
+    "model.failed": shapes.ModelAnswered,
+    "model.held": shapes.ModelHeld,
+    "model.refused": shapes.ModelRefused,
+    "model.repeated": shapes.ModelRepeated,
+    "party.added": PartyProposed,
+    "party.proposed": PartyProposed,
+    "party.removed": PartyRemoved,
+    "revenue.recorded": Revenue,
+    "role.amended": shapes.RoleSigned,
+    "role.amendment_dropped": shapes.RoleDropped,
+    "role.amendment_proposed": shapes.RoleAmendmentProposed,
+    "role.declined": shapes.RoleDropped,
+    "role.hired": shapes.RoleSigned,
+    "role.paused": shapes.RoleMoved,
+    "role.proposed": shapes.RoleProposed,
+    "role.resumed": shapes.RoleMoved,
+    "role.retired": shapes.RoleMoved,
+    "run.briefed": shapes.RunBriefed,
+    "run.closed": shapes.RunClosed,
+    "run.held": shapes.RunHeld,
+    "run.opened": shapes.RunOpened,
+    "run.paused": shapes.RunPaused,
+    "run.resumed": shapes.RunTaken,
+    "run.routed": shapes.RunRouted,
+    "run.started": shapes.RunTaken,
+    "run.taken_over": shapes.RunTaken,
+    "subject.erased": SubjectErased,
+    "subject.opened": SubjectOpened,
+    "ticket.cancelled": shapes.TicketClosed,
+    "ticket.changed": shapes.TicketChanged,
+    "ticket.done": shapes.TicketClosed,
+    "ticket.failed": shapes.TicketClosed,
+    "ticket.held": shapes.TicketMoved,
+    "ticket.input_attached": shapes.TicketInputAttached,
+    "ticket.opened": shapes.TicketOpened,
+    "ticket.refused": shapes.TicketClosed,
+    "ticket.resumed": shapes.TicketMoved,
+    "ticket.returned": shapes.TicketClosed,
+    "ticket.routed": shapes.TicketMoved,
+    "ticket.started": shapes.TicketMoved,
+    "tool.done": shapes.ToolPermitted,
+    "tool.expired": shapes.ToolUnanswered,
+    "tool.failed": shapes.ToolFailed,
+    "tool.held": shapes.ToolHeld,
+    "tool.intended": shapes.ToolIntended,
+    "tool.refused": shapes.ToolRefused,
+    "tool.rejected": shapes.ToolRejected,
+    "tool.repeated": shapes.ToolRepeated,
+    "tool.unknown": shapes.ToolUnknown,
+    "tool.withdrawn": shapes.ToolUnanswered,
+}
+
+
+class EventType(msgspec.Struct, frozen=True):
+    """A registered type. `writers` are the roles whose tokens may append it; none: the runtime alone.
+
+    `data` is a JSON schema (2020-12) of the event's `data`. `version` grows when the shape changes; `data` of an older
+    version stays readable under the newer.
+    """
+
+    type: str
+    version: int
+    writers: tuple[Rol, ...]
+    data: dict[str, Any]
+
+
+@cache
+def event_types() -> tuple[EventType, ...]:
+    """Every registered type by name, then `x.*`, which is the customer's own."""
+    return (*_registered(), EventType(f"{CUSTOM}*", 1, writers_of(CUSTOM), {"type": "object"}))
+
+
+def _registered() -> Iterator[EventType]:
+    for name, shape in sorted(SHAPES.items()):
+        yield EventType(name, 1, writers_of(name), msgspec.json.schema(shape, schema_hook=_anything))
+
+
+def _anything(_: type) -> dict[str, Any]:
+    return {"description": "any JSON value"}
+
+
+def check_data(name: str, data: dict[str, object]) -> None:
+    """Raises `EventRefused` when `name` is neither registered nor the customer's own, or `data` has another shape."""
+    if name.startswith(CUSTOM):
+        return
+    shape = SHAPES.get(name)
+    if shape is None:
+        raise EventRefused(f"the type {name} is not registered")
+    try:
+        msgspec.convert(data, shape)
+    except msgspec.ValidationError as error:
+        raise EventRefused(f"{name}: {error}") from error
