@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from app.governance_ledger.merkle import Frontier
+from app.governance_ledger.merkle import Frontier, Subtree
 from app.governance_ledger.model import Break
 from app.postgres import Transaction
 
@@ -53,6 +53,10 @@ SELECT s.seq, e.event_id
  ORDER BY s.seq LIMIT 1
 """
 
+_SUBTREES = """
+SELECT height, place, hash FROM governance_ledger.ledger_subtrees WHERE tenant_id = $1 ORDER BY height, place
+"""
+
 _NAME = """
 SELECT e.event_id FROM governance_ledger.ledger_seals s
   JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
@@ -76,7 +80,9 @@ class Position(msgspec.Struct):
 
 
 async def replay(tx: Transaction, at: Position, end: int, roots: Mapping[int, bytes]) -> None:
-    """Move `at` on to `end`, recomputing every leaf and link. `roots` by size are compared if `at` is the beginning.
+    """Move `at` on to `end`, recomputing every leaf and link.
+
+    From the beginning on, the signed `roots` by size are compared too, and the subtrees that proofs are made of.
 
     Raises `Broken`; `at` then is the last place that held.
     """
@@ -89,6 +95,8 @@ async def replay(tx: Transaction, at: Position, end: int, roots: Mapping[int, by
             raise Broken(fault, at.seq + 1, await tx.connection.fetchval(_NAME, tx.tenant, at.seq + 1))
     if at.seq != end:
         raise Broken("a seal is missing", at.seq + 1)
+    if tree is not None:
+        await _compare_subtrees(tx, tree, max(roots))
 
 
 async def compare_columns(tx: Transaction, after: int, end: int) -> None:
@@ -148,3 +156,13 @@ def _grow(tree: Frontier, leaves: Sequence[bytes], roots: Mapping[int, bytes]) -
         signed = roots.get(tree.size)
         if signed is not None and signed != tree.root():
             raise Broken("the tree's root differs from the signed checkpoint", tree.size)
+
+
+async def _compare_subtrees(tx: Transaction, tree: Frontier, covered: int) -> None:
+    """Hold the kept subtrees against the recomputed ones, up to the newest checkpoint. Raises `Broken`."""
+    rows = await tx.connection.fetch(_SUBTREES, tx.tenant)
+    kept = {Subtree(height, place): root for height, place, root in rows}
+    for subtree, root in tree.kept:
+        last = (subtree.place + 1) << subtree.height
+        if last <= covered and kept.get(subtree) != root:
+            raise Broken("a kept subtree of the tree differs from the events below it", last)

@@ -9,7 +9,7 @@ from app.governance_ledger.merkle import Frontier
 from app.governance_ledger.model import Event
 from app.governance_ledger.proofs import check_consistency, check_inclusion
 from app.postgres import Database
-from tests.governance_ledger.ledgers import KEY, OTHER, TENANT, record, sign
+from tests.governance_ledger.ledgers import KEY, OTHER, TENANT, record, sign, verify
 
 PROOFS = "/api/v1/ledger/proofs"
 CHECKPOINTS = "/api/v1/ledger/checkpoints"
@@ -158,3 +158,22 @@ async def test_subtrees_are_written_once(
     ):
         with pytest.raises(asyncpg.PostgresError, match="write once"):
             await superuser.execute(statement)
+
+
+async def test_a_full_verification_finds_an_altered_or_missing_subtree(
+    database: Database, sealer: asyncpg.Connection, superuser: asyncpg.Connection
+) -> None:
+    await grow(database, sealer, 600)
+    assert (await verify(database, full=True)).ok
+    await superuser.execute("SET event_triggers = off")
+    loose = "ALTER TABLE governance_ledger.ledger_subtrees {} TRIGGER worm_statement, {} TRIGGER worm_row"
+    for statement in (
+        "UPDATE governance_ledger.ledger_subtrees SET hash = sha256('') WHERE place = 1",
+        "DELETE FROM governance_ledger.ledger_subtrees WHERE place = 1",
+    ):
+        await superuser.execute(loose.format("DISABLE", "DISABLE"))
+        await superuser.execute(statement)
+        await superuser.execute(loose.format("ENABLE ALWAYS", "ENABLE ALWAYS"))
+        report = await verify(database, full=True)
+        assert report.first_break is not None
+        assert (report.first_break.seq, "subtree" in report.first_break.reason) == (512, True)
