@@ -42,7 +42,7 @@ SELECT o.size_bytes, o.sha256, o.media_type, o.name, s.id AS spooled,
   FROM governance_ledger.evidence_objects o
   LEFT JOIN governance_ledger.evidence_spool s ON s.tenant_id = o.tenant_id AND s.key = o.key
   LEFT JOIN governance_ledger.subject_keys k ON k.tenant_id = o.tenant_id AND k.id = o.subject_id
- WHERE o.tenant_id = $1 AND o.sha256 = $2 LIMIT 1
+ WHERE o.tenant_id = $1 AND o.sha256 = $2 ORDER BY o.kept_at, o.id LIMIT 1
 """
 
 _SPOOLED = "SELECT substring(content FROM $2 FOR $3) FROM governance_ledger.evidence_spool WHERE id = $1"

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from litestar import Request, Response, get, head
@@ -21,9 +21,13 @@ from app.problems import documented
 SAFE_INLINE = ("text/plain", "application/json", "text/csv", "image/png", "image/jpeg", "image/webp", "image/gif")
 
 
-@lru_cache(maxsize=4)
 def links_of(keys: Path) -> Links:
-    """The links of a key folder; read once in a process."""
+    """The links of a key folder; read once, and again when a key comes or goes, so that a rotation needs no restart."""
+    return _load(keys, keys.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load(keys: Path, changed_at: int) -> Links:
     return Links.load(keys)
 
 
@@ -45,7 +49,7 @@ async def serve_evidence(
     exp: FromQuery[str],
     sig: FromQuery[str],
     name: FromQuery[str] = "",
-) -> Response[bytes | None]:
+) -> Response[bytes]:
     state = request.app.state
     grant = links_of(state.settings.keys).check(t, key.lstrip("/"), exp, name, sig)
     return await _answer(request, grant, name)
@@ -66,10 +70,11 @@ async def measure_evidence(
         kept = await find_evidence(tx, grant.key)
     kept.require_unerased()
     headers = _headers(kept, name) | {"content-length": str(kept.plain_bytes)}
-    return Response(None, headers=headers, media_type=kept.media_type)
+    # An empty body of bytes: nothing of another type could be rendered as an image.
+    return cast("Response[None]", Response(b"", headers=headers, media_type=kept.media_type))
 
 
-async def _answer(request: Request[Any, Any, State], grant: Grant, name: str) -> Response[bytes | None]:
+async def _answer(request: Request[Any, Any, State], grant: Grant, name: str) -> Response[bytes]:
     state = request.app.state
     database: Database = state.database
     async with database.transaction(grant.tenant) as tx:
@@ -77,7 +82,7 @@ async def _answer(request: Request[Any, Any, State], grant: Grant, name: str) ->
     kept.require_unerased()
     headers = _headers(kept, name)
     if request.headers.get("if-none-match") == headers["etag"]:
-        return Response(None, status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     keeper = keeper_of(state.settings.keys)
     wanted = _range(request, kept, headers["etag"])
     if wanted is None:

@@ -122,9 +122,13 @@ class Keeper:
         return DataKey(row.id, row.subject, _decrypt(kek, row.wrapped_key, f"key\n{tenant}\n{row.subject}"))
 
 
-@lru_cache(maxsize=4)
 def keeper_of(folder: Path) -> Keeper:
-    """The keeper of a key folder; read once in a process."""
+    """The keeper of a key folder; read once, and again when a key comes or goes."""
+    return _load(folder, folder.stat().st_mtime_ns if folder.exists() else 0)
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path, changed_at: int) -> Keeper:
     return Keeper.load(folder)
 
 
