@@ -1,8 +1,8 @@
 """The governance ledger: what happened, written in the transaction in which it happened, and never changed.
 
 Tables owned (schema `governance_ledger`): governance_events, changes, ledger_seals, ledger_heads, ledger_mark,
-ledger_checkpoints, ledger_keys, ledger_verifications, evidence_objects, evidence_spool, subject_keys,
-ledger_attestations, ledger_attestors.
+ledger_checkpoints, ledger_subtrees, ledger_keys, ledger_verifications, ledger_attestations, ledger_attestors,
+checkpoint_subscribers, checkpoint_deliveries, evidence_objects, evidence_spool, subject_keys.
 
 Invariants, kept by the database:
 - a row of a governed table commits only with an event of the same transaction that names it (Law 17);
