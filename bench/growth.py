@@ -194,8 +194,8 @@ def _line(stage: Stage) -> str:
     return (
         f"{stage.size:>10,}: load {stage.load_rate:,.0f}/s; append {stage.append_rate:,.0f}/s at {CLIENTS} clients, "
         f"{stage.ratio:.2f} of plain; verify 1,000 new {stage.verify_1000_ms:.0f} ms, all {stage.full_rate:,.0f}/s; "
-        f"page {stage.page_ms:.1f} ms, of a type {stage.type_page_ms:.1f} ms; bytes an event: {stage.event_bytes:.0f} + seal "
-        f"{stage.seal_bytes:.0f} + indexes {stage.index_bytes:.0f}"
+        f"page {stage.page_ms:.1f} ms, of a type {stage.type_page_ms:.1f} ms; bytes an event: "
+        f"{stage.event_bytes:.0f} + seal {stage.seal_bytes:.0f} + indexes {stage.index_bytes:.0f}"
     )
 
 
