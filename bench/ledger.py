@@ -8,14 +8,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
+from app.auth import load_keys
 from app.governance_ledger import ChainReport, Event, append_many, verify_chain
 from app.governance_ledger.chain import genesis
+from app.governance_ledger.proving import latest_checkpoint, prove_inclusion
 from app.governance_ledger.replaying import Position, replay
+from app.governance_ledger.sealing import publish_key, sign_checkpoints
 from app.own_postgres import url
 from app.own_postgres.place import place
 from app.postgres import Database
@@ -221,6 +225,13 @@ async def _sealed(settings: Settings) -> dict[str, Figure]:
     }
 
 
+_AT = """
+SELECT e.event_id FROM governance_ledger.ledger_seals s
+  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n
+ WHERE s.tenant_id = $1 AND s.seq = $2
+"""
+
+
 async def _verified(settings: Settings, count: int) -> dict[str, Figure]:
     tenant = UUID(int=TENANT.int | 0xFFFF)
     async with Database(url(settings.home, "flr_app")) as database:
@@ -231,6 +242,7 @@ async def _verified(settings: Settings, count: int) -> dict[str, Figure]:
         for _ in range(5):
             await _fill(database, settings, tenant, 1_000)
             incremental.append(await _timed(database, tenant, full=False))
+        proofs = await _proved(database, settings, tenant)
     for report, _ in (*full, *incremental):
         if not report.ok:
             raise SystemExit(f"the chain does not verify: {report.first_break}")
@@ -240,7 +252,30 @@ async def _verified(settings: Settings, count: int) -> dict[str, Figure]:
         "verify_1000_new": Figure(wait, "ms", "from where the last verification ended", 100, "less"),
         "verify_chain": Figure(middle(chain), "/s", f"{count} events: every hash and link", 100_000),
         "verify_full": Figure(rate, "/s", "the same and every column, roots, coverage", 100_000),
+        "prove": Figure(
+            middle(proofs) * 1000, "ms", f"inclusion of any of {count} events, from the database", 50, "less"
+        ),
     }
+
+
+async def _proved(database: Database, settings: Settings, tenant: UUID) -> list[float]:
+    """Seconds for each of fifty proofs of inclusion, of events all over the tree."""
+    connection = await asyncpg.connect(url(settings.home, "flr_sealer"))
+    try:
+        key = load_keys(settings.keys, "seal")[0]
+        await publish_key(connection, key)
+        await sign_checkpoints(connection, key, every=timedelta(0))
+    finally:
+        await connection.close()
+    seconds = []
+    async with database.transaction(tenant) as tx:
+        size = (await latest_checkpoint(tx)).size
+        for part in range(50):
+            event_id = await tx.connection.fetchval(_AT, tenant, size * part // 50 + 1)
+            began = time.perf_counter()
+            await prove_inclusion(tx, event_id)
+            seconds.append(time.perf_counter() - began)
+    return seconds
 
 
 async def _replayed(database: Database, tenant: UUID, count: int) -> float:

@@ -1,6 +1,6 @@
 """`POST /events`: one event as JSON, or up to a thousand as NDJSON."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -18,6 +18,7 @@ from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, Open
 from litestar.params import FromQuery, HeaderParameter
 
 from app.auth import require
+from app.canon.canonical_json import MAX_DEPTH
 from app.canon.errors import Fault, Forbidden, Invalid
 from app.canon.vocabulary import Principal, new_id
 from app.governance_ledger.appending import append
@@ -253,6 +254,7 @@ def _accepted(caller: Principal, given: NewEvent) -> Event:
     if not writers:
         raise Forbidden(f"{given.type} is written by the runtime alone; your own types begin with x.")
     require(caller, *writers)
+    _check_depth(given.data if given.personal is None else [given.data, given.personal.data])
     if "personal" in given.data:
         raise EventRefused("data.personal is taken: send `personal` beside `data`")
     data = revenue_data(given.data) if given.type == "revenue.recorded" else given.data
@@ -264,6 +266,26 @@ def _accepted(caller: Principal, given: NewEvent) -> Event:
         run_id=given.run_id,
         occurred_at=given.occurred_at,
     )
+
+
+def _check_depth(value: object) -> None:
+    """A document must be read back by anyone's parser, wherever on its stack. Raises `EventRefused`."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [child for one in level for child in _children(one)]
+        if not level:
+            return
+    raise EventRefused(f"the event's data is nested deeper than {MAX_DEPTH} levels")
+
+
+def _children(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
 
 
 def _id_of(caller: Principal, key: str | None) -> UUID | None:

@@ -144,6 +144,16 @@ async def test_a_batch_is_bounded_in_lines_and_bytes(client: httpx.AsyncClient) 
     assert (await send(client, ["", " "])).status_code == 400
 
 
+async def test_data_is_bounded_in_depth_so_that_whoever_reads_it_can(client: httpx.AsyncClient) -> None:
+    def nested(levels: int) -> str:
+        return '{"type": "x.deep", "data": {"a": ' + "[" * levels + "]" * levels + "}}"
+
+    batch = (await send(client, [nested(20), nested(40), nested(400), nested(100_000)])).json()
+    assert [item["problem"] and item["problem"]["status"] for item in batch["items"]] == [None, 422, 422, 400]
+    assert (await client.post(EVENTS, content=nested(400).encode())).status_code == 422
+    assert len(await stored(client)) == 1
+
+
 async def test_a_body_of_another_kind_is_refused_by_name(client: httpx.AsyncClient) -> None:
     answer = await client.post(EVENTS, content=b"type=x.a", headers={"content-type": "text/csv"})
     assert (answer.status_code, "application/x-ndjson" in answer.json()["detail"]) == (415, True)
