@@ -125,8 +125,8 @@ def _open_case(path: Path) -> Opened:
         raise NotAnExport(f"{path} is an archive, but not that of a case") from error
 
 
-def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
-    """Lines with their LF; what stands after the last LF comes without one. Raises `Broken`."""
+def blocks_of(stream: IO[bytes]) -> Iterator[list[bytes]]:
+    """Lines with their LF, many at a time; what stands after the last LF comes without one. Raises `Broken`."""
     rest = b""
     while chunk := _read(stream):
         whole, gap, tail = chunk.rpartition(b"\n")
@@ -135,11 +135,16 @@ def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
             if len(rest) > LONGEST_LINE:
                 raise Broken("a line is longer than any of an export")
             continue
-        for line in (rest + whole).split(b"\n"):
-            yield line + b"\n"
+        yield (rest + whole + gap).splitlines(keepends=True)
         rest = tail
     if rest:
-        yield rest
+        yield [rest]
+
+
+def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
+    """The same, one by one."""
+    for block in blocks_of(stream):
+        yield from block
 
 
 def _read(stream: IO[bytes]) -> bytes:

@@ -99,6 +99,12 @@ class Tally:
         if kind is not None:
             self.counts[kind] += 1
 
+    def add_many(self, many: Sequence[bytes], kind: str) -> None:
+        """Lines of one kind."""
+        self._hash.update(b"".join(many))
+        self.lines += len(many)
+        self.counts[kind] += len(many)
+
     def end_line(self, seq: int, head: bytes) -> bytes:
         """The last line. `seq` and `head` are where the chain stands at the end (in a case: 0 and 32 zero bytes)."""
         end = {**self.counts, "head": head.hex(), "lines": self.lines, "seq": seq, "sha256": self._hash.hexdigest()}

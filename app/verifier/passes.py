@@ -88,6 +88,11 @@ class Pass:
         """After the end: whether signed checkpoints cover all of it."""
         raise NotImplementedError
 
+    def block(self, block: Sequence[bytes]) -> None:
+        """The next lines. Raises `Broken`, `KeyUnknown`; `number` then is that of the broken one."""
+        for line in block:
+            self.line(line)
+
     def line(self, line: bytes) -> None:
         """The next line. Raises `Broken`, `KeyUnknown`."""
         self.number += 1

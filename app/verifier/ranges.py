@@ -1,5 +1,6 @@
 """An export of a range: every event follows from the one before, and every checkpoint from all of them."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from struct import Struct
 from typing import Any
@@ -37,6 +38,56 @@ class RangePass(Pass):
             raise Broken("the header's tree is not one of that size") from error
         if self.whole and self._head != genesis(self.tenant):
             raise Broken("the chain does not begin with this tenant's first hash")
+
+    def block(self, block: Sequence[bytes]) -> None:
+        """Events that are as they should be, in one loop; whatever else, line by line."""
+        begun = 0
+        while begun < len(block):
+            if self.number and not self.ended:
+                begun = self._sound_events(block, begun)
+            if begun < len(block):
+                self.line(block[begun])
+                begun += 1
+
+    def _sound_events(self, block: Sequence[bytes], begun: int) -> int:
+        """Take events from `begun` on as long as each follows from the one before; where the first other line stands.
+
+        The end of each line is known beforehand: the hash that follows, and the number.
+        """
+        seq, head, at, documents, leaves = self._seq, self._head, begun, [], []
+        last = min([self.header["to_seq"], *(size - 1 for size in self.expected if size > seq)])
+        for at in range(begun, len(block)):
+            line = block[at]
+            seq += 1
+            tail = 83 + len(str(seq))
+            document = line[9:-tail]
+            leaf = sha256(b"\x00" + document).digest()
+            linked = sha256(head + _SEQ.pack(seq) + leaf).digest()
+            if line[-tail:] != b',"hash":"%b","seq":%d}\n' % (linked.hex().encode(), seq) or (
+                seq > last or line[:10] != lines.EVENT or document[-1:] != b"}"
+            ):
+                break
+            head = linked
+            leaves.append(leaf)
+            documents.append(document)
+        else:
+            at += 1
+        self._advance(block[begun:at], documents, leaves, head)
+        return at
+
+    def _advance(
+        self, block: Sequence[bytes], documents: Sequence[bytes], leaves: Sequence[bytes], head: bytes
+    ) -> None:
+        first = self._seq + 1
+        self._seq, self._head = self._seq + len(leaves), head
+        self._tree.extend(leaves)
+        self.tally.add_many(block, "events")
+        if self.judge is None:
+            self.number += len(block)
+            return
+        for seq, document in enumerate(documents, first):
+            self.number += 1
+            self.judge.event(self.number, seq, document)
 
     def event(self, line: bytes) -> None:
         at = line.rfind(b'},"hash":"')

@@ -18,28 +18,38 @@ class Frontier:
         if size < 0 or len(packed) != HASH_BYTES * size.bit_count():
             raise ValueError(f"a frontier of size {size} has {size.bit_count()} hashes, not {len(packed) / HASH_BYTES}")
         self.size = size
-        self._roots = [packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)]
+        roots = [packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)]
+        self._levels = [roots.pop() if size >> level & 1 else None for level in range(size.bit_length())]
 
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash, `SHA-256(0x00 || document)`."""
-        rest = self.size
-        while rest & 1:
-            leaf = hashlib.sha256(b"\x01" + self._roots.pop() + leaf).digest()
-            rest >>= 1
-        self._roots.append(leaf)
-        self.size += 1
+        self.extend([leaf])
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add leaf hashes in their order. Many at once cost less: each level is hashed in one go."""
+        self.size += len(leaves)
+        carried, level = list(leaves), 0
+        while carried:
+            if level == len(self._levels):
+                self._levels.append(None)
+            standing = self._levels[level]
+            if standing is not None:
+                carried.insert(0, standing)
+            self._levels[level] = carried.pop() if len(carried) & 1 else None
+            pairs = zip(carried[::2], carried[1::2], strict=True)
+            carried = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
+            level += 1
 
     def root(self) -> bytes:
         """The tree's root; of an empty tree, the hash of nothing."""
-        if not self._roots:
-            return hashlib.sha256(b"").digest()
-        found = self._roots[-1]
-        for left in reversed(self._roots[:-1]):
-            found = node(left, found)
-        return found
+        found: bytes | None = None
+        for standing in self._levels:
+            if standing is not None:
+                found = standing if found is None else node(standing, found)
+        return hashlib.sha256(b"").digest() if found is None else found
 
     def packed(self) -> bytes:
-        return b"".join(self._roots)
+        return b"".join(standing for standing in reversed(self._levels) if standing is not None)
 
 
 def root_by_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:

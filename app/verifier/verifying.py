@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.verifier.cases import CasePass
 from app.verifier.errors import Broken, NotAnExport
-from app.verifier.files import Opened, lines_of, open_export
+from app.verifier.files import Opened, blocks_of, open_export
 from app.verifier.passes import Options, Pass
 from app.verifier.ranges import RangePass
 from app.verifier.report import FirstBreak, Report
@@ -40,8 +40,8 @@ def verify_file(path: Path, options: Options) -> Report:
 def _follow(run: Pass, opened: Opened) -> None:
     """Raises `Broken` with the line of the first broken place, which what is judged behind the chain may hold."""
     try:
-        for line in lines_of(opened.stream):
-            run.line(line)
+        for block in blocks_of(opened.stream):
+            run.block(block)
         run.finish(opened)
     except Broken as broken:
         if not run.header:
