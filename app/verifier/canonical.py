@@ -6,11 +6,12 @@ from typing import Any
 from app.verifier.errors import Broken
 
 _LIMIT = 2**53
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical_bytes(value: object) -> bytes:
     """The canonical UTF-8 bytes; the value must keep the limits."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _whole(text: str) -> int:
