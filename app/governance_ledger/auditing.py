@@ -26,6 +26,7 @@ AT_ONCE = 8
 _COUNT = """
 SELECT (SELECT count(DISTINCT sha256) FROM governance_ledger.evidence_objects WHERE tenant_id = $1)
      + (SELECT count(*) FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1)
+     + (SELECT count(*) FROM governance_ledger.ledger_attestations WHERE tenant_id = $1)
 """
 
 _OBJECTS = """
@@ -49,6 +50,17 @@ SELECT c.serial AS place, c.key, encode(sha256(convert_to(c.note, 'UTF8')), 'hex
        false AS erased
   FROM governance_ledger.ledger_checkpoints c
  WHERE c.tenant_id = $1 AND c.serial > coalesce($2, 0) ORDER BY place LIMIT $3
+"""
+
+_ATTESTATIONS = """
+SELECT a.key AS place, a.key, encode(sha256(a.content), 'hex') AS sha256, octet_length(a.content)::bigint AS size_bytes,
+       EXISTS (SELECT FROM governance_ledger.evidence_spool s WHERE s.tenant_id = $1 AND s.key = a.key) AS spooled,
+       false AS erased
+  FROM (
+    SELECT content, concat('checkpoints/', tenant_id, '/', lpad(serial::text, 12, '0'), '.', kind, '.',
+                           left(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 16)) AS key
+      FROM governance_ledger.ledger_attestations WHERE tenant_id = $1
+  ) a WHERE a.key > coalesce($2, '') ORDER BY place LIMIT $3
 """
 
 _SPOOLED = """
@@ -113,7 +125,7 @@ async def audit_evidence(
     each over `page` objects or events.
     Raises `EvidenceAway` when the store does not answer: nothing is known then about what was not compared yet.
     """
-    for statement in (_OBJECTS, _CHECKPOINTS):
+    for statement in (_OBJECTS, _CHECKPOINTS, _ATTESTATIONS):
         async for named in _pages(database, tenant, statement, page):
             for first in range(0, len(named), AT_ONCE):
                 for audited in await _compare_all(database, tenant, store, named[first : first + AT_ONCE]):

@@ -18,6 +18,8 @@ from app.governance_ledger.replaying import Broken, Position, compare_columns, r
 from app.postgres import Transaction
 
 DEFAULT_MERGE_DELAY_SECONDS = 5
+# The few statements of a full pass that read a whole ledger may take longer than any other of the application.
+WHOLE_LEDGER_SECONDS = 1800
 
 _HEAD = """
 SELECT coalesce(h.seq, 0) AS seq, h.hash,
@@ -176,7 +178,7 @@ class _Verification:
 
     async def look_for_unsealed(self, allowed_ms: int) -> None:
         statement = UNSEALED_OF_ALL if self.full else UNSEALED
-        row = await self.tx.connection.fetchrow(statement, self.tx.tenant)
+        row = await self.tx.connection.fetchrow(statement, self.tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
         assert row is not None
         self.unsealed = Unsealed(row["count"], row["oldest_age_ms"])
         if row["oldest_age_ms"] > allowed_ms:
@@ -188,7 +190,7 @@ class _Verification:
 
     async def look_for_doubles(self) -> None:
         if self.full:
-            seq = await self.tx.connection.fetchval(_TWICE, self.tx.tenant)
+            seq = await self.tx.connection.fetchval(_TWICE, self.tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
             if seq is not None:
                 raise Broken("an event is sealed twice", seq)
 

@@ -16,7 +16,7 @@ from app.adapters import attestors
 from app.adapters.evidence.folder import FolderStore
 from app.canon.errors import Misconfigured
 from app.cli.main import main
-from app.governance_ledger import ChainReport
+from app.governance_ledger import ChainReport, audit_evidence
 from app.governance_ledger.attestations import Trust, load_trust
 from app.governance_ledger.attesting import Attestor, Authority, WitnessClient, attest
 from app.governance_ledger.model import SYSTEM_TENANT, Attestation
@@ -117,6 +117,13 @@ async def test_checkpoints_are_stamped_and_cosigned_and_both_verify(
     beside = sorted(path.name for path in (tmp_path / "tree" / "checkpoints" / str(TENANT)).iterdir())
     assert len(beside) == 9
     assert {name.partition(".")[2].partition(".")[0] for name in beside} == {"", "timestamp", "witness"}
+
+    async def verdicts() -> list[str]:
+        return [audited.verdict async for audited in audit_evidence(database, TENANT, store, page=2)]
+
+    assert await verdicts() == ["same"] * 9
+    (tmp_path / "tree" / "checkpoints" / str(TENANT) / beside[-1]).unlink()
+    assert await verdicts() == [*["same"] * 8, "missing"]
 
 
 async def test_without_keys_and_certificates_they_are_there_but_not_verified(
