@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Status: TypeAlias = Literal["ok", "todo", "wrong"]
 MARKS = {"ok": "ok   ", "todo": "todo ", "wrong": "WRONG"}
 FREE_BYTES = 500_000_000
+PURPOSES = ("token", "approval", "receipt", "seal")
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,17 +69,13 @@ def _machine(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    paths = sorted(settings.keys.glob("*.pem")) if settings.keys.exists() else []
-    missing = [
-        purpose
-        for purpose in ("token", "approval", "receipt", "seal")
-        if not any(settings.keys.glob(f"{purpose}-*.pem"))
-    ]
+    paths = sorted(path for path in settings.keys.glob("*") if path.suffix in (".pem", ".key"))
+    missing = [kind for kind in (*PURPOSES, "subjects") if not any(path.name.startswith(f"{kind}-") for path in paths)]
     if missing:
         yield Finding("keys", "todo", f"no {', '.join(missing)} key in {settings.keys}", "run `flr migrate`")
     open_ones = [path.name for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077]
     if open_ones:
-        yield Finding("keys", "wrong", f"others may read {', '.join(open_ones)}", f"chmod 600 {settings.keys}/*.pem")
+        yield Finding("keys", "wrong", f"others may read {', '.join(open_ones)}", f"chmod 600 {settings.keys}/*.*")
     elif paths:
         yield Finding("keys", "ok", f"{len(paths)} private keys, readable by {_owner_name()} alone")
 

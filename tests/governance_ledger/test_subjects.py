@@ -1,6 +1,7 @@
 """Personal data is erased by destroying its subject's key: the chain stays, the data is gone everywhere."""
 
 import asyncio
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from app.adapters.evidence.folder import FolderStore
 from app.canon.errors import Misconfigured
 from app.canon.vocabulary import new_id
+from app.cli.main import main
 from app.governance_ledger import Event, append, audit_evidence, ensure_subjects_key, keep_evidence, read_event
 from app.governance_ledger import read_evidence as read
 from app.governance_ledger.errors import (
@@ -329,3 +332,23 @@ async def test_over_http_erased_evidence_is_gone(client: httpx.AsyncClient, data
     for answer in (await client.get(path), await client.head(path)):
         assert answer.status_code == 410
     assert "was erased" in (await client.get(path)).json()["detail"]
+
+
+def test_the_doctor_looks_at_every_key_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLR_HOME", str(home))
+    ensure_subjects_key(home / "keys")
+
+    def findings() -> list[tuple[str, str]]:
+        main(["doctor", "--json"])
+        items = msgspec.json.decode(capsys.readouterr().out)
+        return [(item["status"], item["says"]) for item in items if item["area"] == "keys"]
+
+    assert findings() == [
+        ("todo", f"no token, approval, receipt, seal key in {home}/keys"),
+        ("ok", f"1 private keys, readable by {'this user' if os.geteuid() else 'root'} alone"),
+    ]
+    (path,) = (home / "keys").iterdir()
+    path.chmod(0o644)
+    assert findings()[1] == ("wrong", f"others may read {path.name}")
