@@ -13,11 +13,21 @@ from app.governance_ledger.chain import genesis, leaf_of, link
 from app.governance_ledger.merkle import Frontier
 from e2e.browser import Phone
 from e2e.company import Company
+from tests.governance_ledger.test_proofs import consistency
 from tests.processes import Machine, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 
 KEPT = "() => JSON.parse(localStorage.getItem('flr-ledger') ?? '{}')"
+LOADED = "() => performance.getEntriesByType('resource').map(entry => entry.name)"
+JUDGE = """async ([module, cases]) => {
+  const { follows } = await import(module);
+  const bytes = hex => Uint8Array.from(hex.match(/../g), pair => parseInt(pair, 16));
+  const judged = [];
+  for (const [first, second, one, two, proof] of cases)
+    judged.push(await follows({ size: first, root: bytes(one) }, { size: second, root: bytes(two) }, proof));
+  return judged;
+}"""
 LOOSE = "ALTER TABLE governance_ledger.{} DISABLE TRIGGER worm_statement, DISABLE TRIGGER worm_row"
 SEALED = """
 SELECT s.seq, s.xid, s.n, e.body FROM governance_ledger.ledger_seals s
@@ -114,6 +124,32 @@ def test_the_phone_proves_by_itself_that_the_ledger_only_grew(phone: Phone, comp
     assert page.evaluate(KEPT)[str(company.founded.tenant)]["note"] != first["note"]
     page = phone.open("/")
     expect(page.locator("#alarm")).to_be_hidden()
+
+
+def test_the_phones_arithmetic_is_the_rfcs(phone: Phone, company: Company, served: Machine) -> None:
+    """Every pair of trees up to 24 leaves, and pairs around powers of two; and each proof with a fault in it."""
+    leaves = [leaf_of(bytes([number])) for number in range(70)]
+    roots = [Frontier().root()]
+    tree = Frontier()
+    for leaf in leaves:
+        tree.append(leaf)
+        roots.append(tree.root())
+    pairs = [(first, second) for second in range(1, 25) for first in range(1, second + 1)]
+    pairs += [(31, 64), (32, 64), (33, 64), (32, 65), (33, 65), (64, 65), (1, 70), (63, 70), (64, 70), (69, 70)]
+    cases = []
+    for first, second in pairs:
+        proof = [part.hex() for part in consistency(leaves, first, second)]
+        cases.append([first, second, roots[first].hex(), roots[second].hex(), proof, True])
+        cases.append([first, second, roots[first - 1].hex(), roots[second].hex(), proof, False])
+        cases.append([first, second, roots[first].hex(), roots[second - 1].hex(), proof, False])
+        if proof:
+            cases.append([first, second, roots[first].hex(), roots[second].hex(), proof[:-1], False])
+            cases.append([first, second, roots[first].hex(), roots[second].hex(), [*proof, proof[0]], False])
+            wrong = [*proof[:-1], leaf_of(bytes.fromhex(proof[-1])).hex()]
+            cases.append([first, second, roots[first].hex(), roots[second].hex(), wrong, False])
+    page = phone.open("/ledger")
+    module = next(url for url in page.evaluate(LOADED) if "/static/ledger." in url)
+    assert page.evaluate(JUDGE, [module, cases]) == [case[-1] for case in cases]
 
 
 def test_a_key_that_is_replaced_with_an_overlap_is_taken_over(phone: Phone, company: Company, served: Machine) -> None:

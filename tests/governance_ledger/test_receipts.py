@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app import auth
 from app.governance_ledger import Receipt
 from app.governance_ledger.receipts import Claims, ReceiptRefused, Receipts, verify
+from app.postgres import Database
+from tests.api import api_of
 from tests.governance_ledger.ledgers import KEY, TENANT
 
 RECEIPT = Receipt(
@@ -84,3 +86,14 @@ def _bytes(token: str) -> tuple[bytes, ...]:
 def test_the_claims_are_canonical_json() -> None:
     claims = _bytes(receipts().sign(TENANT, RECEIPT))[1]
     assert claims == json.dumps(json.loads(claims), sort_keys=True, separators=(",", ":")).encode()
+
+
+async def test_a_receipt_of_the_api_verifies_with_the_keys_that_are_published(database: Database, home: Path) -> None:
+    async with api_of(home, database) as api:
+        keys = (await api.client.get("/.well-known/jwks.json")).json()["keys"]
+        recorded = await api.post("/events", {"type": "x.sold", "data": {"sku": "K-1"}})
+    assert {key["purpose"] for key in keys} == {"token", "approval", "receipt", "seal"}
+    published = {key["kid"]: jwt.PyJWK(key).key for key in keys if key["purpose"] == "receipt"}
+    claims = verify(recorded["receipt"], published)
+    assert (str(claims.event_id), claims.leaf, claims.xid) == (recorded["event_id"], recorded["leaf"], recorded["xid"])
+    assert (claims.tenant, claims.max_merge_delay_seconds) == (api.tenant, 5)

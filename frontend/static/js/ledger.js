@@ -21,7 +21,7 @@ const parse = note => {
 class Away extends Error {}
 
 /** RFC 9162, 2.1.4.2: whether the later tree begins with the earlier one. Sizes may be beyond 2^32. */
-async function follows(first, second, proof) {
+export async function follows(first, second, proof) {
   if (first.size === second.size) return same(first.root, second.root);
   const one = 1n, path = proof.map(unhex), size = BigInt(first.size);
   if (!(size & size - one)) path.unshift(first.root);
