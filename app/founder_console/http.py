@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from app.canon.vocabulary import Money, Rol
-from app.founder_console import actions, doors, files, pages, preferences, push_http, records, story
+from app.founder_console import actions, doors, files, hiring_pages, pages, preferences, push_http, records, story
 from app.founder_console.brief import Brief, write_brief
 from app.founder_console.model import Language
 from app.founder_console.readers import read_for
@@ -233,6 +233,7 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *pages.ROUTES,
     *records.ROUTES,
     *actions.ROUTES,
+    *hiring_pages.ROUTES,
     *preferences.ROUTES,
     *doors.ROUTES,
     *files.ROUTES,

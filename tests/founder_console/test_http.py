@@ -339,3 +339,34 @@ async def test_a_trial_rings_the_founders_own_browser(desk: Desk, monkeypatch: p
         "DELETE", "/api/v1/console/push/subscriptions", json={"endpoint": service.endpoint()}, headers=OWN
     )
     assert gone.status_code == 204
+
+
+async def test_a_founder_hires_from_the_phone(desk: Desk) -> None:
+    assert "/workers/new/bookkeeper" in (await desk.client.get("/workers/new", headers=PAGE)).text
+    page = await desk.client.get("/workers/new/bookkeeper?boundary=clerk", headers=PAGE)
+    assert "Bertanya setiap kali hendak memerintahkan pembayaran" in page.text
+    form = {
+        "boundary": "clerk",
+        "name": "Wulan",
+        "title": "Keuangan",
+        "job_description": "Mencatat.",
+        "each": "2.000.000",
+        "month": "10.000.000",
+        "model_usd": "1,50",
+    }
+    answer = await desk.client.post("/workers/new/bookkeeper", data=form, headers=OWN | PAGE, follow_redirects=False)
+    assert answer.status_code == 303
+    card = await desk.client.get(answer.headers["location"], headers=PAGE)
+    assert "Pekerjakan Wulan sebagai Keuangan?" in card.text
+    assert "2.000.000" in card.text
+    asked = await desk.approval(UUID(answer.headers["location"].rpartition("/")[2]))
+    assert (asked.kind, asked.tier, asked.status) == ("hire", Tier.R2, "pending")
+
+
+async def test_a_form_that_cannot_be_signed_is_shown_again_with_what_was_typed(desk: Desk) -> None:
+    form = {"boundary": "clerk", "name": "Wulan", "title": "Keuangan", "job_description": "X", "each": "banyak"}
+    answer = await desk.client.post("/workers/new/bookkeeper", data=form, headers=OWN | PAGE)
+    assert answer.status_code == 422
+    assert "banyak bukan jumlah yang bisa dibaca" in answer.text
+    assert 'value="Wulan"' in answer.text
+    assert (await desk.client.get("/workers/new/astronaut", headers=PAGE)).status_code == 404

@@ -31,7 +31,9 @@ class OrderPaymentTool:
         currency="currency",
         words={
             "en": Wording("order a payment", "Pay {money} to {payee}, account {account}, for {reference}."),
-            "id": Wording("memesan pembayaran", "Bayar {money} ke {payee}, rekening {account}, untuk {reference}."),
+            "id": Wording(
+                "memerintahkan pembayaran", "Bayar {money} ke {payee}, rekening {account}, untuk {reference}."
+            ),
         },
     )
 
