@@ -14,16 +14,22 @@ from app.governance_ledger.replaying import Broken
 from app.governance_ledger.witnessing import Witness
 from app.postgres import Transaction
 
-_KEPT = """
-SELECT a.kind, a.name, a.serial, a.size, a.attested_at, a.content, c.note, c.signed_at
-  FROM governance_ledger.ledger_attestations a
+_COLUMNS = "a.kind, a.name, a.serial, a.size, a.attested_at, a.content, c.note, c.signed_at"
+_ALL = f"""
+SELECT {_COLUMNS} FROM governance_ledger.ledger_attestations a
   LEFT JOIN governance_ledger.ledger_checkpoints c
     ON c.tenant_id = a.tenant_id AND c.serial = a.serial AND c.size = a.size
- WHERE a.tenant_id = $1 AND ($2 OR a.serial = (
-   SELECT max(serial) FROM governance_ledger.ledger_attestations n
-    WHERE n.tenant_id = $1 AND n.kind = a.kind AND n.name = a.name))
- ORDER BY a.serial, a.kind, a.name
-"""
+ WHERE a.tenant_id = $1 ORDER BY a.serial, a.kind, a.name
+"""  # noqa: S608
+_NEWEST = f"""
+SELECT {_COLUMNS} FROM governance_ledger.ledger_attestors s
+ CROSS JOIN LATERAL (
+   SELECT * FROM governance_ledger.ledger_attestations n
+    WHERE n.tenant_id = s.tenant_id AND n.kind = s.kind AND n.name = s.name ORDER BY n.serial DESC LIMIT 1) a
+  LEFT JOIN governance_ledger.ledger_checkpoints c
+    ON c.tenant_id = a.tenant_id AND c.serial = a.serial AND c.size = a.size
+ WHERE s.tenant_id = $1 ORDER BY a.serial, a.kind, a.name
+"""  # noqa: S608
 
 _STATES = """
 SELECT kind, name, size, refused, error FROM governance_ledger.ledger_attestors WHERE tenant_id = $1 ORDER BY kind, name
@@ -51,7 +57,7 @@ async def hold_attestations(tx: Transaction, trust: Trust, *, full: bool) -> tup
     Those of witnesses that are not named in `trust`, and time stamps without certificates, are not `verified`. Raises
     `Broken` for one that does not hold, for one whose checkpoint is gone, and when a witness refuses this history.
     """
-    rows = await tx.connection.fetch(_KEPT, tx.tenant, full)
+    rows = await tx.connection.fetch(_ALL if full else _NEWEST, tx.tenant)
     found: dict[tuple[str, str], Attestation] = {}
     for row in rows:
         found[row["kind"], row["name"]] = _held(row, trust)
