@@ -1,4 +1,4 @@
-"""Exports: a range of a tenant's chain as lines that verify offline (docs/ledger-format.md, section 7).
+"""Exports: a range of a tenant's chain as lines that verify offline (docs/ledger-format.md, section 11).
 
 Read in short transactions, a batch of events each, so that memory does not grow and nobody is held up. What an export
 covers is fixed when it is planned: the chain only grows, so the batches fit together.

@@ -1,4 +1,4 @@
-"""The lines of an export, version 1. Each is one canonical JSON object with its LF; docs/ledger-format.md, section 7.
+"""The lines of an export, version 1. Each is one canonical JSON object with its LF; docs/ledger-format.md, section 11.
 
 `{"export":…}` opens, `{"end":…}` closes; between them stand events, bare leaves, row changes, checkpoints, evidence.
 """

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.adapters.evidence.folder import FolderStore
+from app.auth import public_jwk
 from app.governance_ledger import Wanted, export_to_file
 from app.postgres import Database
 from app.verifier import lines
@@ -12,6 +13,7 @@ from app.verifier.keys import Trusted
 from app.verifier.passes import Options
 from app.verifier.report import Report
 from app.verifier.verifying import verify_file
+from tests.builders import APPROVALS
 from tests.governance_ledger.ledgers import KEY, TENANT
 
 SEALED_BY = Trusted({KEY.kid: KEY.raw_public}, {})
@@ -21,15 +23,9 @@ async def exported(database: Database, folder: Path, name: str = "ledger.ndjson.
     """An export of the tenant."""
     out = folder / name
     store = FolderStore(folder / "evidence")
-    jwks = [{"crv": "Ed25519", "kty": "OKP", "purpose": "seal", "x": _x(KEY.raw_public)}]
+    jwks = [public_jwk(KEY.kid, KEY.public, "seal"), *APPROVALS.keys.jwks()]
     await export_to_file(database, TENANT, Wanted(**wanted), out, store=store, jwks=jwks)  # type: ignore[arg-type]
     return out
-
-
-def _x(raw: bytes) -> str:
-    from app.verifier.keys import b64url
-
-    return b64url(raw)
 
 
 def checked(path: Path, **options: object) -> Report:
