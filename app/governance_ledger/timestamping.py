@@ -1,23 +1,21 @@
-"""Time stamps after RFC 3161: a third party's word that a checkpoint existed at a time. No I/O."""
+"""Time stamps after RFC 3161: a third party's word that a checkpoint existed at a time. No I/O.
+
+The library is imported when it is needed: who configures no authority does not wait for it at each start.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from rfc3161_client import (
-    HashAlgorithm,
-    TimeStampRequest,
-    TimestampRequestBuilder,
-    TimeStampResponse,
-    VerificationError,
-    VerifierBuilder,
-    decode_timestamp_response,
-)
 
 from app.canon.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from rfc3161_client import TimeStampRequest, TimeStampResponse
 
 QUERY, REPLY = "application/timestamp-query", "application/timestamp-reply"
 CLOCKS_APART = timedelta(minutes=5)
@@ -41,13 +39,15 @@ def authority_name(url: str) -> str:
     return f"{split.hostname or ''}{split.path}".rstrip("/")
 
 
-def new_request(note: str) -> TimeStampRequest:
+def new_request(note: str) -> "TimeStampRequest":
     """A request over the note's bytes with a fresh nonce; its certificate is asked for."""
+    from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+
     builder = TimestampRequestBuilder().data(note.encode()).hash_algorithm(HashAlgorithm.SHA256)
     return builder.cert_request(cert_request=True).nonce(nonce=True).build()
 
 
-def check_answer(content: bytes, note: str, request: TimeStampRequest) -> datetime:
+def check_answer(content: bytes, note: str, request: "TimeStampRequest") -> datetime:
     """When the note was stamped, of an answer to `request`. Raises `StampRefused`."""
     stamp = _decoded(content)
     if stamp.tst_info.nonce != request.nonce:
@@ -57,6 +57,8 @@ def check_answer(content: bytes, note: str, request: TimeStampRequest) -> dateti
 
 def check_stamp(content: bytes, note: str, roots: Sequence[x509.Certificate]) -> datetime:
     """When the note was stamped, verified up to one of `roots`; without roots, imprint only. Raises `StampRefused`."""
+    from rfc3161_client import VerificationError, VerifierBuilder
+
     stamp = _decoded(content)
     if roots:
         builder = VerifierBuilder()
@@ -69,7 +71,9 @@ def check_stamp(content: bytes, note: str, roots: Sequence[x509.Certificate]) ->
     return _stamped_at(stamp, note)
 
 
-def _decoded(content: bytes) -> TimeStampResponse:
+def _decoded(content: bytes) -> "TimeStampResponse":
+    from rfc3161_client import decode_timestamp_response
+
     try:
         stamp = decode_timestamp_response(content)
         granted = stamp.status in (0, 1)
@@ -81,7 +85,7 @@ def _decoded(content: bytes) -> TimeStampResponse:
     return stamp
 
 
-def _stamped_at(stamp: TimeStampResponse, note: str) -> datetime:
+def _stamped_at(stamp: "TimeStampResponse", note: str) -> datetime:
     if stamp.tst_info.message_imprint.message != sha256(note.encode()).digest():
         raise StampRefused("the time stamp is of other bytes")
     return stamp.tst_info.gen_time
