@@ -12,6 +12,9 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
+from cryptography.exceptions import InvalidTag
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.adapters.evidence.folder import FolderStore
 from app.canon.errors import Misconfigured
@@ -31,11 +34,14 @@ from app.governance_ledger.evidence import find_evidence
 from app.governance_ledger.sealing import Mover, seal
 from app.governance_ledger.subjects import (
     OVERHEAD_BYTES,
+    DataKey,
     Keeper,
     Personal,
     erase_subject,
+    open_bytes,
     open_subject,
     reveal,
+    seal_bytes,
     seal_personal,
 )
 from app.postgres import Database
@@ -352,3 +358,16 @@ def test_the_doctor_looks_at_every_key_file(
     (path,) = (home / "keys").iterdir()
     path.chmod(0o644)
     assert findings()[1] == ("wrong", f"others may read {path.name}")
+
+
+@given(st.binary(max_size=300), st.data())
+def test_no_byte_of_what_is_stored_can_be_altered_unseen(content: bytes, data: st.DataObject) -> None:
+    key = DataKey(new_id(), SUBJECT, bytes(range(32)))
+    stored = seal_bytes(TENANT, key, content)
+    assert open_bytes(TENANT, key, stored) == content
+    place = data.draw(st.integers(0, len(stored) - 1))
+    altered = bytes((*stored[:place], stored[place] ^ data.draw(st.integers(1, 255)), *stored[place + 1 :]))
+    other = msgspec.structs.replace(key, subject="customer:2")
+    for tenant, opener, blob in ((TENANT, key, altered), (OTHER, key, stored), (TENANT, other, stored)):
+        with pytest.raises(InvalidTag):
+            open_bytes(tenant, opener, blob)
