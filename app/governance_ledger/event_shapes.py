@@ -18,16 +18,16 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """No member is left out and none is added."""
 
 
-class Nothing(Shape, frozen=True):
+class Nothing(Shape, frozen=True, kw_only=True):
     """The event's subjects say it all."""
 
 
-class Amount(Shape, frozen=True):
+class Amount(Shape, frozen=True, kw_only=True):
     minor: Annotated[str, msgspec.Meta(pattern="^-?[0-9]{1,18}$")]
     currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 
 
-class Finding(Shape, frozen=True):
+class Finding(Shape, frozen=True, kw_only=True):
     """A fact that the gate computed, and the reading in which it was found."""
 
     code: str
@@ -38,20 +38,20 @@ class Finding(Shape, frozen=True):
     source_tool: str | None
 
 
-class Change(Shape, frozen=True):
+class Change(Shape, frozen=True, kw_only=True):
     field: str
     before: object
     after: object
 
 
-class BudgetLine(Shape, frozen=True):
+class BudgetLine(Shape, frozen=True, kw_only=True):
     unit: str
     period: str
     limit: int | str
     currency: str | None
 
 
-class Ticket(Shape, frozen=True):
+class Ticket(Shape, frozen=True, kw_only=True):
     title: str
     status: str
     role_id: UUID | None
@@ -63,20 +63,20 @@ class Ticket(Shape, frozen=True):
     due_at: datetime | None
 
 
-class TicketOpened(Ticket, frozen=True):
+class TicketOpened(Ticket, frozen=True, kw_only=True):
     text_digest: Digest
 
 
-class TicketChanged(Ticket, frozen=True):
+class TicketChanged(Ticket, frozen=True, kw_only=True):
     before: dict[str, object]
     after: dict[str, object]
 
 
-class TicketMoved(Ticket, frozen=True):
+class TicketMoved(Ticket, frozen=True, kw_only=True):
     result: str
 
 
-class TicketClosed(TicketMoved, frozen=True):
+class TicketClosed(TicketMoved, frozen=True, kw_only=True):
     """Seconds are whole; `sla_met` is null without a deadline."""
 
     seconds_from_opened: int
@@ -84,13 +84,14 @@ class TicketClosed(TicketMoved, frozen=True):
     sla_met: bool | None
 
 
-class TicketInputAttached(Ticket, frozen=True):
+class TicketInputAttached(Ticket, frozen=True, kw_only=True):
     name: str
     trusted: bool
     sha256: Digest
+    secret: bool = False
 
 
-class Approval(Shape, frozen=True):
+class Approval(Shape, frozen=True, kw_only=True):
     """`act_digest` names the act as who asks names it; `payload_digest` is over all that the founder is shown."""
 
     approval_id: UUID
@@ -111,15 +112,15 @@ class Approval(Shape, frozen=True):
     opened_at: datetime | None
 
 
-class ApprovalRaised(Approval, frozen=True):
+class ApprovalRaised(Approval, frozen=True, kw_only=True):
     undo_seconds: int
 
 
-class ApprovalTakenBack(Approval, frozen=True):
+class ApprovalTakenBack(Approval, frozen=True, kw_only=True):
     reason: str
 
 
-class ApprovalDecided(Approval, frozen=True):
+class ApprovalDecided(Approval, frozen=True, kw_only=True):
     """One founder's vote; with `approval.decided` the last that was needed."""
 
     decision: str
@@ -132,46 +133,46 @@ class ApprovalDecided(Approval, frozen=True):
     together_with: list[str]
 
 
-class ApprovalsMarked(Shape, frozen=True):
+class ApprovalsMarked(Shape, frozen=True, kw_only=True):
     approval_ids: list[UUID]
 
 
-class ApprovalsThawed(ApprovalsMarked, frozen=True):
+class ApprovalsThawed(ApprovalsMarked, frozen=True, kw_only=True):
     expires_at: dict[str, datetime]
 
 
-class Run(Shape, frozen=True):
+class Run(Shape, frozen=True, kw_only=True):
     status: str
     role_id: UUID | None
     role_version: int | None
 
 
-class RunOpened(Run, frozen=True):
+class RunOpened(Run, frozen=True, kw_only=True):
     backbone: str
     router: str
     worker: str
     tools: list[str]
 
 
-class RunRouted(Run, frozen=True):
+class RunRouted(Run, frozen=True, kw_only=True):
     worker: str
 
 
-class RunBriefed(Run, frozen=True):
+class RunBriefed(Run, frozen=True, kw_only=True):
     brief_sha256: Digest
     max_steps: int
 
 
-class RunHeld(Run, frozen=True):
+class RunHeld(Run, frozen=True, kw_only=True):
     approval_id: UUID
     kind: str
 
 
-class RunPaused(Run, frozen=True):
+class RunPaused(Run, frozen=True, kw_only=True):
     was: str
 
 
-class RunTaken(Run, frozen=True):
+class RunTaken(Run, frozen=True, kw_only=True):
     """A worker drives the run from now on, under the fencing token `epoch`."""
 
     was: str
@@ -180,7 +181,7 @@ class RunTaken(Run, frozen=True):
     worker: str
 
 
-class RunClosed(Run, frozen=True):
+class RunClosed(Run, frozen=True, kw_only=True):
     summary: str
     steps: int
     model_calls: int
@@ -196,7 +197,7 @@ class RunClosed(Run, frozen=True):
     waited_for_founder_ms: int
 
 
-class Model(Shape, frozen=True):
+class Model(Shape, frozen=True, kw_only=True):
     asked_model: str
     beat: str
     request_digest: Digest
@@ -205,7 +206,7 @@ class Model(Shape, frozen=True):
     policy: Digest | None
 
 
-class ModelAnswered(Model, frozen=True):
+class ModelAnswered(Model, frozen=True, kw_only=True):
     model: str | None
     input_tokens: int
     output_tokens: int
@@ -217,22 +218,22 @@ class ModelAnswered(Model, frozen=True):
     error: str
 
 
-class ModelRepeated(Model, frozen=True):
+class ModelRepeated(Model, frozen=True, kw_only=True):
     attempt: int
     billed_again: bool
 
 
-class ModelHeld(Model, frozen=True):
+class ModelHeld(Model, frozen=True, kw_only=True):
     approval_id: UUID
     reason: str
 
 
-class ModelRefused(Model, frozen=True):
+class ModelRefused(Model, frozen=True, kw_only=True):
     law: str
     reason: str
 
 
-class Tool(Shape, frozen=True):
+class Tool(Shape, frozen=True, kw_only=True):
     """`policy` is the digest of the contract in force. What is null belongs to a tool that is not there."""
 
     tool: str
@@ -283,13 +284,13 @@ class ToolHeld(Tool, frozen=True, kw_only=True):
     payload_digest: Digest | UnsetType = UNSET
 
 
-class ToolRefused(Tool, frozen=True):
+class ToolRefused(Tool, frozen=True, kw_only=True):
     law: str
     reason: str
     facts: list[Finding]
 
 
-class ToolRejected(Tool, frozen=True):
+class ToolRejected(Tool, frozen=True, kw_only=True):
     approval_id: UUID
     asked_again: bool
     reason: str
@@ -304,7 +305,7 @@ class ToolUnanswered(Tool, frozen=True, kw_only=True):
     question: UUID | UnsetType = UNSET
 
 
-class RoleProposed(Shape, frozen=True):
+class RoleProposed(Shape, frozen=True, kw_only=True):
     role_id: UUID
     approval_id: UUID
     version: int
@@ -312,7 +313,7 @@ class RoleProposed(Shape, frozen=True):
     terms_digest: Digest
 
 
-class RoleAmendmentProposed(Shape, frozen=True):
+class RoleAmendmentProposed(Shape, frozen=True, kw_only=True):
     role_id: UUID
     approval_id: UUID
     version: int
@@ -320,11 +321,11 @@ class RoleAmendmentProposed(Shape, frozen=True):
     terms_digest: Digest
 
 
-class RoleSigned(RoleProposed, frozen=True):
+class RoleSigned(RoleProposed, frozen=True, kw_only=True):
     change: list[Change] | None
 
 
-class RoleDropped(Shape, frozen=True):
+class RoleDropped(Shape, frozen=True, kw_only=True):
     role_id: UUID
     name: str
     approval_id: UUID
@@ -332,7 +333,7 @@ class RoleDropped(Shape, frozen=True):
     reason: str
 
 
-class RoleMoved(Shape, frozen=True):
+class RoleMoved(Shape, frozen=True, kw_only=True):
     role_id: UUID
     name: str
     version: int

@@ -19,7 +19,7 @@ from app.governance_ledger.event_shapes import Shape
 from app.governance_ledger.event_types import CUSTOM, writers_of
 
 
-class Revenue(Shape, frozen=True):
+class Revenue(Shape, frozen=True, kw_only=True):
     amount_minor: str
     currency: str
     source: str
@@ -28,13 +28,13 @@ class Revenue(Shape, frozen=True):
     ticket_id: UUID | None
 
 
-class BudgetRaiseAsked(Shape, frozen=True):
+class BudgetRaiseAsked(Shape, frozen=True, kw_only=True):
     role_id: UUID
     line: shapes.BudgetLine
     reason: str
 
 
-class CompanyCreated(Shape, frozen=True):
+class CompanyCreated(Shape, frozen=True, kw_only=True):
     name: str
     language: str
     currency: str
@@ -42,82 +42,101 @@ class CompanyCreated(Shape, frozen=True):
     routing_budget: list[shapes.BudgetLine]
 
 
-class CompanyChanged(Shape, frozen=True):
+class CompanyChanged(Shape, frozen=True, kw_only=True):
     before: dict[str, object]
     after: dict[str, object]
 
 
-class FounderAdded(Shape, frozen=True):
+class FounderAdded(Shape, frozen=True, kw_only=True):
     founder_id: UUID
     name: str
     rol: str
 
 
-class FounderInvited(Shape, frozen=True):
+class FounderInvited(Shape, frozen=True, kw_only=True):
     founder_id: UUID
     expires_at: datetime
 
 
-class FounderCodes(Shape, frozen=True):
+class FounderCodes(Shape, frozen=True, kw_only=True):
     codes: int
 
 
-class DeviceKey(Shape, frozen=True):
+class DeviceKey(Shape, frozen=True, kw_only=True):
     kid: str
     label: str
     public_key: str
 
 
-class Passkey(Shape, frozen=True):
+class Passkey(Shape, frozen=True, kw_only=True):
     credential_id: str
     label: str
     public_key: str
     usable_from: datetime
 
 
-class Session(Shape, frozen=True):
+class Session(Shape, frozen=True, kw_only=True):
     session: str
     label: str
 
 
-class DeadLetter(Shape, frozen=True):
+class DeadLetter(Shape, frozen=True, kw_only=True):
     job: str
     entrypoint: str
     error: str
     message: str
 
 
-class Migrations(Shape, frozen=True):
+class Migrations(Shape, frozen=True, kw_only=True):
     migrations: list[str]
 
 
-class PartyProposed(Shape, frozen=True):
+class PartyProposed(Shape, frozen=True, kw_only=True):
     name: str
     address: str
     approval_id: UUID
 
 
-class PartyRemoved(Shape, frozen=True):
+class PartyRemoved(Shape, frozen=True, kw_only=True):
     name: str
     address: str
 
 
-class Subscription(Shape, frozen=True):
+class Subscription(Shape, frozen=True, kw_only=True):
     subscriber_id: UUID
     url: str
 
 
-class SubjectOpened(Shape, frozen=True):
+class SubjectOpened(Shape, frozen=True, kw_only=True):
     subject: str
 
 
-class SubjectErased(Shape, frozen=True):
+class SubjectErased(Shape, frozen=True, kw_only=True):
     subject: str
     erased_at: datetime
 
 
+class ApprovalEscalated(Shape, frozen=True):
+    """`told` are the founders who were written to; `heard` how many had the notification on their phone."""
+
+    approval_id: UUID
+    place: int
+    to: str
+    told: list[str]
+    heard: int
+
+
+class FounderChannel(Shape, frozen=True):
+    """The address itself stays out of the ledger."""
+
+    founder_id: UUID
+    channel: str
+    on: bool
+
+
 SHAPES: dict[str, type[Shape]] = {
     "approval.decided": shapes.ApprovalDecided,
+    "approval.escalated": ApprovalEscalated,
     "approval.expired": shapes.Approval,
     "approval.frozen": shapes.ApprovalsMarked,
     "approval.opened": shapes.ApprovalsMarked,
@@ -135,6 +154,7 @@ SHAPES: dict[str, type[Shape]] = {
     "company.paused": shapes.Nothing,
     "company.resumed": shapes.Nothing,
     "founder.added": FounderAdded,
+    "founder.channel_set": FounderChannel,
     "founder.codes_renewed": FounderCodes,
     "founder.device_key_added": DeviceKey,
     "founder.invited": FounderInvited,

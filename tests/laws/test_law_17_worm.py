@@ -19,6 +19,7 @@ WRITE_ONCE = (
     "changes",
     "ledger_seals",
     "ledger_checkpoints",
+    "ledger_subtrees",
     "ledger_keys",
     "ledger_verifications",
     "evidence_objects",
