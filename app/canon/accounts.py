@@ -11,6 +11,12 @@ _DATE = re.compile(
 _CLOCK = re.compile(r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[+-][0-9]{2}:?[0-9]{2})?(?![0-9])")
 _DIGITS = re.compile(r"(?<![^\W_])(?<![0-9][.,])[0-9]+(?:[-. ][0-9]{2,})*(?![^\W_])")
 _PHONE = re.compile(r"(?<![^\W_])\+[1-9][0-9]{0,2}[ -]?(?:\([0-9]+\)[ -]?)?[0-9](?:[ -]?[0-9]){6,12}(?![^\W_])")
+_LOCAL_PHONE = re.compile(r"(?<![\w.,/+-])0[1-9][0-9]{1,2}(?:[ .-]?[0-9]{2,5}){1,4}(?![\w])(?![-./,][0-9])")
+_CALL_WORD = re.compile(
+    r"\b(?:call|phone|tel|telp|telepon|telephone|hp|wa|whatsapp|sms|hubungi|kontak|contact|hotline|fax|faks|mobile|dial)\b",
+    re.IGNORECASE,
+)
+_APART = re.compile(r"(?<![\w.,])[0-9](?: [0-9]){6,23}(?![\w])|(?<![\w/])[0-9]{2,}(?:[/_][0-9]{2,}){1,6}(?![\w/])")
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{2,4}){3,9}(?![^\W_])", re.IGNORECASE)
 _WALLET = re.compile(
     r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[0-9a-z]{25,60}|(?=\w*[0-9])(?=\w*[A-Z])(?=\w*[a-z])[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)"
@@ -49,12 +55,34 @@ def accounts_in(text: str) -> Iterator[str]:
     yield from found
     for pattern in (_UUID, _DATE, _CLOCK):
         rest = pattern.sub("\n", rest)
+    yield from _local_phones(rest)
     about_paying = _PAYMENT_WORD.search(text) is not None
+    yield from _digits_apart(rest) if about_paying else ()
     for match in _DIGITS.finditer(rest) if about_paying else ():
         start, end = match.span()
         if end - start >= 6 and _looks_like_account(
             match[0], rest[max(0, start - 40) : start].rpartition("\n")[2], rest[end : end + 6]
         ):
+            yield match[0]
+
+
+def _local_phones(text: str) -> Iterator[str]:
+    """Numbers with a leading zero: mobile ones as Indonesia writes them, others where the text says to call."""
+    for match in _LOCAL_PHONE.finditer(text):
+        count = sum(character.isdigit() for character in match[0])
+        if not 9 <= count <= 13:
+            continue
+        before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
+        if (match[0].startswith("08") and count >= 10) or _CALL_WORD.search(before):
+            yield match[0]
+
+
+def _digits_apart(text: str) -> Iterator[str]:
+    """Accounts with a blank after each digit, or with slashes and underscores, right after a word for an account."""
+    for match in _APART.finditer(text):
+        before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
+        digits = sum(character.isdigit() for character in match[0])
+        if 7 <= digits <= 24 and _last(_ACCOUNT_WORD, before) > _last(_AMOUNT_WORD, before):
             yield match[0]
 
 

@@ -33,6 +33,14 @@ _BARE_IP = re.compile(
 )
 _AT = re.compile(r"\s{0,3}[\[({<]\s{0,3}(?:at|@)\s{0,3}[\])}>]\s{0,3}", re.IGNORECASE)
 _DOT = re.compile(r"\s{0,3}[\[({<]\s{0,3}(?:dot|\.)\s{0,3}[\])}>]\s{0,3}", re.IGNORECASE)
+_SPACED = re.compile(r"(?<![\w.+-])([\w.+-]{1,64}) @ ([\w-]{1,63}(?:(?: \. |\.)[\w-]{1,63}){1,5})")
+_SPOKEN = re.compile(
+    r"(?<![\w.+-])([\w.+-]{1,64}) at ([\w-]{1,63}(?: dot [\w-]{1,63}){0,4}) dot ([a-z]{2,18})(?![\w-])", re.IGNORECASE
+)
+_HANDLE = re.compile(
+    r"\b(?:telegram|whatsapp|discord|skype|wechat|instagram|twitter|viber|threema)\b[^@\n]{0,24}(@[A-Za-z]\w{3,31})",
+    re.IGNORECASE,
+)
 _HXXP = re.compile(r"\bhxxp", re.IGNORECASE)
 _HEAD = re.compile(r"[a-z0-9+.-]*:?[/\\]*[^/?#]*", re.IGNORECASE)
 _INNER_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,20}:[/\\])", re.IGNORECASE)
@@ -65,7 +73,23 @@ def loosened(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_SHOWN)
     text = _AT.sub("@", text)
-    return _HXXP.sub("http", _DOT.sub(".", text))
+    return _HXXP.sub("http", _written_apart(_DOT.sub(".", text)))
+
+
+def _written_apart(text: str) -> str:
+    """Addresses that are kept from programs, not from readers: `ana @ kopi . example`, `ana at kopi dot example`."""
+    if " @ " in text:
+        text = _SPACED.sub(lambda match: f"{match[1]}@{match[2].replace(' ', '')}", text)
+    if " dot " in text.casefold():
+        text = _SPOKEN.sub(_as_mail, text)
+    return text
+
+
+def _as_mail(match: re.Match[str]) -> str:
+    if not _is_top_level(match[3]):
+        return match[0]
+    host = re.sub(" dot ", ".", match[2], flags=re.IGNORECASE)
+    return f"{match[1]}@{host}.{match[3]}"
 
 
 class _ShownSigns(dict[int, str | None]):
@@ -89,7 +113,10 @@ _SHOWN = _ShownSigns({0x3002: ".", 0xFF61: ".", 0x2024: ".", 0x2215: "/"})
 def found_in(text: str) -> tuple[Found, ...]:
     """Every mail address, link and account in `text`, each once. Linear in the length of the text."""
     found: dict[Found, None] = {}
-    lines = [_take_addresses(line, found) for line in loosened(text).splitlines()]
+    shown = loosened(text)
+    if "@" in shown:
+        found.update((Found("name", match[1]), None) for match in _HANDLE.finditer(shown))
+    lines = [_take_addresses(line, found) for line in shown.splitlines()]
     for value in accounts_in("\n".join(lines)):
         found[Found("account", value)] = None
     return tuple(found)

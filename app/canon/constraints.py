@@ -27,8 +27,9 @@ from app.canon.contract import (
     SumRule,
     WorkingHours,
 )
-from app.canon.destinations import below_any
+from app.canon.destinations import below_any, place_stands_in
 from app.canon.facts import Code, Fact
+from app.canon.forbidden import without_forbidden
 from app.canon.patterns import matches
 from app.canon.provenance import Trusted
 from app.canon.values import at, leaves, number, plain, shown, written
@@ -92,7 +93,10 @@ def _passes(one: Constraint, leaf: object, path: str, ground: Ground) -> bool:
             host = _host(leaf)
             return host is not None and below_any(host, domains)
         case InTicket():
-            return value_stands_in(leaf, ground.trusted.given, zone=ground.zone, minor=ground.minor(path))
+            given = tuple(map(without_forbidden, ground.trusted.given))
+            if value_stands_in(leaf, given, zone=ground.zone, minor=ground.minor(path)):
+                return True
+            return path != ground.money_path and place_stands_in(leaf, given)
         case KnownParty():
             return _is_party(leaf, ground.trusted.parties)
         case Length(limit):
@@ -161,9 +165,14 @@ def wanted(one: Constraint) -> str:
         case InTicket() | KnownParty():
             return ""
         case AnyOf(constraints):
-            return "; ".join(filter(None, map(wanted, constraints)))
+            return "; ".join(map(_alternative, constraints))
         case _:
             assert_never(one)
+
+
+def _alternative(one: Constraint) -> str:
+    """A kind without a limit is named itself, `{in_ticket}`: reasons say it in words."""
+    return wanted(one) or f"{{{_code(one)}}}"
 
 
 def sum_failing(rule: SumRule, tool: str, arguments: object, sums: Mapping[str, int]) -> Fact | None:

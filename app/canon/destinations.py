@@ -24,12 +24,15 @@ from app.canon.addresses import (
 )
 from app.canon.contract import AnyOf, Constraint, DomainIn, OneOf, ToolRule
 from app.canon.facts import Fact
+from app.canon.forbidden import without_forbidden
 from app.canon.provenance import Provenance, Reading
 from app.canon.tool import Arguments, ToolSpec
 from app.canon.values import leaves_at, plain, shown, texts_at, written
 from app.canon.written import stands_in
 
 MAX_FACTS = 12
+_CHANNEL = re.compile(r"(?<!\w)#[^\W\d]")
+_CHANNEL_ARGUMENT = re.compile(r"channel|room|kanal", re.IGNORECASE)
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -54,7 +57,7 @@ class Destination(msgspec.Struct, frozen=True):
 def named_places(provenance: Provenance, rules: Sequence[ToolRule], egress_hosts: Sequence[str]) -> Named:
     """What counts as named for a tool whose rules these are."""
     trusted = provenance.trusted
-    texts = (*trusted.given, trusted.role, *trusted.parties)
+    texts = (*map(without_forbidden, (*trusted.given, trusted.role)), *trusted.parties)
     places = [item for text in texts for item in found_in(text)]
     constraints = _constraints(rules)
     values = [str(value) for one in constraints if isinstance(one, OneOf) for value in one.values]
@@ -126,7 +129,16 @@ def is_named(destination: Destination, named: Named) -> bool:
         case "account":
             return _account_named(destination.value, named)
         case "name":
-            return stands_in(destination.value, named.texts)
+            return _name_named(destination, named)
+
+
+def _name_named(destination: Destination, named: Named) -> bool:
+    """Where the founder writes channels with their sign, a bare word of his sentences is no channel."""
+    value = destination.value
+    signed = [text for text in named.texts if _CHANNEL.search(text)]
+    if signed and _CHANNEL_ARGUMENT.search(destination.path) and re.fullmatch(r"\w+", value.strip()):
+        return stands_in(f"#{value.strip()}", named.texts)
+    return stands_in(value, named.texts)
 
 
 def _mail_named(value: str, named: Named) -> bool:
@@ -155,14 +167,28 @@ def _covers(given: Link, asked: Link) -> bool:
 
 
 def _account_named(value: str, named: Named) -> bool:
+    return compact(value) in {compact(known) for known in named.values} or account_stands_in(value, named.texts)
+
+
+def place_stands_in(value: object, texts: Sequence[str]) -> bool:
+    """A mail address stands there however it is framed, an account however it is grouped."""
+    if not isinstance(value, str):
+        return False
+    place = _classified(value)
+    if place.kind == "mail":
+        mail = mail_of(value)
+        return any(mail == mail_of(one.value) for text in texts for one in found_in(text) if one.kind == "mail")
+    return place.kind == "account" and account_stands_in(value, texts)
+
+
+def account_stands_in(value: str, texts: Iterable[str]) -> bool:
+    """The account stands in one of `texts`, whole, in whatever groups."""
     account = compact(value)
-    if account in {compact(known) for known in named.values}:
-        return True
     spaced = re.compile(
         r"(?<![^\W_])(?<![0-9][-.])" + r"[ .\-]?".join(map(re.escape, account)) + r"(?![^\W_])(?![-.][0-9])",
         re.IGNORECASE,
     )
-    return any(spaced.search(loosened(text)) for text in named.texts)
+    return any(spaced.search(loosened(text)) for text in texts)
 
 
 def below_any(host: str, domains: Iterable[str]) -> bool:
@@ -197,7 +223,8 @@ def hosts_of(tool: ToolSpec, arguments: Arguments) -> tuple[str, ...]:
 def stranger_facts(tool: ToolSpec, arguments: Arguments, provenance: Provenance, named: Named) -> tuple[Fact, ...]:
     """One fact for each place that the founder has not named, with the reading it came from; at most twelve."""
     facts: dict[tuple[str, str], Fact] = {}
-    for place in destinations_of(tool, arguments, provenance.documents):
+    documents = {name: text for name, text in provenance.documents.items() if name not in provenance.asked_for}
+    for place in destinations_of(tool, arguments, documents):
         if is_named(place, named):
             continue
         source = source_of(place, provenance.readings)

@@ -186,12 +186,14 @@ def _check_places(
     tool, arguments, given = proposal.tool, proposal.arguments, provenance.trusted.given
     texts = outward_texts(tool, arguments, provenance.documents)
     texts += [(path, text) for path in tool.destinations for text in texts_at(arguments, path)]
-    if not texts:
+    leaving = {name for path in tool.attachments for name in texts_at(arguments, path)}
+    if not texts and not leaving:
         return
     named = named_places(provenance, rules, boundary.egress_hosts)
     for fact in (
         *stranger_facts(tool, arguments, provenance, named),
-        *secret_facts(texts, provenance.readings, given),
+        *secret_facts(texts, provenance.readings, provenance.trusted.said),
+        *(Fact("secret", name, shown(name)) for name in provenance.secret_files if name in leaving),
         *credential_facts(texts, given),
     ):
         found.add(fact)

@@ -30,17 +30,26 @@ class Trusted(msgspec.Struct, frozen=True):
     files: tuple[str, ...] = ()
 
     @property
+    def said(self) -> tuple[str, ...]:
+        """The ticket's own words: its text and its fields."""
+        return (self.ticket, *self.fields.values())
+
+    @property
     def given(self) -> tuple[str, ...]:
         """What was written for this ticket: its text, its fields, its trusted files."""
-        return (self.ticket, *self.fields.values(), *self.files)
+        return (*self.said, *self.files)
 
 
 class Provenance(msgspec.Struct, frozen=True):
     """All that the gate knows of where values can have come from.
 
-    `documents` maps names of files that may be attached to a message (documents written in the run) to their text.
+    `documents` maps names of files that the call would attach to their text. `asked_for` names those that the founder
+    attached to the ticket and asked for by name: the places in them may leave. `secret_files` names those marked
+    secret.
     """
 
     trusted: Trusted
     readings: tuple[Reading, ...] = ()
     documents: dict[str, str] = {}
+    asked_for: tuple[str, ...] = ()
+    secret_files: tuple[str, ...] = ()

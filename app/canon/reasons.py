@@ -12,6 +12,7 @@ from app.canon.sentences import NO_LABELS, Labels, Language
 def fact_sentence(fact: Fact, tool: str, language: Language = "en") -> str:
     """One reason as a sentence: which rule, which value, what would pass."""
     template = _FACTS[fact.code][0 if language == "en" else 1]
+    fact = msgspec.structs.replace(fact, wanted=_in_words(fact.wanted, language)) if fact.code == "any_of" else fact
     sentence = template.format(
         tool=tool, path=fact.path, value=fact.value, wanted=fact.wanted or "-", kind=_kind(fact.wanted, language)
     )
@@ -41,6 +42,18 @@ _KINDS: Mapping[Language, Mapping[str, str]] = {
     "en": {"mail": "mail address", "link": "link", "account": "account or number", "name": "name"},
     "id": {"mail": "alamat surel", "link": "tautan", "account": "rekening atau nomor", "name": "nama"},
 }
+
+
+_ALTERNATIVES: Mapping[Language, Mapping[str, str]] = {
+    "en": {"{in_ticket}": "a value that stands in the ticket", "{known_party}": "a party the founder has signed"},
+    "id": {"{in_ticket}": "nilai yang tertulis di tiket", "{known_party}": "pihak yang ditandatangani pendiri"},
+}
+
+
+def _in_words(wanted: str, language: Language) -> str:
+    for code, words in _ALTERNATIVES[language].items():
+        wanted = wanted.replace(code, words)
+    return wanted
 
 
 def _kind(kind: str, language: Language) -> str:

@@ -31,7 +31,8 @@ class ToolSpec(msgspec.Struct, frozen=True, dict=True):
     channel; `text` names arguments that carry prose outward (links and accounts inside are destinations too);
     `money` names the argument with an amount in minor units and `currency` the one with its ISO code. `attachments`
     names arguments that are names of files going outward with the call; `data` names arguments that are names of data
-    read, checked against the role's data scopes. `words` says the tool in English and Indonesian.
+    read, checked against the role's data scopes; `reads_any_file` says that the call may read every file of the ticket.
+    `secret` says that what it answers must not leave unseen. `words` says the tool in English and Indonesian.
     """
 
     name: str
@@ -46,6 +47,8 @@ class ToolSpec(msgspec.Struct, frozen=True, dict=True):
     currency: str | None = None
     attachments: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    reads_any_file: bool = False
+    secret: bool = False
     words: Mapping[Literal["en", "id"], Wording] = {}
 
     @cached_property
@@ -55,13 +58,16 @@ class ToolSpec(msgspec.Struct, frozen=True, dict=True):
 
 
 class InputFile(msgspec.Struct, frozen=True):
-    """A file attached to a ticket. `sha256` is also its evidence key."""
+    """A file in hand. `sha256` is also its evidence key. `attached` tells what was given with the ticket from what was
+    written in it; text of a `secret` file may not leave unseen."""
 
     name: str
     media_type: str
     size_bytes: int
     sha256: str
     trusted: bool = False
+    secret: bool = False
+    attached: bool = False
 
 
 class Inputs(Protocol):

@@ -48,7 +48,7 @@ async def _task(tx: Transaction, drive: Drive, contract: Contract) -> Task:
 
 
 def _input(file: TicketInput) -> InputFile:
-    return InputFile(file.name, file.media_type, file.size_bytes, file.sha256, file.trusted)
+    return InputFile(file.name, file.media_type, file.size_bytes, file.sha256, file.trusted, file.secret, attached=True)
 
 
 def _tools(drive: Drive) -> tuple[ToolSpec, ...]:

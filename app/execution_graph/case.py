@@ -18,6 +18,7 @@ from app.execution_graph.gates import Judged, Surroundings, judge
 from app.execution_graph.journal import Asked, answered, new_step
 from app.execution_graph.model import RunStatus, Step, StepState
 from app.execution_graph.runs import hold
+from app.execution_graph.sources import reads_secrets
 from app.governance_ledger import Event, append, keep_evidence
 from app.postgres import Transaction
 from app.work_queue import Approval, Ticket
@@ -145,7 +146,11 @@ class Case(msgspec.Struct, frozen=True):
         """The step as it is to be recorded next."""
         effect = "read" if self.tool is None else self.tool.spec.effect
         step = self.step or new_step(self.asked, state, effect=effect)
-        return msgspec.structs.replace(step, state=state, **changes)
+        secret = step.secret or self._reads_secrets()
+        return msgspec.structs.replace(step, state=state, secret=secret, **changes)
+
+    def _reads_secrets(self) -> bool:
+        return self.tool is not None and reads_secrets(self.tool.spec, self.arguments, self.drive.files or ())
 
     async def settle(
         self, answer: ToolAnswer, columns: Mapping[str, object], *, state: StepState | None = None

@@ -21,7 +21,9 @@ async def files_of(tx: Transaction, ticket_id: UUID) -> dict[InputFile, str]:
     """Each file with its evidence key: attached ones first, then documents. An attached name is never shadowed."""
     found: dict[str, tuple[InputFile, str]] = {}
     for given in await inputs_of(tx, ticket_id):
-        file = InputFile(given.name, given.media_type, given.size_bytes, given.sha256, given.trusted)
+        file = InputFile(
+            given.name, given.media_type, given.size_bytes, given.sha256, given.trusted, given.secret, attached=True
+        )
         found[given.name] = (file, given.evidence_key)
     for document in await books.documents_of(tx, ticket_id):
         file = InputFile(document.name, document.media_type, document.size_bytes, document.sha256)

@@ -139,7 +139,11 @@ class _FileOperation(Operation):
         binary = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
         form = Schema(
             type=OpenAPIType.OBJECT,
-            properties={"file": binary, "trusted": Schema(type=OpenAPIType.BOOLEAN)},
+            properties={
+                "file": binary,
+                "trusted": Schema(type=OpenAPIType.BOOLEAN),
+                "secret": Schema(type=OpenAPIType.BOOLEAN),
+            },
             required=["file"],
         )
         self.request_body = RequestBody(
@@ -157,6 +161,7 @@ class _Upload(msgspec.Struct, frozen=True):
     media_type: str
     content: bytes
     trusted: bool
+    secret: bool
 
 
 @post(
@@ -165,7 +170,7 @@ class _Upload(msgspec.Struct, frozen=True):
     summary="Attach a file to a ticket",
     description="As a form with the field `file`, or the bytes as the body with `?name=` and their Content-Type. The "
     "file becomes evidence. `trusted` says that a founder or deputy vouches for every value in it; else the gate takes "
-    "what is read from it for the words of a stranger.",
+    "what is read from it for the words of a stranger. `secret` says that its text may not leave without a human.",
     operation_class=_FileOperation,
     responses=documented(
         HTTPStatus.FORBIDDEN,
@@ -181,9 +186,10 @@ async def attach_input(
     ticket_id: FromPath[UUID],
     name: Annotated[str | None, QueryParameter(description="The file's name, when the body is its bytes")] = None,
     trusted: FromQuery[bool] = False,
+    secret: FromQuery[bool] = False,
 ) -> TicketInput:
     require(request.auth, *OPENERS)
-    upload = await _upload(request, name, trusted=trusted)
+    upload = await _upload(request, name, trusted=trusted, secret=secret)
     if upload.trusted:
         require(request.auth, *TRUSTED)
     return await tickets.attach_input(
@@ -193,24 +199,29 @@ async def attach_input(
         media_type=upload.media_type,
         content=upload.content,
         trusted=upload.trusted,
+        secret=upload.secret,
         actor=request.auth.actor,
     )
 
 
-async def _upload(request: Caller, name: str | None, *, trusted: bool) -> _Upload:
+async def _upload(request: Caller, name: str | None, *, trusted: bool, secret: bool) -> _Upload:
     """Raises `InputRefused`."""
     media_type = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip()
     if media_type != "multipart/form-data":
         if not name:
             raise InputRefused("name the file: POST the bytes with ?name=statement.csv, or a form with the field file")
-        return _Upload(name, media_type.lower(), await request.body(), trusted)
+        return _Upload(name, media_type.lower(), await request.body(), trusted, secret)
     form = await request.form()
     file: Any = form.get("file")
     if not isinstance(file, UploadFile):
         raise InputRefused("the form has no file: put it into the field `file`")
-    vouched = trusted or str(form.get("trusted", "")).lower() in ("true", "1", "on", "yes")
+    vouched = trusted or _ticked(form.get("trusted"))
     media_type = (file.content_type or "application/octet-stream").partition(";")[0].strip().lower()
-    return _Upload(name or file.filename, media_type, await file.read(), vouched)
+    return _Upload(name or file.filename, media_type, await file.read(), vouched, secret or _ticked(form.get("secret")))
+
+
+def _ticked(value: object) -> bool:
+    return str(value or "").lower() in ("true", "1", "on", "yes")
 
 
 ROUTES = (

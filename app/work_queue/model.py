@@ -111,7 +111,8 @@ class TicketPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class TicketInput(msgspec.Struct, frozen=True, kw_only=True):
-    """A file attached to a ticket; its bytes are evidence. `trusted`: the founder vouches for what stands in it."""
+    """A file attached to a ticket; its bytes are evidence. `trusted`: the founder vouches for what stands in it.
+    `secret`: its text does not leave without a human."""
 
     id: UUID
     ticket_id: UUID
@@ -121,6 +122,7 @@ class TicketInput(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     evidence_key: str
     trusted: bool
+    secret: bool = False
     attached_at: datetime
 
 

@@ -38,6 +38,7 @@ class TicketInputRow(Table, tablename="ticket_inputs", schema="work_queue", db=E
     sha256 = Text()
     evidence_key = Text()
     trusted = Boolean(default=False)
+    secret = Boolean(default=False)
     attached_at = Timestamptz(default=None)
 
 

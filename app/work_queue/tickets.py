@@ -264,12 +264,14 @@ async def attach_input(
     media_type: str,
     content: bytes,
     trusted: bool,
+    secret: bool = False,
     actor: str,
 ) -> TicketInput:
     """Attach a file; its bytes are kept as evidence. Event `ticket.input_attached`.
 
-    `trusted` only when a founder or deputy vouches for every value in it. Raises `TicketUnknown`, `InputRefused` (size,
-    name or media type), `InputExists`, `MoveRefused` when the ticket is closed.
+    `trusted` only when a founder or deputy vouches for every value in it; `secret` when its text must not leave
+    unseen. Raises `TicketUnknown`, `InputRefused` (size, name or media type), `InputExists`, `MoveRefused` when the
+    ticket is closed.
     """
     safe = safe_name(name)
     if not 0 < len(content) <= MAX_INPUT_BYTES:
@@ -289,11 +291,14 @@ async def attach_input(
         sha256=evidence.sha256,
         evidence_key=evidence.key,
         trusted=trusted,
+        secret=secret,
         attached_at=await store.now(tx),
     )
     if not await store.insert_input(tx, file):
         raise InputExists(safe)
-    event = _event(ticket, "input_attached", actor, file.attached_at, name=safe, trusted=trusted, sha256=file.sha256)
+    event = _event(
+        ticket, "input_attached", actor, file.attached_at, name=safe, trusted=trusted, secret=secret, sha256=file.sha256
+    )
     subjects = (*event.subjects, f"work_queue.ticket_inputs/{file.id}")
     await append(tx, msgspec.structs.replace(event, subjects=subjects, evidence=(evidence,)))
     return file

@@ -93,6 +93,7 @@ class QueryTable:
 
     spec = ToolSpec(
         name="query_table",
+        reads_any_file=True,
         description=(
             "Run one SELECT (DuckDB SQL) over the attached tables and get the rows. A file becomes a table named after "
             "it without its ending, in lower case, with _ for other signs: 'Bank Oct-2026.csv' is bank_oct_2026. The "

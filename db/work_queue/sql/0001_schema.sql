@@ -37,6 +37,7 @@ CREATE TABLE work_queue.ticket_inputs (
   sha256 text NOT NULL,
   evidence_key text NOT NULL,
   trusted boolean NOT NULL DEFAULT false,
+  secret boolean NOT NULL DEFAULT false,             -- its text does not leave without a human
   attached_at timestamptz NOT NULL,
   UNIQUE (ticket_id, name)
 );
