@@ -16,7 +16,6 @@ from app.governance_ledger.auditing import Audited, audit_evidence, count_eviden
 from app.governance_ledger.cases import Case, make_case
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.evidence import keep_evidence, read_evidence
-from app.governance_ledger.exporting import Wanted, public_keys
 from app.governance_ledger.model import (
     ChainReport,
     Event,
@@ -26,6 +25,7 @@ from app.governance_ledger.model import (
     RecordedEvent,
 )
 from app.governance_ledger.packing import Exported, export_to_file
+from app.governance_ledger.planning import Wanted, public_keys
 from app.governance_ledger.reading import read_event, read_events
 from app.governance_ledger.subjects import ensure_subjects_key
 from app.governance_ledger.verifying import verify_chain

@@ -16,8 +16,9 @@ from litestar.response import Stream
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
 from app.governance_ledger.cases import make_case
-from app.governance_ledger.exporting import Plan, Wanted, export_pieces, plan_export, public_keys
+from app.governance_ledger.exporting import export_pieces
 from app.governance_ledger.packing import MEDIA_TYPE, pack
+from app.governance_ledger.planning import Plan, Wanted, plan_export, public_keys
 from app.problems import documented
 
 TAGS = ["ledger"]

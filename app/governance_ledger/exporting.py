@@ -4,51 +4,20 @@ Read in short transactions, a batch of events each, so that memory does not grow
 covers is fixed when it is planned: the chain only grows, so the batches fit together.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from app import clock
-from app.auth import load_public_keys, public_jwk
-from app.canon.errors import Invalid
 from app.canon.evidence import EvidenceStore
-from app.governance_ledger.document import instant
 from app.governance_ledger.errors import EvidenceDiffers
 from app.governance_ledger.evidence import fetch_evidence, key_of
-from app.governance_ledger.proving import NotCovered
+from app.governance_ledger.planning import BATCH, LEAVES, Plan
 from app.postgres import Database, Transaction
 from app.verifier import lines
-from app.verifier.chain import genesis
-from app.verifier.tree import Frontier
 
-BATCH = 2_000
 READ_BYTES = 8 * 1024 * 1024
-PURPOSES = ("seal", "approval", "receipt")
-
-_SEALED_AT = "SELECT sealed_at FROM governance_ledger.ledger_seals WHERE tenant_id = $1 AND seq = $2"
-
-_NEWEST = """
-SELECT size FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1 ORDER BY serial DESC LIMIT 1
-"""
-
-_COVER = """
-SELECT size FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1 AND size >= $2 ORDER BY size LIMIT 1
-"""
-
-_BEFORE = """
-SELECT size, frontier FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1 AND size <= $2
- ORDER BY size DESC LIMIT 1
-"""
-
-_LEAVES = """
-SELECT s.seq, s.hash, e.leaf FROM governance_ledger.ledger_seals s
-  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
- WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3 ORDER BY s.seq
-"""
 
 _EVENTS = """
 SELECT s.seq, s.hash, s.xid::text AS xid, convert_to(e.body, 'UTF8') AS document,
@@ -61,6 +30,13 @@ SELECT s.seq, s.hash, s.xid::text AS xid, convert_to(e.body, 'UTF8') AS document
 _CHECKPOINTS = """
 SELECT serial, size, note FROM governance_ledger.ledger_checkpoints
  WHERE tenant_id = $1 AND size > $2 AND size <= $3 ORDER BY serial
+"""
+
+_ATTESTATIONS = """
+SELECT a.serial, a.kind, a.name, a.content
+  FROM governance_ledger.ledger_checkpoints c
+  JOIN governance_ledger.ledger_attestations a ON a.tenant_id = c.tenant_id AND a.serial = c.serial
+ WHERE c.tenant_id = $1 AND c.size > $2 AND c.size <= $3 ORDER BY a.serial, a.kind, a.name
 """
 
 CHANGES = """
@@ -78,33 +54,6 @@ SELECT c.xid::text AS xid, c.n, c.rel, c.key, c.op::text AS op, c.old_hash, c.ne
    SELECT FROM governance_ledger.governance_events e WHERE e.xid = c.xid AND e.tenant_id = c.tenant_id OFFSET 0)
  ORDER BY c.xid, c.n
 """
-
-
-class RangeRefused(Invalid):
-    """The range holds no event."""
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What to export. `since` (inclusive) and `until` (exclusive) are times of sealing. Nothing given: all signed.
-
-    `changes` takes the row images of Law 17 along, `evidence` the evidence's bytes.
-    """
-
-    from_seq: int | None = None
-    to_seq: int | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    changes: bool = True
-    evidence: bool = False
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """An export that was fixed: its header, and the size of the checkpoint that covers it."""
-
-    header: Mapping[str, object]
-    from_seq: int
-    to_seq: int
-    covered_to: int
 
 
 class Progress:
@@ -125,94 +74,6 @@ class Piece(msgspec.Struct, frozen=True):
     content: bytes
     seq: int
     closes: bool
-
-
-def public_keys(folder: Path) -> list[dict[str, str]]:
-    """The installation's public keys that an auditor may need, as JWKs, from the folder of keys."""
-    return [
-        public_jwk(kid, public, purpose)
-        for purpose in PURPOSES
-        for kid, public in sorted(load_public_keys(folder, purpose).items())
-    ]
-
-
-async def plan_export(database: Database, tenant: UUID, wanted: Wanted, *, jwks: Sequence[Mapping[str, str]]) -> Plan:
-    """Fix what an export holds, in a transaction of its own. Raises `NotCovered`, `RangeRefused`."""
-    async with database.transaction(tenant) as tx:
-        newest: int = await tx.connection.fetchval(_NEWEST, tenant) or 0
-        first, last = await _range(tx, wanted, newest)
-        covered_to: int | None = await tx.connection.fetchval(_COVER, tenant, last)
-        if covered_to is None:
-            raise NotCovered(f"event {last} is covered by no signed checkpoint yet: {newest} are")
-        head, tree = await _state_before(tx, first)
-    header = {
-        "changes": wanted.changes,
-        "created_at": instant(clock.now()),
-        "evidence": wanted.evidence,
-        "from_seq": first,
-        "frontier": tree.packed().hex(),
-        "head": head.hex(),
-        "jwks": list(jwks),
-        "kind": "range",
-        "tenant": str(tenant),
-        "ticket": None,
-        "to_seq": last,
-    }
-    return Plan(header=header, from_seq=first, to_seq=last, covered_to=covered_to)
-
-
-async def plan_again(database: Database, tenant: UUID, header: Mapping[str, object]) -> Plan:
-    """The plan of an export that was begun with this header, in a transaction of its own. Raises `NotCovered`."""
-    first, last = int(str(header["from_seq"])), int(str(header["to_seq"]))
-    async with database.transaction(tenant) as tx:
-        covered_to: int | None = await tx.connection.fetchval(_COVER, tenant, last)
-    if covered_to is None or header["tenant"] != str(tenant):
-        raise NotCovered("what was begun is an export of another ledger: remove it and begin anew")
-    return Plan(header=header, from_seq=first, to_seq=last, covered_to=covered_to)
-
-
-async def _range(tx: Transaction, wanted: Wanted, newest: int) -> tuple[int, int]:
-    first, last = wanted.from_seq or 1, wanted.to_seq or newest
-    if wanted.since is not None:
-        first = max(first, await _first_sealed(tx, wanted.since, newest))
-    if wanted.until is not None:
-        last = min(last, await _first_sealed(tx, wanted.until, newest) - 1)
-    if not 1 <= first <= last:
-        if newest == 0:
-            raise NotCovered("the ledger has no signed checkpoint yet: is the sealer running?")
-        raise RangeRefused(f"no signed event lies in {first} to {last}; events 1 to {newest} are signed")
-    return first, last
-
-
-async def _first_sealed(tx: Transaction, moment: datetime, newest: int) -> int:
-    """The first `seq` sealed at `moment` or later, `newest + 1` when there is none. Sealing times grow with `seq`."""
-    low, high = 1, newest + 1
-    while low < high:
-        middle = (low + high) // 2
-        sealed_at = await tx.connection.fetchval(_SEALED_AT, tx.tenant, middle)
-        if sealed_at is not None and sealed_at >= moment:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-async def _state_before(tx: Transaction, first: int) -> tuple[bytes, Frontier]:
-    """The chain's hash and the tree in front of event `first`."""
-    row = await tx.connection.fetchrow(_BEFORE, tx.tenant, first - 1)
-    tree = Frontier() if row is None else Frontier(row["size"], row["frontier"])
-    head = genesis(tx.tenant)
-    if first > 1:
-        head = await tx.connection.fetchval(
-            "SELECT hash FROM governance_ledger.ledger_seals WHERE tenant_id = $1 AND seq = $2", tx.tenant, first - 1
-        )
-    while tree.size < first - 1:
-        rows = await tx.connection.fetch(_LEAVES, tx.tenant, tree.size, min(tree.size + BATCH, first - 1))
-        if not rows:
-            raise NotCovered(f"event {tree.size + 1} is missing: `chain-verify` says more")
-        for leaf in rows:
-            tree.append(leaf["leaf"])
-    return head, tree
 
 
 async def export_pieces(
@@ -251,7 +112,7 @@ async def _batch(
             written += [_add(progress, change_line(change), "changes") for change in changes.get(row["xid"], ())]
         progress.xid, progress.head = row["xid"], row["hash"]
         written.append(_add(progress, lines.event_line(row["document"], row["hash"], row["seq"]), "events"))
-        written += [_add(progress, line, "checkpoints") for line in checkpoints.get(row["seq"], ())]
+        written += [_add(progress, line, signed_kind(line)) for line in checkpoints.get(row["seq"], ())]
     progress.seq = end
     wanted = _new_evidence(rows, progress) if plan.header["evidence"] else []
     yield Piece(b"".join(written), end, closes=not wanted)
@@ -263,6 +124,11 @@ async def _batch(
             yield Piece(b"", end, closes=True)
 
 
+def signed_kind(line: bytes) -> str:
+    """How the end counts a checkpoint, or an attestation of one."""
+    return "checkpoints" if line.startswith(lines.CHECKPOINT) else "attestations"
+
+
 def _add(progress: Progress, line: bytes, kind: str | None) -> bytes:
     progress.tally.add(line, kind)
     return line
@@ -270,9 +136,11 @@ def _add(progress: Progress, line: bytes, kind: str | None) -> bytes:
 
 async def _checkpoints(tx: Transaction, after: int, end: int) -> dict[int, list[bytes]]:
     rows = await tx.connection.fetch(_CHECKPOINTS, tx.tenant, after, end)
-    found: dict[int, list[bytes]] = {}
-    for row in rows:
-        found.setdefault(row["size"], []).append(lines.checkpoint_line(row["serial"], row["note"]))
+    size_of = {row["serial"]: row["size"] for row in rows}
+    found = {row["size"]: [lines.checkpoint_line(row["serial"], row["note"])] for row in rows}
+    for row in await tx.connection.fetch(_ATTESTATIONS, tx.tenant, after, end):
+        line = lines.attestation_line(row["serial"], row["kind"], row["name"], row["content"])
+        found[size_of[row["serial"]]].append(line)
     return found
 
 
@@ -355,13 +223,13 @@ async def _leaves(database: Database, tenant: UUID, plan: Plan, progress: Progre
     """What the checkpoint covers beyond the range, as hashes."""
     end = min(progress.seq + BATCH, plan.covered_to)
     async with database.transaction(tenant) as tx:
-        rows = await tx.connection.fetch(_LEAVES, tenant, progress.seq, end)
+        rows = await tx.connection.fetch(LEAVES, tenant, progress.seq, end)
         checkpoints = await _checkpoints(tx, progress.seq, end)
     written = []
     for row in rows:
         progress.head = row["hash"]
         written.append(_add(progress, lines.leaf_line(row["leaf"], row["hash"], row["seq"]), "leaves"))
-        written += [_add(progress, line, "checkpoints") for line in checkpoints.get(row["seq"], ())]
+        written += [_add(progress, line, signed_kind(line)) for line in checkpoints.get(row["seq"], ())]
     progress.seq = end
     return Piece(b"".join(written), end, closes=True)
 

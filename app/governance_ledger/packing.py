@@ -11,7 +11,8 @@ import zstandard
 
 from app.canon.errors import Conflict
 from app.canon.evidence import EvidenceStore
-from app.governance_ledger.exporting import Piece, Plan, Progress, Wanted, export_pieces, plan_again, plan_export
+from app.governance_ledger.exporting import Piece, Progress, export_pieces, signed_kind
+from app.governance_ledger.planning import Plan, Wanted, plan_again, plan_export
 from app.postgres import Database
 from app.verifier import lines
 from app.verifier.files import lines_of, open_export, whole_frames
@@ -149,8 +150,8 @@ def _take(progress: Progress, line: bytes) -> None:
         progress.tally.add(line, "leaves")
     elif line.startswith(lines.CHANGE):
         progress.tally.add(line, "changes")
-    elif line.startswith(lines.CHECKPOINT):
-        progress.tally.add(line, "checkpoints")
+    elif line.startswith((lines.CHECKPOINT, lines.ATTESTATION)):
+        progress.tally.add(line, signed_kind(line))
     elif line.startswith(lines.EVIDENCE):
         _take_evidence(progress, line)
     else:

@@ -12,6 +12,7 @@ from app.verifier.keys import read_keys
 from app.verifier.passes import Options
 from app.verifier.report import Report
 from app.verifier.verifying import verify_file
+from app.verifier.witnesses import read_witnesses
 
 ABOUT = (
     "Verifies an export (`flr ledger export`) or a case file (`flr ledger case`) offline: canonical bytes, hash chain, "
@@ -35,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", action="append", type=Path, default=[], metavar="NOTE", help="a checkpoint that you hold"
     )
+    parser.add_argument(
+        "--receipt", action="append", type=Path, default=[], metavar="FILE", help="a receipt that you hold"
+    )
+    parser.add_argument(
+        "--witness", action="append", default=[], metavar="VKEY", help="a witness's verifier key (name+id+base64)"
+    )
     parser.add_argument("--chain-only", action="store_true", help="only hashes, chain, roots and checkpoints")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes to use (default: the cores, for large files)")
 
@@ -42,8 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> tuple[Report, Report | None]:
     """The report on the file, and on the one it is held against. Raises `NotAnExport`, `KeyUnknown`."""
     trusted = read_keys(arguments.key)
-    expected = [_read_note(path) for path in arguments.checkpoint]
-    options = Options(trusted, chain_only=arguments.chain_only, jobs=arguments.jobs, expected=expected)
+    options = Options(
+        trusted,
+        chain_only=arguments.chain_only,
+        jobs=arguments.jobs,
+        expected=[_read_text(path) for path in arguments.checkpoint],
+        receipts=[_read_text(path) for path in arguments.receipt],
+        witnesses=read_witnesses(arguments.witness),
+    )
     report = verify_file(arguments.file, options)
     if arguments.against is None:
         return report, None
@@ -54,11 +67,11 @@ def run(arguments: argparse.Namespace) -> tuple[Report, Report | None]:
     return report, other
 
 
-def _read_note(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyUnknown(f"the checkpoint {path} cannot be read") from error
+        raise KeyUnknown(f"{path} cannot be read") from error
 
 
 def told(report: Report, other: Report | None) -> tuple[dict[str, object], str, int]:

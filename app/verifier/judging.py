@@ -13,6 +13,7 @@ from app.verifier.documents import Fact, Reader, read_batch, shifted
 from app.verifier.errors import Broken
 from app.verifier.evidence import Shelf
 from app.verifier.tokens import Tokens
+from app.verifier.witnesses import Receipts
 
 BATCH = 500
 AHEAD = 8
@@ -56,6 +57,7 @@ class Judge:
         self.law = Ledger17(tenant, whole=whole)
         self.docket = Docket(tenant, whole=whole)
         self.shelf = Shelf(tenant)
+        self.receipts = Receipts((), tenant, {})
         self._changes = changes
         self._ids: set[str] = set()
         self._last_time = ""
@@ -133,6 +135,7 @@ class Judge:
             if self._changes:
                 self.law.event(xid=fact.xid, n=fact.n, subjects=fact.subjects, effect=fact.effect)
             self.docket.take(fact, event.seq, event.line)
+            self.receipts.event(fact.id, event.document)
             self.shelf.expect(fact, event.seq, event.line)
         except Broken as broken:
             if broken.line is None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives import serialization
@@ -24,6 +25,7 @@ class Trusted(NamedTuple):
     seal: Keys
     approval: Keys
     kids: tuple[str, ...] = ()
+    receipt: Mapping[str, bytes] = MappingProxyType({})
 
 
 def unb64url(text: str) -> bytes:
@@ -41,6 +43,7 @@ def read_keys(given: Sequence[str]) -> Trusted:
     """The keys behind `--key`. Raises `KeyUnknown`."""
     seal: Keys = {}
     approval: Keys = {}
+    receipt: Keys = {}
     kids: list[str] = []
     for text in given:
         if re.fullmatch(r"[0-9a-f]{16}", text):
@@ -49,11 +52,11 @@ def read_keys(given: Sequence[str]) -> Trusted:
             public = bytes.fromhex(text)
             seal[kid_of(public)] = public
         else:
-            _read_file(Path(text), seal, approval)
-    return Trusted(seal, approval, tuple(kids))
+            _read_file(Path(text), seal, approval, receipt)
+    return Trusted(seal, approval, tuple(kids), receipt)
 
 
-def _read_file(path: Path, seal: Keys, approval: Keys) -> None:
+def _read_file(path: Path, seal: Keys, approval: Keys, receipt: Keys) -> None:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -72,6 +75,7 @@ def _read_file(path: Path, seal: Keys, approval: Keys) -> None:
         raise KeyUnknown(f'{path} holds no Ed25519 key of purpose "seal" or "approval": {_HOW}')
     seal |= found_seal
     approval |= found_approval
+    receipt |= keys_of_jwks(jwks, "receipt")
 
 
 def _of_pem(path: Path, content: bytes) -> bytes:

@@ -14,10 +14,10 @@ from app.verifier.canonical import canonical_bytes
 FORMAT = "5-layer-runtime/export"
 VERSION = "1"
 EVIDENCE_PART_BYTES = 1024 * 1024
-COUNTED = ("changes", "checkpoints", "events", "evidence", "leaves")
+COUNTED = ("attestations", "changes", "checkpoints", "events", "evidence", "leaves")
 
 EVENT, LEAF, CHANGE, CHECKPOINT = b'{"event":{', b'{"hash":"', b'{"change":{', b'{"checkpoint":{'
-EVIDENCE, HEADER, END = b'{"evidence":{', b'{"export":{', b'{"end":{'
+ATTESTATION, EVIDENCE, HEADER, END = b'{"attestation":{', b'{"evidence":{', b'{"export":{', b'{"end":{'
 
 # Documents are canonical objects, so what follows the last `},"hash":"` or `},"proof":[` is the line's own.
 EVENT_TAIL = re.compile(rb'\},"hash":"([0-9a-f]{64})","seq":([1-9][0-9]{0,15})\}')
@@ -66,6 +66,12 @@ def change_line(
 def checkpoint_line(serial: int, note: str) -> bytes:
     """A signed checkpoint; in a range it follows the event that its size counts to."""
     return canonical_bytes({"checkpoint": {"note": note, "serial": serial}}) + b"\n"
+
+
+def attestation_line(serial: int, kind: str, name: str, content: bytes) -> bytes:
+    """What a time stamp authority or a witness said about the checkpoint in front of it."""
+    said = {"content": base64.b64encode(content).decode(), "kind": kind, "name": name, "serial": serial}
+    return canonical_bytes({"attestation": said}) + b"\n"
 
 
 def evidence_line(sha256: str, part: int, content: bytes, *, last: bool) -> bytes:

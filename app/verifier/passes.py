@@ -8,12 +8,14 @@ from uuid import UUID
 from app.verifier import lines
 from app.verifier.canonical import parse
 from app.verifier.changes import NOTHING, Change, image_hash
+from app.verifier.documents import shifted
 from app.verifier.errors import Broken
 from app.verifier.files import Opened
 from app.verifier.judging import Judge
 from app.verifier.keys import Keys, Trusted, keys_of_jwks, trusted_seals
 from app.verifier.notes import Checkpoint, read_note
 from app.verifier.report import Report
+from app.verifier.witnesses import Attested, Receipts
 
 _HASHES = re.compile(r"([0-9a-f]{64})*")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -25,15 +27,25 @@ _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
 
 class Options:
-    """What to verify. `expected` are notes that the auditor holds: the export must agree with each that it reaches."""
+    """What to verify. `expected` are notes that the auditor holds, `receipts` those of callers: the export must agree
+    with each that it reaches. `witnesses` are public keys by name."""
 
     def __init__(
-        self, trusted: Trusted, *, chain_only: bool = False, jobs: int | None = None, expected: Sequence[str] = ()
+        self,
+        trusted: Trusted,
+        *,
+        chain_only: bool = False,
+        jobs: int | None = None,
+        expected: Sequence[str] = (),
+        receipts: Sequence[str] = (),
+        witnesses: Mapping[str, bytes] | None = None,
     ) -> None:
         self.trusted = trusted
         self.chain_only = chain_only
         self.jobs = jobs
         self.expected = tuple(expected)
+        self.receipts = tuple(receipts)
+        self.witnesses = witnesses or {}
 
 
 class Pass:
@@ -54,9 +66,12 @@ class Pass:
         self.tenant = UUID(int=0)
         self.last: Checkpoint | None = None
         self.serial: int | None = None
+        self.note = ""
+        self.attested = Attested(options.witnesses)
         self.ended = False
         self.expected: dict[int, Checkpoint] = {}
         self.known: dict[str, Callable[[Any, bytes], None]] = {
+            "attestation": self._attestation,
             "change": self._change,
             "checkpoint": self._checkpoint,
             "evidence": self._evidence,
@@ -125,6 +140,8 @@ class Pass:
             approval = self.options.trusted.approval or keys_of_jwks(header["jwks"], "approval")
             changes = header["changes"]
             self.judge = Judge(header["tenant"], approval, whole=self.whole, changes=changes, jobs=self.jobs)
+            keys = self.options.trusted.receipt or keys_of_jwks(header["jwks"], "receipt")
+            self.judge.receipts = Receipts(self.options.receipts, header["tenant"], keys)
 
     def _read_header(self, header: Mapping[str, Any]) -> None:
         if (header["format"], header["v"]) != (lines.FORMAT, lines.VERSION):
@@ -165,8 +182,14 @@ class Pass:
             raise Broken("a checkpoint line with other members than those of version 1")
         note = read_note(said["note"], self.tenant, self.seals)
         self.place_checkpoint(serial, note)
-        self.serial, self.last = serial, note
+        self.serial, self.last, self.note = serial, note, said["note"]
         self.tally.add(line, "checkpoints")
+
+    def _attestation(self, said: Mapping[str, Any], line: bytes) -> None:
+        if said["serial"] != self.serial:
+            raise Broken("an attestation stands behind the checkpoint that it is about")
+        self.attested.take(said, self.note)
+        self.tally.add(line, "attestations")
 
     def _evidence(self, said: Mapping[str, Any], line: bytes) -> None:
         if not self.header["evidence"]:
@@ -193,6 +216,9 @@ class Pass:
         self.check_cover(opened)
         if self.judge is not None:
             self.judge.finish()
+            signed_at = shifted(self.last.time, seconds=0)
+            self.report.unchecked += self.judge.receipts.finish(signed_at, whole=self.whole)
+            self.report.unchecked += self.attested.unchecked()
             self._check_evidence(self.judge)
 
     def _check_evidence(self, judge: Judge) -> None:

@@ -31,6 +31,7 @@ class Report:
     signatures: int = 0
     proofs: int = 0
     receipts: int = 0
+    cosignatures: int = 0
     checkpoint: dict[str, Any] | None = None
     first_break: FirstBreak | None = None
     unchecked: list[str] = field(default_factory=list)
@@ -52,9 +53,14 @@ class Report:
             f"OK: {self.events} events of {self.tenant}, {self._range()}",
             f"signed by {covered.get('kid')} over {covered.get('size')} events at {covered.get('time')}",
             verified,
+            *self._held(),
             *(f"not checked: {what}" for what in self.unchecked),
         ]
         return "\n".join(said)
+
+    def _held(self) -> list[str]:
+        held = {"cosignatures of witnesses": self.cosignatures, "receipts": self.receipts}
+        return [f"verified: {count} {what}" for what, count in held.items() if count]
 
     def _range(self) -> str:
         return "one case" if self.kind == "case" else f"{self.from_seq} to {self.to_seq}"

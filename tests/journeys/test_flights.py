@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.journeys.auditor import assert_an_auditor_finds_all_of_it
 from tests.journeys.flights import Question, draw, flights_csv, ranking_in, same_ranking
 from tests.journeys.mailbox import Mailbox, all_text, smtp_server
 from tests.processes import FounderClient, Machine, founder_of, free_port, machine
@@ -84,7 +85,7 @@ def ring(tmp_path: Path, superuser_dsn: str, mailbox_and_url: tuple[Mailbox, str
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 async def test_the_analyst_answers_on_real_data_and_the_mail_waits_for_the_founder(
-    engine: dict[str, Any], ring: Machine, mailbox_and_url: tuple[Mailbox, str]
+    engine: dict[str, Any], ring: Machine, mailbox_and_url: tuple[Mailbox, str], tmp_path: Path
 ) -> None:
     mailbox = mailbox_and_url[0]
     question = draw()
@@ -102,6 +103,7 @@ async def test_the_analyst_answers_on_real_data_and_the_mail_waits_for_the_found
         found = ranking_in(all_text(mailbox.messages[0]))
         assert same_ranking(found, question.answer()), f"{question}: {found} is not {question.answer()}"
         assert_every_call_is_in_the_ledger(founder, ticket["id"])
+        assert_an_auditor_finds_all_of_it(founder, ticket["id"], tmp_path)
 
 
 def ask(founder: FounderClient, question: Question, role_id: str | None) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.journeys.auditor import assert_an_auditor_finds_all_of_it
 from tests.journeys.receiver import Receiver, http_receiver
 from tests.processes import Machine, founder_of, machine, wait_until
 
@@ -72,7 +73,7 @@ async def test_another_worker_ends_what_a_killed_one_began(
 
 
 async def test_a_lost_answer_of_a_call_that_acts_is_asked_not_repeated(
-    ring: Machine, receiver_and_address: tuple[Receiver, str]
+    ring: Machine, receiver_and_address: tuple[Receiver, str], tmp_path: Path
 ) -> None:
     receiver, address = receiver_and_address
     receiver.delay_seconds = 3.0
@@ -92,3 +93,4 @@ async def test_a_lost_answer_of_a_call_that_acts_is_asked_not_repeated(
         founder.approve(asked["id"])
         founder.wait_for_ticket(ticket["id"], "done", seconds=40)
         assert len(receiver.requests) == 1, "never a blind retry"
+        assert_an_auditor_finds_all_of_it(founder, ticket["id"], tmp_path)

@@ -64,6 +64,7 @@ def ended(content: Sequence[bytes]) -> list[bytes]:
 def kind_of(line: bytes) -> str | None:
     """How the end line counts a line."""
     starts = {lines.EVENT: "events", lines.LEAF: "leaves", lines.CHANGE: "changes", lines.CHECKPOINT: "checkpoints"}
+    starts[lines.ATTESTATION] = "attestations"
     for start, kind in starts.items():
         if line.startswith(start):
             return kind

@@ -5,7 +5,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.governance_ledger.exporting import RangeRefused
+from app.governance_ledger.planning import RangeRefused
 from app.governance_ledger.proving import NotCovered
 from app.postgres import Database
 from app.verifier import lines
