@@ -28,6 +28,17 @@ JUDGE = """async ([module, cases]) => {
     judged.push(await follows({ size: first, root: bytes(one) }, { size: second, root: bytes(two) }, proof));
   return judged;
 }"""
+WITHOUT = """
+const importKey = SubtleCrypto.prototype.importKey;
+SubtleCrypto.prototype.importKey = function (format, data, algorithm, ...more) {
+  if (algorithm === 'Ed25519') throw new DOMException('unknown algorithm', 'NotSupportedError');
+  return importKey.call(this, format, data, algorithm, ...more);
+};"""
+FORGET_KEYS = """() => {
+  const store = JSON.parse(localStorage.getItem('flr-ledger'));
+  for (const kept of Object.values(store)) kept.keys = ['A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBFVMbg'];
+  localStorage.setItem('flr-ledger', JSON.stringify(store));
+}"""
 LOOSE = "ALTER TABLE governance_ledger.{} DISABLE TRIGGER worm_statement, DISABLE TRIGGER worm_row"
 SEALED = """
 SELECT s.seq, s.xid, s.n, e.body FROM governance_ledger.ledger_seals s
@@ -150,6 +161,27 @@ def test_the_phones_arithmetic_is_the_rfcs(phone: Phone, company: Company, serve
     page = phone.open("/ledger")
     module = next(url for url in page.evaluate(LOADED) if "/static/ledger." in url)
     assert page.evaluate(JUDGE, [module, cases]) == [case[-1] for case in cases]
+
+
+def test_a_browser_without_ed25519_checks_the_hashes_and_says_so(
+    phone: Phone, company: Company, served: Machine
+) -> None:
+    phone.context.add_init_script(WITHOUT)
+    for _ in range(2):
+        earn(company, served)
+        phone.open("/ledger")
+        expect(phone.page.locator("#seen")).to_contain_text("tidak dapat memeriksa tanda tangannya")
+        expect(phone.page.locator("#alarm")).to_be_hidden()
+    assert phone.page.evaluate(KEPT)[str(company.founded.tenant)]["keys"] == []
+
+
+def test_a_checkpoint_of_a_stranger_turns_the_page_red(phone: Phone, company: Company, served: Machine) -> None:
+    earn(company, served)
+    page = phone.open("/ledger")
+    expect(page.locator("#seen")).not_to_be_empty()
+    page.evaluate(FORGET_KEYS)
+    page = phone.open("/")
+    expect(page.get_by_role("alert").filter(has_text="tidak ditandatangani dengan kunci yang dikenal")).to_be_visible()
 
 
 def test_a_key_that_is_replaced_with_an_overlap_is_taken_over(phone: Phone, company: Company, served: Machine) -> None:

@@ -73,11 +73,16 @@ async function check(kept) {
       (await ask(`/api/v1/ledger/proofs/consistency?first=${seen.size}&second=${head.size}`)).hashes;
     if (!await follows(seen, head, proof)) throw new Error('ledger_changed');
   }
-  const { keys } = await ask('/.well-known/jwks.json');
-  const offered = await signers(head, keys.filter(key => key.purpose === 'seal').map(key => key.x));
-  const by = await signers(head, kept?.keys ?? offered ?? []);
+  const trusted = kept?.keys ?? [];
+  let by = trusted.length ? await signers(head, trusted) : null, keys = trusted;
+  if (by?.length !== head.signatures.length) {
+    const offered = (await ask('/.well-known/jwks.json')).keys.filter(key => key.purpose === 'seal').map(key => key.x);
+    const signed = await signers(head, offered);
+    if (!trusted.length) by = signed;
+    keys = [...new Set([...trusted, ...signed ?? []])];
+  }
   if (by?.length === 0) throw new Error('ledger_unsigned');
-  return { head, by, seen, keys: [...new Set([...kept?.keys ?? [], ...offered ?? []])] };
+  return { head, by, seen, keys };
 }
 
 function tell(name, values, bad) {
