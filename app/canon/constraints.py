@@ -1,5 +1,6 @@
 """Whether an argument satisfies what the role's boundary asks of it. What cannot be read does not pass."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -230,6 +231,8 @@ def in_scope(name: str, scopes: Sequence[str]) -> bool:
 
     A scope names a folder (`finance` is all of `finance/...`) or is a pattern over whole names (`finance/*.csv`).
     """
-    if not scopes or "/" not in name:
+    if not scopes or not re.search(r"[/\\]", name):
         return True
+    if any(part in {"", ".", ".."} for part in re.split(r"[/\\]", name)):
+        return False
     return any(name.startswith(f"{scope.rstrip('/')}/") or fnmatchcase(name, scope) for scope in scopes)

@@ -152,7 +152,7 @@ def _link_named(value: str, named: Named) -> bool:
     link = link_of(value)
     if link is None or link.scheme not in {"", "http", "https"}:
         return False
-    if below_any(link.host, named.domains) or host_allowed(link.host, link.port, named.hosts):
+    if below_any(link.host, named.domains) or host_allowed(link.host, link.port, named.hosts, any_port=False):
         return True
     return any(_covers(written_link, link) for written_link in named.links)
 
@@ -200,18 +200,23 @@ def below_any(host: str, domains: Iterable[str]) -> bool:
     return False
 
 
-def host_allowed(host: str, port: int | None, allowed: Iterable[str]) -> bool:
-    """An entry is a host (any port), `host:port`, or `*.host` for everything below it."""
+def host_allowed(host: str, port: int | None, allowed: Iterable[str], *, any_port: bool = True) -> bool:
+    """An entry is a host , `host:port`, or `*.host` for everything below it. Without a port it means every port, or
+    only the scheme's own (`any_port` false)."""
     for entry in allowed:
         name, colon, wanted_port = entry.strip().lower().rpartition(":")
         if not colon or not wanted_port.isdigit():
             name, wanted_port = entry.strip().lower(), ""
-        if wanted_port and str(port or "") != wanted_port and not (port is None and wanted_port in {"80", "443"}):
+        if not (_port_fits(port, wanted_port) or (any_port and not wanted_port)):
             continue
         wanted = host_of(name.removeprefix("*."))
         if wanted and (host.endswith(f".{wanted}") if name.startswith("*.") else host == wanted):
             return True
     return False
+
+
+def _port_fits(port: int | None, wanted: str) -> bool:
+    return wanted in {"", "80", "443"} if port is None else str(port) == wanted
 
 
 def hosts_of(tool: ToolSpec, arguments: Arguments) -> tuple[str, ...]:
@@ -227,7 +232,7 @@ def stranger_facts(tool: ToolSpec, arguments: Arguments, provenance: Provenance,
     for place in destinations_of(tool, arguments, documents):
         if is_named(place, named):
             continue
-        source = source_of(place, provenance.readings)
+        source = source_of(place, provenance.readings) or _source_inside(place, named, provenance.readings)
         facts.setdefault(
             (place.path, plain(place.value)),
             Fact(
@@ -250,9 +255,16 @@ def source_of(place: Destination, readings: Sequence[Reading]) -> Reading | None
     return None
 
 
+def _source_inside(place: Destination, named: Named, readings: Sequence[Reading]) -> Reading | None:
+    """For a value that holds several places: where the first unnamed one among them was read."""
+    inside = [Destination(place.path, one.kind, one.value) for one in found_in(place.value)]
+    sources = (source_of(one, readings) for one in inside if one.value != place.value and not is_named(one, named))
+    return next(filter(None, sources), None)
+
+
 def _read_in(place: Destination, text: str) -> bool:
     if place.kind == "account":
-        return compact(place.value) in compact(loosened(text))
+        return compact(loosened(place.value)) in compact(loosened(text))
     heap = plain(loosened(text))
-    link = link_of(place.value) if place.kind == "link" else None
+    link = link_of(place.value.lstrip("/\\")) if place.kind == "link" else None
     return plain(loosened(place.value)) in heap or (link is not None and link.host in heap)

@@ -24,7 +24,7 @@ _CREDENTIAL = re.compile(
     r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
     r"|\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|\bbearer\s+[A-Za-z0-9._~+/-]{20,}"
     r"|\b(?:otp|one[- ]time (?:code|password)|verification code|kode verifikasi)\b[^\n0-9]{0,24}[0-9]{4,8}\b"
-    r"|\b(?:password|passwd|sandi|api[_ -]?key|secret|access[_ -]?token)\b[\"']?\s*(?:[:=]|is|adalah)\s*"
+    r"|(?<![^\W_])(?:password|passwd|sandi|api[_ -]?key|secret|access[_ -]?token)\b[\"']?\s*(?:[:=]|is|adalah)\s*"
     r"[\"']?[^\s\"']{8,}",
     re.IGNORECASE,
 )
