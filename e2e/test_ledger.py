@@ -13,6 +13,7 @@ from app.governance_ledger.chain import genesis, leaf_of, link
 from app.governance_ledger.merkle import Frontier
 from e2e.browser import Phone
 from e2e.company import Company
+from e2e.test_gates import violations
 from tests.governance_ledger.test_proofs import consistency
 from tests.processes import Machine, wait_until
 
@@ -254,6 +255,7 @@ def test_a_rewritten_ledger_turns_the_page_red_whoever_signs_what_follows(
         alarm = page.get_by_role("alert").filter(has_text="Buku besar bukan lagi yang dilihat perangkat ini")
         expect(alarm).to_be_visible()
         assert alarm.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(168, 40, 30)"
+        assert violations(phone) == []
     assert page.evaluate(KEPT) == kept
     page = phone.open("/settings")
     page.locator("input[name=language][value=en]").check(force=True)

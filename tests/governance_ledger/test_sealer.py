@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -187,6 +188,54 @@ async def test_a_process_that_is_killed_or_hangs_is_replaced_within_two_seconds(
             process.kill()
             await process.wait()
     assert (await verify(database, full=True)).ok
+
+
+async def test_sealers_that_are_killed_stopped_and_woken_at_random_make_one_chain(
+    database: Database, sealer_dsn: str, superuser: asyncpg.Connection, home: Path
+) -> None:
+    environment = os.environ | {"FLR_HOME": str(home), "DATABASE_URL": sealer_dsn}
+    chance, ended, kept = random.Random(17), asyncio.Event(), 0
+
+    async def started() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app.sealer", env=environment, stderr=subprocess.DEVNULL
+        )
+
+    async def write() -> None:
+        nonlocal kept
+        while not ended.is_set():
+            kept += len(await record(database, chance.randint(1, 5)))
+            await asyncio.sleep(chance.random() / 20)
+
+    processes = [await started() for _ in range(2)]
+    writer = asyncio.create_task(write())
+    try:
+        await until(lambda: superuser.fetchval(SEALED, TENANT), seconds=20)
+        for blow in (signal.SIGSTOP, signal.SIGKILL, signal.SIGSTOP, signal.SIGSTOP, signal.SIGKILL):
+            place = chance.randrange(2)
+            processes[place].send_signal(blow)
+            await asyncio.sleep(1 + chance.random())
+            if blow is signal.SIGSTOP:
+                processes[place].send_signal(signal.SIGCONT)
+            else:
+                await processes[place].wait()
+                processes[place] = await started()
+        ended.set()
+        await writer
+        await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = {kept}", TENANT), seconds=20)
+        covered = "SELECT max(size) FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1"
+        await until(lambda: superuser.fetchval(f"SELECT ({covered}) = {kept}", TENANT), seconds=20)
+    finally:
+        ended.set()
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    public = {kid: auth.raw_public(key) for kid, key in auth.load_public_keys(home / "keys", "seal").items()}
+    report = await verify(database, full=True, keys=public)
+    assert (report.ok, report.to_seq) == (True, kept), report.first_break
+    assert report.checkpoint is not None
+    assert report.checkpoint.serial >= 2
 
 
 def test_without_a_key_it_says_what_to_do(tmp_path: Path) -> None:
