@@ -28,6 +28,13 @@ class ApprovalDecided(_Message, frozen=True):
     ticket_id: UUID | None
 
 
+class EscalationDue(_Message, frozen=True):
+    """A step of a role's ladder is reached: `place` counts from 0."""
+
+    approval_id: UUID
+    place: int
+
+
 class RunWanted(_Message, frozen=True):
     """Somebody should drive this run now."""
 
@@ -51,7 +58,14 @@ class RevenueRecorded(_Message, frozen=True):
 
 
 Message: TypeAlias = (
-    TicketOpened | ApprovalRaised | ApprovalDecided | RunWanted | RunClosed | RoleResumed | RevenueRecorded
+    TicketOpened
+    | ApprovalRaised
+    | ApprovalDecided
+    | EscalationDue
+    | RunWanted
+    | RunClosed
+    | RoleResumed
+    | RevenueRecorded
 )
 
 ENCODER = msgspec.json.Encoder()

@@ -18,6 +18,7 @@ import asyncpg
 from app.adapters.agents import FrameworkMissing, load_backbone, load_router, load_worker
 from app.adapters.evidence import load_store
 from app.adapters.models import load_model
+from app.adapters.notices import load_notices
 from app.adapters.push import load_push
 from app.adapters.tools import load_tools
 from app.auth import ApprovalTokenReader, KeyMissing, PublicKeys
@@ -242,7 +243,8 @@ async def _phones(settings: Settings, database: Database, stack: AsyncExitStack)
     ensure_console_keys(settings.keys)
     sender = load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from)
     stack.push_async_callback(sender.close)
-    return console_handlers(database, sender, settings, load_words(FRONTEND / "i18n"))
+    letters = load_notices(smtp_url=settings.smtp_url, mail_from=settings.mail_from)
+    return console_handlers(database, sender, letters, settings, load_words(FRONTEND / "i18n"))
 
 
 if __name__ == "__main__":

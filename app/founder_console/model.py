@@ -14,7 +14,7 @@ Purpose: TypeAlias = Literal["register", "login", "decision"]
 
 
 class Founder(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who decides. `hide_amounts` keeps money off the lock screen."""
+    """A person who decides. `hide_amounts` keeps money off the lock screen; `email` is the second channel, or empty."""
 
     id: UUID
     name: str
@@ -22,6 +22,7 @@ class Founder(msgspec.Struct, frozen=True, kw_only=True):
     language: Language
     theme: Theme
     hide_amounts: bool
+    email: str
     created_at: datetime
 
 
@@ -31,6 +32,7 @@ class Preferences(msgspec.Struct, frozen=True):
     language: Language
     theme: Theme
     hide_amounts: bool
+    email: str = ""
 
 
 class Passkey(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, FromPath, JSONBody
 from litestar.response import Redirect
 
+from app.canon.addresses import mail_of
 from app.founder_console import store
 from app.founder_console.enrolment import renew_codes
 from app.founder_console.keyfiles import vapid_public_key
@@ -19,6 +20,7 @@ from app.founder_console.push import Bell, reachable
 from app.founder_console.ringing import send_note
 from app.founder_console.sessions import cookie_header, read_cookie
 from app.founder_console.visits import Caller, Visit, enter, go
+from app.governance_ledger import Event, append
 from app.postgres import Transaction
 
 Page = Response[bytes]
@@ -45,14 +47,18 @@ async def settings(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     return await _settings(await enter(request, tx))
 
 
-async def _settings(visit: Visit, codes: tuple[str, ...] = ()) -> Page:
+async def _settings(visit: Visit, codes: tuple[str, ...] = (), problem: str = "") -> Page:
     tx, founder = visit.tx, visit.founder
     state = visit.request.app.state
     subscriptions = await store.fetch_subscriptions(tx, founder.id)
     mine = visit.by.jti
     return visit.page(
         "settings.html",
+        status=422 if problem else 200,
         title=visit.words("settings"),
+        problem=problem,
+        email=founder.email,
+        mails=state.settings.smtp_url is not None,
         codes=codes,
         vapid_key=vapid_public_key(state.settings.keys),
         subscriptions=[_told(one) for one in subscriptions],
@@ -77,15 +83,23 @@ def _told(subscription: Any) -> dict[str, object]:
 
 
 @post("/settings", status_code=303, include_in_schema=False)
-async def save_settings(request: Caller, tx: NamedDependency[Transaction], data: Form) -> Redirect:
-    founder = (await enter(request, tx)).founder
-    language, theme = data.get("language"), data.get("theme")
+async def save_settings(request: Caller, tx: NamedDependency[Transaction], data: Form) -> Page | Redirect:
+    visit = await enter(request, tx)
+    founder, language, theme = visit.founder, data.get("language"), data.get("theme")
+    given = str(data.get("email") or "").strip()
+    email = mail_of(given) if given else ""
+    if email is None:
+        return await _settings(visit, problem=visit.words("settings.problem.email", value=given))
     wanted = Preferences(
         language if language in LANGUAGES else founder.language,
         theme if theme in THEMES else founder.theme,
         bool(data.get("hide_amounts")),
+        email,
     )
     await store.update_preferences(tx, founder.id, wanted)
+    if email != founder.email:
+        said = {"founder_id": str(founder.id), "channel": "email", "on": bool(email)}
+        await append(tx, Event(type="founder.channel_set", actor=visit.by.actor, data=said))
     return go("/settings")
 
 

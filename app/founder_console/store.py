@@ -21,7 +21,7 @@ from app.postgres import Transaction
 
 T = TypeVar("T")
 
-_FOUNDER = "SELECT id, name, rol, language, theme, hide_amounts, created_at FROM founder_console.founders"
+_FOUNDER = "SELECT id, name, rol, language, theme, hide_amounts, email, created_at FROM founder_console.founders"
 
 _INSERT_FOUNDER = """
 INSERT INTO founder_console.founders (id, tenant_id, name, rol, language, created_at)
@@ -145,8 +145,9 @@ async def fetch_founders(tx: Transaction) -> tuple[Founder, ...]:
 
 
 async def update_preferences(tx: Transaction, founder_id: UUID, wanted: Preferences) -> None:
-    statement = "UPDATE founder_console.founders SET language = $2, theme = $3, hide_amounts = $4 WHERE id = $1"
-    await tx.connection.execute(statement, founder_id, wanted.language, wanted.theme, wanted.hide_amounts)
+    statement = """UPDATE founder_console.founders SET language = $2, theme = $3, hide_amounts = $4, email = $5
+                    WHERE id = $1"""
+    await tx.connection.execute(statement, founder_id, *msgspec.structs.astuple(wanted))
 
 
 async def insert_enrolment(tx: Transaction, token_sha256: str, founder_id: UUID, expires_at: datetime) -> None:
@@ -307,6 +308,14 @@ async def use_action_token(tx: Transaction, jti: str) -> bool:
     statement = """INSERT INTO founder_console.used_action_tokens (jti, tenant_id, used_at)
                    VALUES ($1, $2, clock.now()) ON CONFLICT (jti) DO NOTHING RETURNING jti"""
     return await tx.connection.fetchval(statement, jti, tx.tenant) is not None
+
+
+async def fetch_heard(tx: Transaction, tag: str) -> frozenset[UUID]:
+    """The founders of whose phones one has shown a notification of this tag."""
+    statement = """SELECT DISTINCT s.founder_id FROM founder_console.push_receipts r
+                     JOIN founder_console.push_subscriptions s ON s.id = r.subscription_id
+                    WHERE r.tag = $1 AND r.received_at IS NOT NULL"""
+    return frozenset(record["founder_id"] for record in await tx.connection.fetch(statement, tag))
 
 
 async def fetch_rung(tx: Transaction, tag: str) -> frozenset[UUID]:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from app.adapters.notices import load_notices
 from app.adapters.push import load_push
 from app.canon.push import PushMessage, PushSender, PushTarget
 from app.canon.vocabulary import Money, Tier
@@ -58,7 +59,8 @@ class Office:
         self.tenant = uuid4()
         self.service = service
         self.settings = settings
-        self.handlers = handlers(database, sender, settings, WORDS)
+        letters = load_notices(smtp_url=settings.smtp_url, mail_from=settings.mail_from)
+        self.handlers = handlers(database, sender, letters, settings, WORDS)
 
     async def found(self) -> None:
         async with self.database.transaction(self.tenant) as tx:

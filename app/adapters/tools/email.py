@@ -93,7 +93,7 @@ class SendEmailTool:
         server = self.server
         message = await self._message(call, recipients)
         content = message.as_bytes()
-        answer = await _hand_in(server, self.tls, _plain_address(self.mail_from), recipients, content)
+        answer = await hand_in(server, self.tls, plain_address(self.mail_from), recipients, content)
         message_id = str(message["Message-ID"])
         return ToolResult(
             f"Sent to {', '.join(recipients)} ({message_id}).",
@@ -134,17 +134,18 @@ def mail_server(url: str | None) -> MailServer:
 
 def message_id(key: str, mail_from: str) -> str:
     """The same for every attempt of one step, so that a receiver can tell a repetition."""
-    domain = _plain_address(mail_from).rpartition("@")[2]
+    domain = plain_address(mail_from).rpartition("@")[2]
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
 
 
 def _recipient(address: str) -> str:
     if mail_of(address) is None:
         raise ToolFailed(f"{address!r} is no mail address: give one address for each entry of `to`")
-    return _plain_address(address)
+    return plain_address(address)
 
 
-def _plain_address(address: str) -> str:
+def plain_address(address: str) -> str:
+    """`a@b.co` out of `Ani <a@b.co>`."""
     text = address.strip()
     return text.rpartition("<")[2].removesuffix(">").strip() if text.endswith(">") else text
 
@@ -182,9 +183,10 @@ def _attach_one(message: EmailMessage, name: str, media_type: str, content: byte
         message.add_attachment(content, maintype=kind, subtype=subtype, filename=name)
 
 
-async def _hand_in(
+async def hand_in(
     server: MailServer, tls: ssl.SSLContext, sender: str, recipients: Sequence[str], content: bytes
 ) -> str:
+    """Give a finished message to the server; its answer. Raises `ToolFailed` (not sent), `OutcomeUnknown`."""
     import aiosmtplib
 
     client = aiosmtplib.SMTP(

@@ -10,6 +10,7 @@ CREATE TABLE founder_console.founders (
   language text NOT NULL DEFAULT 'id' CHECK (language IN ('id', 'en')),
   theme text NOT NULL DEFAULT 'auto' CHECK (theme IN ('auto', 'light', 'dark')),
   hide_amounts boolean NOT NULL DEFAULT false,
+  email text NOT NULL DEFAULT '' CHECK (length(email) <= 254),
   created_at timestamptz NOT NULL
 );
 
@@ -105,7 +106,7 @@ CREATE TABLE founder_console.used_action_tokens (
 );
 
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA founder_console TO flr_app;
-GRANT UPDATE (name, language, theme, hide_amounts) ON founder_console.founders TO flr_app;
+GRANT UPDATE (name, language, theme, hide_amounts, email) ON founder_console.founders TO flr_app;
 GRANT UPDATE (used_at) ON founder_console.enrolments, founder_console.recovery_codes, founder_console.challenges TO flr_app;
 GRANT UPDATE (sign_count, used_at, revoked_at, label) ON founder_console.passkeys TO flr_app;
 GRANT UPDATE (revoked_at, label) ON founder_console.device_keys TO flr_app;
