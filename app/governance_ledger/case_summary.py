@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from app.governance_ledger.document import Document
 from app.governance_ledger.model import CheckpointSummary
 
-TEMPLATES = Path(__file__).parents[2] / "frontend" / "templates"
+DOCUMENTS = Path(__file__).parents[2] / "frontend" / "documents"
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
@@ -61,7 +61,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(DOCUMENTS),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
