@@ -370,3 +370,13 @@ async def test_a_form_that_cannot_be_signed_is_shown_again_with_what_was_typed(d
     assert "banyak bukan jumlah yang bisa dibaca" in answer.text
     assert 'value="Wulan"' in answer.text
     assert (await desk.client.get("/workers/new/astronaut", headers=PAGE)).status_code == 404
+
+
+async def test_a_ticket_and_the_ledger_can_be_taken_along(desk: Desk) -> None:
+    asked = await desk.ask(on_ticket=True)
+    page = await desk.client.get(f"/tickets/{asked.ticket_id}", headers=PAGE)
+    assert f"/api/v1/ledger/cases/{asked.ticket_id}?language=id" in page.text
+    assert "/api/v1/ledger/export" in (await desk.client.get("/ledger", headers=PAGE)).text
+    answer = await desk.client.get("/api/v1/ledger/export")
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
