@@ -132,13 +132,13 @@ class Case(msgspec.Struct, frozen=True):
         """The gate's verdict now."""
         drive, tool = self.drive, self.proposal.tool
         around = Surroundings(
-            run=drive.run,
             ticket=self.ticket,
             zone=drive.zone,
             files=await drive.files_in(self.tx, anew=tool.effect != "local"),
             texts=drive.texts,
             steps=drive.journal.steps,
             store=drive.runtime.store,
+            narrowed_to=drive.run.tools,
         )
         return await judge(self.tx, self.proposal, self.contract, around)
 

@@ -1,6 +1,7 @@
 """What the gate counts of the past, in the caller's transaction: sums over calls, and calls of the last minute."""
 
 import json
+from datetime import datetime
 from uuid import UUID
 
 from app.canon.contract import Period
@@ -13,12 +14,20 @@ async def lock_sums(tx: Transaction, role_id: UUID, tool: str) -> None:
 
 
 async def sum_of_calls(
-    tx: Transaction, *, role_id: UUID, ticket_id: UUID, tool: str, path: str, period: Period, zone: str
+    tx: Transaction,
+    *,
+    role_id: UUID,
+    ticket_id: UUID,
+    tool: str,
+    path: str,
+    period: Period,
+    zone: str,
+    at: datetime | None = None,
 ) -> int:
     """The argument at `path` (through objects and lists) added up over the period's calls that were or may have been
-    made. Day and month are those of `zone`."""
+    made, before `at` (None: up to now). Day and month are those of `zone`."""
     jsonpath = "lax $.arguments" + "".join(f".{json.dumps(part)}" for part in path.split("."))
-    value = await tx.connection.fetchval(_SUM, role_id, ticket_id, tool, jsonpath, period, zone)
+    value = await tx.connection.fetchval(_SUM, role_id, ticket_id, tool, jsonpath, period, zone, at)
     return int(value)
 
 
@@ -30,19 +39,21 @@ CROSS JOIN LATERAL jsonb_path_query(s.request::jsonb, $4::text::jsonpath) part
 CROSS JOIN LATERAL jsonb_path_query(part, 'strict $.**') v
 WHERE r.role_id = $1 AND s.kind = 'tool' AND s.name = $3 AND s.state IN ('started', 'done', 'unknown')
   AND CASE $5 WHEN 'ticket' THEN r.ticket_id = $2
-      ELSE s.planned_at >= date_trunc($5, clock.now() AT TIME ZONE $6) AT TIME ZONE $6 END
+      ELSE s.planned_at >= date_trunc($5, coalesce($7::timestamptz, clock.now()) AT TIME ZONE $6) AT TIME ZONE $6 END
+  AND ($7::timestamptz IS NULL OR s.planned_at < $7)
   AND jsonb_typeof(v) IN ('number', 'string') AND v #>> '{}' ~ '^[0-9]{1,40}(\.[0-9]{1,40})?$'
 """
 
 
-async def calls_last_minute(tx: Transaction, role_id: UUID) -> int:
-    """How many calls of the role the gate let through in the last 60 seconds."""
-    return int(await tx.connection.fetchval(_LAST_MINUTE, role_id))
+async def calls_last_minute(tx: Transaction, role_id: UUID, at: datetime | None = None) -> int:
+    """How many calls of the role the gate let through in the 60 seconds before `at` (None: now)."""
+    return int(await tx.connection.fetchval(_LAST_MINUTE, role_id, at))
 
 
 _LAST_MINUTE = """
 SELECT count(*) FROM execution_graph.run_steps s JOIN execution_graph.runs r ON r.id = s.run_id
-WHERE r.role_id = $1 AND s.kind = 'tool' AND s.planned_at > clock.now() - interval '60 seconds'
+WHERE r.role_id = $1 AND s.kind = 'tool' AND s.planned_at > coalesce($2::timestamptz, clock.now()) - interval '60 seconds'
+  AND ($2::timestamptz IS NULL OR s.planned_at < $2)
   AND s.verdict LIKE 'allow:%'
 """
 

@@ -1,4 +1,9 @@
-"""The gate at execution time: gathers what the Canon's decision needs, in the transaction of the call."""
+"""The gate: gathers what the Canon's decision needs, in the caller's transaction.
+
+Execution, the check of a proposal and the backtest of a boundary all pass here.
+"""
+
+from datetime import datetime
 
 import msgspec
 
@@ -11,7 +16,7 @@ from app.canon.provenance import Provenance
 from app.canon.tool import InputFile
 from app.execution_graph import counting
 from app.execution_graph.files import text_of
-from app.execution_graph.model import Run, Step
+from app.execution_graph.model import Step
 from app.execution_graph.sources import Sources, asks_parties, needed_texts, provenance_of
 from app.postgres import Transaction
 from app.role_registry import known_parties, money_left
@@ -28,15 +33,23 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What does not change while a run is driven, or changes only by its own steps."""
+    """What does not change while a run is driven, or changes only by its own steps.
 
-    run: Run
+    `narrowed_to` are the tools fixed for the run (None: not narrowed). Whoever only looks (`looking`) waits for nobody.
+    `at` judges for an earlier moment, on calls and parties up to then (None: now). `assumed_money` stands in for what is
+    left of the role's tool money.
+    """
+
     ticket: Ticket
     zone: str
     files: dict[InputFile, str]
     texts: dict[str, str]
     steps: tuple[Step, ...]
     store: EvidenceStore
+    narrowed_to: tuple[str, ...] | None = None
+    looking: bool = False
+    at: datetime | None = None
+    assumed_money: dict[str, int] | None = None
 
     async def text(self, tx: Transaction, key: str) -> str:
         """A file's text; read once while the run is driven."""
@@ -54,23 +67,25 @@ async def judge(tx: Transaction, proposal: Proposal, contract: Contract, around:
 
 async def _spent(tx: Transaction, proposal: Proposal, terms: Terms, around: Surroundings) -> Spent:
     tool, boundary = proposal.tool, terms.boundary
-    sums = await _sums(tx, proposal, terms, around.zone)
-    left = await money_left(tx, proposal.role_id, proposal.ticket_id) if tool.money else {}
+    sums = await _sums(tx, proposal, terms, around)
+    left = {} if around.assumed_money is None else around.assumed_money
+    if tool.money and around.assumed_money is None:
+        left = await money_left(tx, proposal.role_id, proposal.ticket_id)
     rate = boundary.calls_per_minute
     return Spent(
-        now=clock.now(),
+        now=around.at or clock.now(),
         zone=around.zone,
         sums=sums,
         left_money=left,
-        calls_last_minute=0 if rate is None else await counting.calls_last_minute(tx, proposal.role_id),
-        narrowed_to=around.run.tools,
+        calls_last_minute=0 if rate is None else await counting.calls_last_minute(tx, proposal.role_id, around.at),
+        narrowed_to=around.narrowed_to,
     )
 
 
-async def _sums(tx: Transaction, proposal: Proposal, terms: Terms, zone: str) -> dict[str, int]:
+async def _sums(tx: Transaction, proposal: Proposal, terms: Terms, around: Surroundings) -> dict[str, int]:
     name = proposal.tool.name
     wanted = [rule for tool in terms.boundary.tools if tool.tool == name for rule in tool.sums]
-    if wanted:
+    if wanted and not around.looking:
         await counting.lock_sums(tx, proposal.role_id, name)
     return {
         sum_key(name, rule): await counting.sum_of_calls(
@@ -80,7 +95,8 @@ async def _sums(tx: Transaction, proposal: Proposal, terms: Terms, zone: str) ->
             tool=name,
             path=rule.path,
             period=rule.period,
-            zone=zone,
+            zone=around.zone,
+            at=around.at,
         )
         for rule in wanted
     }
@@ -88,7 +104,8 @@ async def _sums(tx: Transaction, proposal: Proposal, terms: Terms, zone: str) ->
 
 async def _provenance(tx: Transaction, proposal: Proposal, terms: Terms, around: Surroundings) -> Provenance:
     tool, arguments = proposal.tool, proposal.arguments
-    parties = tuple(party.address for party in await known_parties(tx)) if asks_parties(tool, terms) else ()
+    known = await known_parties(tx) if asks_parties(tool, terms) else ()
+    parties = tuple(party.address for party in known if around.at is None or party.added_at <= around.at)
     needed = needed_texts(tool, arguments, around.files)
     texts = {file.name: await around.text(tx, around.files[file]) for file in needed}
     sources = Sources(around.ticket, terms, parties, tuple(around.files), texts, around.steps)
