@@ -5,6 +5,7 @@ The checks themselves are the offline verifier's; here the database hands it wha
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -12,9 +13,10 @@ import asyncpg
 from app.governance_ledger.replaying import BATCH, Broken
 from app.postgres import Transaction
 from app.verifier import errors
-from app.verifier.approvals import MUST_BE_SIGNED, Docket
+from app.verifier.approvals import MUST_BE_SIGNED, SKEW_SECONDS, Docket
 from app.verifier.changes import NOTHING, Change, Ledger17
 from app.verifier.documents import Reader, read_batch
+from app.verifier.judging import BACKDATED_SECONDS
 from app.verifier.tokens import Tokens
 
 XIDS = 2_000
@@ -80,6 +82,17 @@ _AS_CAPTURED = """
 SELECT set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO, YMD', true),
        set_config('intervalstyle', 'iso_8601', true), set_config('bytea_output', 'hex', true),
        set_config('extra_float_digits', '1', true)
+"""
+
+# An event was stamped before the checkpoint that covers it was signed, and not long before the one in front of it.
+_MISDATED = """
+SELECT s.seq, e.event_id, e.recorded_at > c.signed_at + $2::interval AS ahead
+  FROM (SELECT coalesce(lag(size) OVER w, 0) AS after, size, lag(signed_at) OVER w AS before, signed_at
+          FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1 WINDOW w AS (ORDER BY serial)) c
+  JOIN governance_ledger.ledger_seals s ON s.tenant_id = $1 AND s.seq > c.after AND s.seq <= c.size
+  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
+ WHERE e.recorded_at > c.signed_at + $2::interval OR e.recorded_at < c.before - $3::interval
+ ORDER BY s.seq LIMIT 1
 """
 
 _SIGNED = """
@@ -174,6 +187,16 @@ async def _compare_rows(tx: Transaction) -> None:
             raise Broken(
                 f"{logical}/{altered} is not what its last recorded change left: it was changed without an event"
             )
+
+
+async def judge_times(tx: Transaction) -> None:
+    """Hold the time at which each event was stamped against the checkpoints around it. Raises `Broken`."""
+    skew, longest = timedelta(seconds=SKEW_SECONDS), timedelta(seconds=BACKDATED_SECONDS)
+    row = await tx.connection.fetchrow(_MISDATED, tx.tenant, skew, longest)
+    if row is not None:
+        ahead, behind = "after the checkpoint that covers it", "long before the checkpoint in front of it"
+        said = f"stamped {ahead}" if row["ahead"] else f"backdated: stamped {behind}"
+        raise Broken(f"{said} was signed", row["seq"], row["event_id"])
 
 
 async def judge_approvals(tx: Transaction, end: int, seals: Sequence[int], keys: Mapping[str, bytes]) -> Docket:

@@ -12,7 +12,7 @@ from app.governance_ledger import notes
 from app.governance_ledger.attestations import Trust, hold_attestations
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.chain import genesis
-from app.governance_ledger.judging import judge_approvals, judge_changes
+from app.governance_ledger.judging import judge_approvals, judge_changes, judge_times
 from app.governance_ledger.model import Attestation, Break, ChainReport, CheckpointSummary, Unsealed
 from app.governance_ledger.replaying import Broken, Position, compare_columns, replay
 from app.postgres import Transaction
@@ -195,9 +195,10 @@ class _Verification:
                 raise Broken("an event is sealed twice", seq)
 
     async def judge(self, approval_keys: dict[str, bytes] | None) -> None:
-        """Row changes and approvals, once the documents that they stand in are known to be what was sealed."""
+        """Times, row changes and approvals, once the documents that they stand in are known to be what was sealed."""
         if not self.full:
             return
+        await judge_times(self.tx)
         await judge_changes(self.tx)
         if approval_keys is not None:
             sizes = [checkpoint.size for checkpoint in self.checkpoints]

@@ -8,7 +8,7 @@ import pytest
 
 from app.postgres import Database
 from tests.builders import a_company, a_role, a_ticket
-from tests.governance_ledger.ledgers import KEY, TENANT, sign, verify
+from tests.governance_ledger.ledgers import KEY, TENANT, record, sign, verify
 
 CHANGES, EVENTS = "governance_ledger.changes", "governance_ledger.governance_events"
 ROLES = "role_registry.ai_roles"
@@ -99,3 +99,23 @@ async def test_what_was_altered_behind_the_law_is_found(
 async def test_rows_that_the_law_has_followed_verify(database: Database) -> None:
     report = await verify(database, full=True, keys=TRUSTED)
     assert report.first_break is None
+
+
+@pytest.mark.parametrize(("by", "said"), [("-2 hours", "backdated: stamped long before"), ("1 hour", "stamped after")])
+async def test_an_event_stamped_at_another_time_than_it_was_sealed_is_found(
+    database: Database, sealer: asyncpg.Connection, superuser: asyncpg.Connection, by: str, said: str
+) -> None:
+    """Whoever may write past the application's rights may choose the time; the checkpoints around it do not lie."""
+    await record(database, 3)
+    await sign(sealer)
+    await superuser.execute(
+        f"INSERT INTO {EVENTS} (tenant_id, event_id, occurred_at, recorded_at, type, actor, body) VALUES "
+        f"($1, gen_random_uuid(), now(), now() + interval '{by}', 'x.forged', 'system', $2)",
+        TENANT,
+        '"data":{},"evidence":[]',
+    )
+    await sign(sealer)
+    report = await verify(database, full=True, keys=TRUSTED)
+    assert report.first_break is not None
+    assert report.first_break.reason.startswith(said)
+    assert report.first_break.seq == 4
