@@ -42,9 +42,9 @@ SELECT e.xid::text AS xid, e.n, e.event_id, e.subjects, e.effect_n::text AS effe
 
 # Events that account for changes of which none is left.
 _EMPTY_HANDED = """
-SELECT s.seq, e.event_id FROM governance_ledger.governance_events e
-  JOIN governance_ledger.ledger_seals s ON s.tenant_id = e.tenant_id AND s.n = e.n
- WHERE e.tenant_id = $1 AND e.effect_n > 0 AND NOT EXISTS (
+SELECT s.seq, e.event_id FROM governance_ledger.ledger_seals s
+  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
+ WHERE s.tenant_id = $1 AND e.effect_n > 0 AND NOT EXISTS (
    SELECT FROM governance_ledger.changes c WHERE c.xid = e.xid AND c.tenant_id = e.tenant_id OFFSET 0)
  ORDER BY s.seq LIMIT 1
 """
