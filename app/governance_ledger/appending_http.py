@@ -22,7 +22,7 @@ from app.canon.canonical_json import MAX_DEPTH
 from app.canon.errors import Fault, Forbidden, Invalid
 from app.canon.vocabulary import Principal, new_id
 from app.governance_ledger.appending import append
-from app.governance_ledger.batching import BatchRefused, append_batch
+from app.governance_ledger.batching import BatchRefused, append_batch, give_way
 from app.governance_ledger.document import MAX_BODY_BYTES
 from app.governance_ledger.errors import EventRefused
 from app.governance_ledger.event_types import writers_of
@@ -196,6 +196,7 @@ async def _append_lines(request: Caller, tx: Transaction, body: bytes, header: s
     problems: dict[int, Problem] = {}
     accepted: dict[int, tuple[Event, UUID | None]] = {}
     for number, line in _lines(body):
+        await give_way(number)
         key = None if header is None else f"{header}\n{number}"
         try:
             given = _decoded(line)
@@ -206,6 +207,7 @@ async def _append_lines(request: Caller, tx: Transaction, body: bytes, header: s
     if not (atomic and problems):
         outcomes = await append_batch(tx, list(accepted.values()))
         for number, outcome in zip(accepted, outcomes, strict=True):
+            await give_way(number)
             if isinstance(outcome, Receipt):
                 recorded[number] = _recorded(request.app.state.receipts, tx, outcome)
             else:
