@@ -21,7 +21,7 @@ from app.founder_console.formats import Formats
 from app.founder_console.model import Founder, Language
 from app.founder_console.push import still_open, tag_of
 from app.founder_console.wording import Words
-from app.governance_ledger import Event, append, read_event
+from app.governance_ledger import Event, append_new, read_event
 from app.messages import ApprovalRaised, EscalationDue
 from app.postgres import Database, Transaction
 from app.role_registry import company, get_role
@@ -81,7 +81,7 @@ class Escalator:
             if rung.to == "safe_default":
                 reason = "Nobody answered in time; the safe default is not to do it."
                 await withdraw(tx, rung.approval.id, reason, actor=ACTOR)
-            await append(tx, _event(rung, message.place, told), event_id=once)
+            await append_new(tx, _event(rung, message.place, told), once)
 
     async def _rung(self, tx: Transaction, message: EscalationDue, once: UUID) -> Rung | None:
         approval, now = await get_approval(tx, message.approval_id), await store.now(tx)

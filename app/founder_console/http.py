@@ -11,7 +11,18 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from app.canon.vocabulary import Money, Rol
-from app.founder_console import actions, doors, files, hiring_pages, pages, preferences, push_http, records, story
+from app.founder_console import (
+    actions,
+    doors,
+    files,
+    hiring_pages,
+    pages,
+    preferences,
+    push_http,
+    records,
+    revenue_pages,
+    story,
+)
 from app.founder_console.brief import Brief, write_brief
 from app.founder_console.model import Language
 from app.founder_console.readers import read_for
@@ -232,6 +243,7 @@ API_ROUTES: tuple[Any, ...] = (
 PAGE_ROUTES: tuple[Any, ...] = (
     *pages.ROUTES,
     *records.ROUTES,
+    *revenue_pages.ROUTES,
     *actions.ROUTES,
     *hiring_pages.ROUTES,
     *preferences.ROUTES,

@@ -201,7 +201,13 @@ async def worker(request: Caller, tx: NamedDependency[Transaction], role_id: Fro
 
 
 @get("/money", include_in_schema=False)
-async def money(request: Caller, tx: NamedDependency[Transaction], month: FromQuery[str] = "") -> Page:
+async def money(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    month: FromQuery[str] = "",
+    new: FromQuery[int | None] = None,
+    known: FromQuery[int] = 0,
+) -> Page:
     """Revenue, payments and costs of a month."""
     visit = await enter(request, tx)
     months = scorecard.months(visit.formats)
@@ -213,6 +219,7 @@ async def money(request: Caller, tx: NamedDependency[Transaction], month: FromQu
         title=visit.words("tab.money"),
         months=months,
         month=chosen.key,
+        recorded=None if new is None else visit.words("revenue.recorded", new=new, known=known),
         books=accounts.books,
         costs=accounts.costs,
         cost_total=sum(cost for _, cost in accounts.costs),

@@ -23,6 +23,16 @@ async def append_once(tx: Transaction, event: Event, event_id: UUID) -> Receipt:
         return await _receipt_of(tx, event, event_id)
 
 
+async def append_new(tx: Transaction, event: Event, event_id: UUID) -> bool:
+    """Append under an id of the caller's choice; False when that id stands already, whatever it says."""
+    try:
+        async with tx.savepoint():
+            await append(tx, event, event_id=event_id)
+    except asyncpg.UniqueViolationError:
+        return False
+    return True
+
+
 def same_or_conflict(receipt: Receipt, before: Event | RecordedEvent, event: Event) -> Receipt | Conflict:
     """The first event's receipt, when `event` says what `before` says."""
     if _said(before) != _said(event):

@@ -380,3 +380,19 @@ async def test_a_ticket_and_the_ledger_can_be_taken_along(desk: Desk) -> None:
     answer = await desk.client.get("/api/v1/ledger/export")
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_revenue_is_recorded_by_hand_and_from_a_file(desk: Desk) -> None:
+    assert "/money/new" in (await desk.client.get("/money", headers=PAGE)).text
+    typed = {"on": "2026-11-21", "amount": "Rp1.250.000", "source": "toko", "description": ""}
+    parts = {name: (None, value) for name, value in typed.items()}
+    answer = await desk.client.post("/money", files=parts, headers=OWN | PAGE)
+    assert answer.status_code == 200
+    assert "1 catatan baru, 0 sudah ada." in answer.text
+    file = {"file": ("kas.csv", b"tanggal,jumlah\n2026-11-21,5.000\n2026-11-21,besar\n", "text/csv")}
+    answer = await desk.client.post("/money", files=file, headers=OWN | PAGE)
+    assert answer.status_code == 422
+    assert "Baris 3: besar bukan jumlah" in answer.text
+    file = {"file": ("kas.csv", b"tanggal,jumlah\n2026-11-21,5.000\n", "text/csv")}
+    for said in ("1 catatan baru, 0 sudah ada.", "0 catatan baru, 1 sudah ada."):
+        assert said in (await desk.client.post("/money", files=file, headers=OWN | PAGE)).text
