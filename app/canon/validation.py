@@ -62,6 +62,13 @@ def require_valid(terms: Terms, known_tools: Mapping[str, ToolSpec]) -> None:
         raise InvalidTerms(tuple(problems))
 
 
+def require_valid_boundary(boundary: Boundary, known_tools: Mapping[str, ToolSpec]) -> None:
+    """Raises `InvalidTerms` with every problem of the boundary."""
+    problems = validate_boundary(boundary, known_tools)
+    if problems:
+        raise InvalidTerms(tuple(Problem(f"boundary.{one.path}", one.message) for one in problems))
+
+
 def _unknown(name: str, known_tools: Mapping[str, ToolSpec]) -> str:
     return f"there is no tool {name!r}; tools: {', '.join(sorted(known_tools))}"
 

@@ -5,14 +5,24 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
+from app.cli.looking import look, read_json
 from app.cli.output import Commands, Failed, command, show
 from app.settings import Settings
 
+ROLE_ACTIONS = ("list", "show", "pause", "resume", "hire", "check", "backtest")
+
 
 def add(commands: Commands) -> None:
-    roles = command(commands, "role", role, help="list roles, show one, pause, resume, or hire from a file")
-    roles.add_argument("action", nargs="?", choices=("list", "show", "pause", "resume", "hire"), default="list")
+    roles = command(commands, "role", role, help="list, show, pause, resume, hire; check a call, backtest a rule")
+    roles.add_argument("action", nargs="?", choices=ROLE_ACTIONS, default="list")
     roles.add_argument("subject", nargs="?", help="a role's name or id; with hire: a JSON file with the terms")
+    roles.add_argument("what", nargs="?", help="with check: a tool; with backtest: a JSON file with the new boundary")
+    roles.add_argument("--arguments", default="{}", help="with check: the call's arguments as JSON")
+    roles.add_argument("--ticket", help="with check: the id of a ticket to check in")
+    roles.add_argument("--boundary", help="with check: a JSON file with another boundary")
+    roles.add_argument("--since", help="with backtest: from this instant, 2026-11-01T00:00:00+07:00")
+    roles.add_argument("--until", help="with backtest: before this instant")
+    roles.add_argument("--limit", type=int, default=50, help="with backtest: changed calls to list")
     tickets = command(commands, "ticket", ticket, help="list tickets, show one, or open one")
     tickets.add_argument("action", nargs="?", choices=("list", "show", "open", "cancel"), default="list")
     tickets.add_argument("subject", nargs="?", help="a ticket's id; with open: its title")
@@ -32,22 +42,17 @@ def role(arguments: argparse.Namespace, settings: Settings) -> None:
             lines = [f"{item['id']}  {item['status']:9} v{item['version']}  {item['name']}" for item in found]
             show(arguments, found, "\n".join(lines) or "Nobody is employed yet.")
             return
+        if arguments.action in ("check", "backtest"):
+            look(api, arguments, find_role(api, arguments.subject))
+            return
         answer = _hire(api, arguments.subject) if arguments.action == "hire" else _one_role(api, arguments)
     show(arguments, answer, f"{answer['name']}: {answer['status']}, version {answer['version']}")
 
 
 def _hire(api: Any, path: str | None) -> Any:
-    import msgspec
-
     if path is None:
         raise Failed("which terms? `flr role hire terms.json`")
-    try:
-        terms = msgspec.json.decode(Path(path).read_bytes())
-    except OSError as error:
-        raise Failed(f"{path} cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise Failed(f"{path} is not JSON: {error}") from error
-    return api.post("/roles", terms)
+    return api.post("/roles", read_json(path))
 
 
 def _one_role(api: Any, arguments: argparse.Namespace) -> Any:

@@ -52,7 +52,8 @@ async def calls_last_minute(tx: Transaction, role_id: UUID, at: datetime | None 
 
 _LAST_MINUTE = """
 SELECT count(*) FROM execution_graph.run_steps s JOIN execution_graph.runs r ON r.id = s.run_id
-WHERE r.role_id = $1 AND s.kind = 'tool' AND s.planned_at > coalesce($2::timestamptz, clock.now()) - interval '60 seconds'
+WHERE r.role_id = $1 AND s.kind = 'tool'
+  AND s.planned_at > coalesce($2::timestamptz, clock.now()) - interval '60 seconds'
   AND ($2::timestamptz IS NULL OR s.planned_at < $2)
   AND s.verdict LIKE 'allow:%'
 """

@@ -36,8 +36,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What does not change while a run is driven, or changes only by its own steps.
 
     `narrowed_to` are the tools fixed for the run (None: not narrowed). Whoever only looks (`looking`) waits for nobody.
-    `at` judges for an earlier moment, on calls and parties up to then (None: now). `assumed_money` stands in for what is
-    left of the role's tool money.
+    `at` judges for an earlier moment, on calls and parties up to then (None: now). `assumed_money` stands in for what
+    is left of the role's tool money.
     """
 
     ticket: Ticket

@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
 from app.execution_graph import runs
+from app.execution_graph.checks_http import ROUTES as CHECK_ROUTES
 from app.execution_graph.model import Run, RunStatus, StepView, Totals
 from app.execution_graph.runtime import Defaults
 from app.governance_ledger import Page
@@ -120,4 +121,4 @@ async def list_runs(request: Caller, tx: NamedDependency[Transaction], ticket_id
     return Page(await runs.runs_of_ticket(tx, ticket_id))
 
 
-ROUTES = (status, list_runs, Router("/", route_handlers=[start, resume, cancel], parameters=KEYED))
+ROUTES = (status, list_runs, *CHECK_ROUTES, Router("/", route_handlers=[start, resume, cancel], parameters=KEYED))
