@@ -72,7 +72,8 @@ async def _insert(tx: Transaction, wanted: Sequence[tuple[Row, Event]]) -> dict[
         try:
             async with tx.savepoint():
                 new = await store.insert_events(tx, rows) if rows else ()
-        except asyncpg.UniqueViolationError:
+        except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
+            # A batch with the same keys in another order waits for this one, and this one for it.
             continue
         return found | {receipt.event_id: receipt for receipt in new}
     raise RuntimeError("ids of the batch are taken again and again")

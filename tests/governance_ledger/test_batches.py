@@ -4,13 +4,20 @@ import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
 
+from app.canon.vocabulary import new_id
+from app.governance_ledger import Event, Receipt
 from app.governance_ledger.appending_http import MAX_LINES, MAX_REQUEST_BYTES
+from app.governance_ledger.batching import Outcome, append_batch
 from app.governance_ledger.receipts import verify
+from app.postgres import Database
+from tests.governance_ledger.ledgers import TENANT
 
 EVENTS = "/api/v1/events"
 
@@ -132,6 +139,25 @@ async def test_the_same_batch_twice_at_once_is_recorded_once(client: httpx.Async
     assert all(answer.status_code == 200 for answer in answers)
     assert len({tuple(leaves) for leaves in receipts}) == 1
     assert len(await stored(client)) == 40
+
+
+async def test_batches_with_the_same_keys_in_other_orders_do_not_stop_each_other(
+    database: Database, superuser: asyncpg.Connection
+) -> None:
+    given = [(Event(type="x.a", actor="system", data={"n": n}), new_id()) for n in range(1_000)]
+    ready = asyncio.Barrier(2)
+
+    async def write(batch: list[tuple[Event, UUID | None]]) -> list[Outcome]:
+        async with database.transaction(TENANT) as tx:
+            await ready.wait()
+            return await append_batch(tx, batch)
+
+    there, back = await asyncio.gather(write([*given]), write([*given[::-1]]))
+    assert all(isinstance(outcome, Receipt) for outcome in there)
+    assert there == back[::-1]
+    assert (
+        await superuser.fetchval("SELECT count(*) FROM governance_ledger.governance_events WHERE type = 'x.a'") == 1_000
+    )
 
 
 async def test_a_batch_is_bounded_in_lines_and_bytes(client: httpx.AsyncClient) -> None:
