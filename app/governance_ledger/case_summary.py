@@ -55,7 +55,14 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: CheckpointSummary
     events: Sequence[tuple[int, Document]]
     decisions: Sequence[tuple[int, Document]]
+    contracts: Sequence[Document]
     files: Mapping[str, str | None]
+
+    @property
+    def actors(self) -> dict[str, str]:
+        """Workers' names by actor, from the contracts that the case holds."""
+        named = ((event.body.data.get("role_id"), event.body.data.get("name")) for event in self.contracts)
+        return {f"worker:{role}": str(name) for role, name in named if role and name}
 
 
 @cache
@@ -85,7 +92,7 @@ def summary_of(told: Told, language: Literal["id", "en"]) -> str:
         title=_title(told),
         covered=covered,
         made=_time(told.made_at),
-        events=[_line(seq, event) for seq, event in told.events],
+        events=[_line(seq, event, told.actors) for seq, event in told.events],
         decisions=[_decision(seq, event, words) for seq, event in decided],
         files=_files(told),
     )
@@ -100,14 +107,14 @@ def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _line(seq: int, event: Document) -> dict[str, Any]:
+def _line(seq: int, event: Document, actors: Mapping[str, str]) -> dict[str, Any]:
     data = event.body.data
     said = [f"{name}: {_text(data[name])}" for name in SHOWN if data.get(name) not in (None, "", False)]
     return {
         "seq": seq,
         "at": _time(event.at),
         "type": event.body.type,
-        "actor": event.body.actor,
+        "actor": actors.get(event.body.actor, event.body.actor),
         "said": "; ".join(said),
         "files": [ref.sha256[:12] for ref in event.body.evidence],
     }

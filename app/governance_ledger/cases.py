@@ -131,6 +131,7 @@ async def make_case(
             decisions=[
                 (entry.seq, entry.read) for entry in gathered.entries if entry.read.body.type.startswith("approval.")
             ],
+            contracts=[entry.read for entry in gathered.entries if entry.read.body.type in _CONTRACTS],
             files=kept,
         )
         summary = summary_of(told, language).encode()

@@ -66,6 +66,7 @@ async def test_a_case_verifies_and_reads(database: Database, sealer: asyncpg.Con
     assert "<script" not in page
     assert "Berkas perkara" in page
     assert "tool.done" in page
+    assert "<td>Mira</td>" in page
 
 
 async def test_a_case_is_made_of_what_is_signed(database: Database, sealer: asyncpg.Connection, tmp_path: Path) -> None:
