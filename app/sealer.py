@@ -146,9 +146,12 @@ class Sealer:
 
     async def _deliver_until_closing(self, connection: asyncpg.Connection) -> None:
         assert self._post is not None
-        heard = 0
-        while not await self._pause(0.0 if heard else DELIVER_SECONDS):
-            heard = await delivering.deliver(connection, self._post)
+        courier, heard = delivering.Courier(self._post), 0
+        try:
+            while not await self._pause(0.0 if heard else DELIVER_SECONDS):
+                heard = await courier.deliver(connection)
+        finally:
+            await courier.close()
 
     async def _attest(self) -> None:
         if self._attestors:

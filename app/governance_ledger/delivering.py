@@ -20,7 +20,8 @@ import msgspec
 from app import clock
 
 LOG = logging.getLogger(__name__)
-AT_ONCE = 8
+AT_ONCE = 32
+PATIENCE_SECONDS = 0.5
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(hours=1)
 MEDIA_TYPE = "application/json"
 
@@ -34,8 +35,8 @@ SELECT s.id, s.tenant_id AS tenant, s.url, s.secret, coalesce(d.attempts, 0) AS 
   LEFT JOIN governance_ledger.checkpoint_deliveries d ON d.subscriber_id = s.id
   JOIN governance_ledger.ledger_checkpoints c
     ON c.tenant_id = s.tenant_id AND c.serial = greatest(coalesce(d.serial + 1, 0), s.from_serial)
- WHERE coalesce(d.next_try_at <= $1, true)
- ORDER BY d.next_try_at NULLS FIRST LIMIT $2
+ WHERE coalesce(d.next_try_at <= $1, true) AND s.id <> ALL ($2)
+ ORDER BY d.next_try_at NULLS FIRST LIMIT $3
 """
 
 _SENT = """
@@ -69,14 +70,32 @@ class _Due(msgspec.Struct, frozen=True):
     note: str
 
 
-async def deliver(connection: asyncpg.Connection, post: Post) -> int:
-    """Send every subscriber that is due its next checkpoint, some at a time; how many heard it."""
-    rows = await connection.fetch(_DUE, clock.now(), AT_ONCE)
-    due = [_Due(**dict(row)) for row in rows]
-    failures = await asyncio.gather(*(_send(one, post) for one in due))
-    for one, failure in zip(due, failures, strict=True):
-        await _note(connection, one, failure)
-    return failures.count(None)
+class Courier:
+    """Sends every subscriber its next checkpoint, one after the other; one that is slow holds up nobody else."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._under_way: dict[asyncio.Task[str | None], _Due] = {}
+
+    async def deliver(self, connection: asyncpg.Connection) -> int:
+        """Send to those that are due, and note what has been answered; how many heard."""
+        busy = [due.id for due in self._under_way.values()]
+        for row in await connection.fetch(_DUE, clock.now(), busy, AT_ONCE - len(busy)):
+            due = _Due(**dict(row))
+            self._under_way[asyncio.create_task(_send(due, self._post))] = due
+        if not self._under_way:
+            return 0
+        answered, _ = await asyncio.wait(self._under_way, timeout=PATIENCE_SECONDS)
+        failures = [(self._under_way.pop(task), task.result()) for task in answered]
+        for due, failure in failures:
+            await _note(connection, due, failure)
+        return [failure for _, failure in failures].count(None)
+
+    async def close(self) -> None:
+        """Give up what is under way: it is sent again by whoever seals next."""
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
 
 async def _send(due: _Due, post: Post) -> str | None:

@@ -20,7 +20,7 @@ from litestar import Litestar
 from app.adapters.evidence.folder import FolderStore
 from app.adapters.webhooks import Webhooks
 from app.governance_ledger import notes
-from app.governance_ledger.delivering import deliver
+from app.governance_ledger.delivering import Courier
 from app.postgres import Database
 from app.sealer import Sealer
 from tests.governance_ledger.ledgers import KEY, TENANT, record, sign
@@ -30,11 +30,15 @@ SUBSCRIBERS = "/api/v1/ledger/subscribers"
 
 
 class Receiver:
-    """A server on loopback that keeps what it is sent, and answers as `answers` says, then with 204."""
+    """A server on loopback that keeps what it is sent, and answers as `answers` says, then with 204.
+
+    Under `/slow` it answers when `patience` is over.
+    """
 
     def __init__(self) -> None:
         self.heard: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
+        self.patience = asyncio.Event()
         self.port = 0
 
     @property
@@ -45,6 +49,8 @@ class Receiver:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers["content-length"]))
+        if head[0].split()[1].startswith("/slow"):
+            await self.patience.wait()
         status = HTTPStatus(self.answers.pop(0) if self.answers else 204)
         self.heard.append(({":path": head[0].split()[1], **headers}, body))
         location = f"location: {self.url}\r\n" if 300 <= status < 400 else ""
@@ -68,6 +74,13 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def webhooks(receiver: Receiver) -> Webhooks:
     return Webhooks((f"127.0.0.1:{receiver.port}",))
+
+
+@pytest.fixture
+async def courier(webhooks: Webhooks) -> AsyncIterator[Courier]:
+    made = Courier(webhooks.post)
+    yield made
+    await made.close()
 
 
 @asynccontextmanager
@@ -96,7 +109,7 @@ async def test_a_subscriber_is_sent_each_checkpoint_in_order_and_signed(
     database: Database,
     sealer: asyncpg.Connection,
     receiver: Receiver,
-    webhooks: Webhooks,
+    courier: Courier,
 ) -> None:
     await record(database, 1)
     await sign(sealer)
@@ -104,7 +117,7 @@ async def test_a_subscriber_is_sent_each_checkpoint_in_order_and_signed(
     await sign(sealer)
     subscribed = await subscribe(client, app, receiver)
     await sign(sealer)
-    while await deliver(sealer, webhooks.post):
+    while await courier.deliver(sealer):
         pass
     assert [checkpoint["serial"] for checkpoint in receiver.checkpoints()] == [2, 3]
     secret = base64.b64decode(subscribed["secret"].removeprefix("whsec_"))
@@ -129,7 +142,7 @@ async def test_what_was_not_heard_is_sent_again_later_each_time(
     sealer: asyncpg.Connection,
     superuser: asyncpg.Connection,
     receiver: Receiver,
-    webhooks: Webhooks,
+    courier: Courier,
 ) -> None:
     await subscribe(client, app, receiver)
     await record(database, 1)
@@ -137,8 +150,8 @@ async def test_what_was_not_heard_is_sent_again_later_each_time(
     pauses = []
     receiver.answers = [500, 302, 404]
     for failures in range(1, 4):
-        assert await deliver(sealer, webhooks.post) == 0
-        assert await deliver(sealer, webhooks.post) == 0
+        assert await courier.deliver(sealer) == 0
+        assert await courier.deliver(sealer) == 0
         told = await shown(client)
         assert (told["attempts"], told["serial"], len(receiver.heard)) == (failures, 0, failures)
         pauses.append(
@@ -149,10 +162,35 @@ async def test_what_was_not_heard_is_sent_again_later_each_time(
         await superuser.execute("UPDATE governance_ledger.checkpoint_deliveries SET next_try_at = now()")
     assert "404" in (await shown(client))["last_error"]
     assert pauses[0] < 2 < pauses[1] < 4 < pauses[2] < 8
-    assert await deliver(sealer, webhooks.post) == 1
+    assert await courier.deliver(sealer) == 1
     told = await shown(client)
     assert (told["serial"], told["attempts"], told["next_try_at"], told["last_error"]) == (1, 0, None, None)
     assert len({headers["webhook-id"] for headers, _ in receiver.heard}) == 1
+
+
+async def test_a_subscriber_that_is_slow_holds_up_nobody_else(
+    client: httpx.AsyncClient,
+    app: Litestar,
+    database: Database,
+    sealer: asyncpg.Connection,
+    receiver: Receiver,
+    courier: Courier,
+) -> None:
+    async with allowing(app, receiver):
+        for path in ("slow", "fast"):
+            url = f"http://127.0.0.1:{receiver.port}/{path}"
+            assert (await client.post(SUBSCRIBERS, json={"url": url})).status_code == 201
+    for _ in range(3):
+        await record(database, 1)
+        await sign(sealer)
+        assert await courier.deliver(sealer) == 1
+    slow, fast = (await client.get(SUBSCRIBERS)).json()["items"]
+    assert (fast["serial"], slow["serial"]) == (3, None)
+    receiver.patience.set()
+    while await courier.deliver(sealer):
+        pass
+    slow = (await client.get(SUBSCRIBERS)).json()["items"][0]
+    assert (slow["serial"], slow["attempts"]) == (3, 0)
 
 
 async def test_a_private_address_is_not_reached_however_it_came_into_the_table(
@@ -165,7 +203,7 @@ async def test_a_private_address_is_not_reached_however_it_came_into_the_table(
     await subscribe(client, app, receiver)
     await record(database, 1)
     await sign(sealer)
-    assert await deliver(sealer, Webhooks().post) == 0
+    assert await Courier(Webhooks().post).deliver(sealer) == 0
     assert receiver.heard == []
     assert "private address" in (await shown(client))["last_error"]
 
