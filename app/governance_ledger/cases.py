@@ -52,7 +52,8 @@ SELECT s.seq, s.xid::text AS xid, e.event_id, convert_to(e.body, 'UTF8') AS docu
   JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
  WHERE s.tenant_id = $1 AND s.seq <= $2 AND (
        s.type = ANY ($3)
-    OR (s.type LIKE 'approval.%' AND e.body::jsonb #>> '{body,data,approval_id}' = ANY ($4))
+    OR (s.type LIKE 'approval.%' AND (e.body::jsonb #>> '{body,data,approval_id}' = ANY ($4)
+                                   OR e.body::jsonb #> '{body,data,approval_ids}' ?| $4))
     OR (s.type = ANY ($5) AND e.body::jsonb #>> '{body,data,approval_id}' = ANY ($4)))
  ORDER BY s.seq
 """

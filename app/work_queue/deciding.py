@@ -105,7 +105,7 @@ async def decide(
     quorum the event is `approval.voted` and it stays pending. R2 is approved only with the founder's own key.
 
     `together` decides all pending approvals of the same act on the same card: each keeps its own vote and JWT. What
-    needs a key or a quorum is never decided along, since a key signs one payload.
+    needs a key or a quorum is never decided along, since a key signs one payload; nor is the key's proof carried over.
 
     A contract (hire, amend, budget raise) is approved by a founder only; a deputy may reject it.
 
@@ -127,7 +127,7 @@ async def decide(
     along = [other for other in locked if _goes_along(asked, other, ballot)]
     decided = await _cast(tx, asked, ballot, along)
     for other in along:
-        await _cast(tx, other, ballot, [asked])
+        await _cast(tx, other, msgspec.structs.replace(ballot, proof=None), [asked])
     return decided
 
 

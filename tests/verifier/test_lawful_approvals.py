@@ -1,0 +1,112 @@
+"""Whatever a founder may lawfully do verifies: amend, raise, undo, vote, decide along, decide while paused."""
+
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from app.canon.canonical_json import digest
+from app.canon.contract import BudgetLimit
+from app.canon.vocabulary import Rol, Tier
+from app.founder_console import create_founder
+from app.messages import ApprovalDecided
+from app.postgres import Database, Transaction
+from app.role_registry import amend, ask_budget_raise, contract_in_force, on_approval_decided, pause
+from app.verifier.keys import Trusted
+from app.work_queue import Approval, get_approval, raise_approval, undo
+from tests.builders import APPROVALS, a_question, principal
+from tests.governance_ledger.ledgers import KEY, TENANT, sign, verify
+from tests.verifier.decisions import APPROVAL_KEYS, Call, Company, a_company, a_role, decided
+from tests.verifier.files import checked, exported
+
+TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)
+
+
+async def settled(tx: Transaction, approval: Approval) -> None:
+    await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None), reader=APPROVALS)
+
+
+async def holds(database: Database, sealer: asyncpg.Connection, folder: Path, *, signatures: int) -> None:
+    """Live and from an export."""
+    await sign(sealer)
+    live = await verify(database, full=True, keys=TRUSTED.seal, approval_keys=APPROVAL_KEYS)
+    report = checked(await exported(database, folder, evidence=True), trusted=TRUSTED)
+    assert live.first_break is None
+    assert report.first_break is None
+    assert (live.signatures, report.signatures, report.unchecked) == (signatures, signatures, [])
+
+
+async def test_amended_and_raised_contracts_verify_each_under_its_own_signature(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        company = await a_company(tx)
+        first = await a_role(tx, company)
+        await Call(tx, first, {"text": "one"}).record(tx, "done")
+    async with database.transaction(TENANT) as tx:
+        terms = msgspec.structs.replace(first.terms, title="Senior assistant")
+        role = await amend(tx, first.role_id, seen_version=1, terms=terms, by=company.by, undo_seconds=0)
+        assert role.pending is not None
+        await settled(tx, await decided(tx, company, await get_approval(tx, role.pending.approval_id), by="phone"))
+        second = await contract_in_force(tx, first.role_id)
+        await Call(tx, second, {"text": "two"}).record(tx, "done")
+    async with database.transaction(TENANT) as tx:
+        line = BudgetLimit("calls", "day", 20_000)
+        asked = await ask_budget_raise(tx, first.role_id, line, "more", actor=company.by.actor, undo_seconds=0)
+        await settled(tx, await decided(tx, company, asked))
+        third = await contract_in_force(tx, first.role_id)
+        await Call(tx, third, {"text": "three"}).record(tx, "done")
+    assert [contract.version for contract in (first, second, third)] == [1, 2, 3]
+    await holds(database, sealer, tmp_path, signatures=3)
+
+
+async def test_a_decision_taken_back_and_made_again_verifies(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        company = await a_company(tx)
+        call = Call(tx, await a_role(tx, company), {"to": "a@b.example"})
+        question = msgspec.structs.replace(a_question(act_digest=call.act_digest), undo_seconds=60)
+        asked = await raise_approval(tx, question)
+        await decided(tx, company, asked)
+    async with database.transaction(TENANT) as tx:
+        again = await undo(tx, asked.id, by=company.by)
+        await decided(tx, company, again, by="phone")
+    await holds(database, sealer, tmp_path, signatures=3)
+
+
+async def test_votes_and_what_is_decided_along_verify(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        company = await a_company(tx)
+        deputy = await create_founder(tx, name="Budi", language="id", rol=Rol.DEPUTY)
+        other = Company(deputy, principal(TENANT, Rol.DEPUTY, str(deputy.id)), company.device, company.phone)
+        quorum = await raise_approval(tx, msgspec.structs.replace(a_question(), quorum=2))
+        await decided(tx, company, quorum)
+        await decided(tx, other, await get_approval(tx, quorum.id), by="session")
+        twins = [await raise_approval(tx, a_question(act_digest=digest(["twin"]), step=step)) for step in (None, None)]
+        await decided(tx, company, twins[0])
+        assert {(await get_approval(tx, twin.id)).status for twin in twins} == {"approved"}
+    await holds(database, sealer, tmp_path, signatures=4)
+
+
+async def test_a_question_decided_while_it_was_frozen_verifies_though_its_time_was_over(
+    database: Database, sealer: asyncpg.Connection, superuser: asyncpg.Connection, tmp_path: Path
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        company = await a_company(tx)
+        contract = await a_role(tx, company)
+        asked = await Call(tx, contract, {"to": "a@b.example"}).ask(tx, Tier.R1)
+        await pause(tx, contract.role_id, company.by)
+    await superuser.execute("SET event_triggers = off")
+    await superuser.execute("ALTER TABLE work_queue.approvals DISABLE TRIGGER USER")
+    late = "UPDATE work_queue.approvals SET expires_at = now() - interval '30 seconds' WHERE id = $1"
+    await superuser.execute(late, asked.id)
+    await superuser.execute("ALTER TABLE work_queue.approvals ENABLE TRIGGER USER")
+    async with database.transaction(TENANT) as tx:
+        frozen = await get_approval(tx, asked.id)
+        assert frozen.frozen_at is not None
+        await decided(tx, company, frozen)
+    await sign(sealer)
+    assert checked(await exported(database, tmp_path), trusted=TRUSTED).first_break is None
