@@ -10,6 +10,7 @@ from app.canon.tool import InputFile, ToolSpec
 from app.execution_graph import store
 from app.execution_graph.drive import Drive
 from app.execution_graph.model import Brief
+from app.execution_graph.narrowing import offered_tools
 from app.execution_graph.runs import run_event
 from app.governance_ledger import append
 from app.postgres import Transaction
@@ -18,7 +19,7 @@ from app.work_queue import TicketInput, inputs_of
 
 async def write_brief(tx: Transaction, drive: Drive, contract: Contract) -> None:
     """Fix task and tools of the run. Event `run.briefed`."""
-    brief = Brief(await _task(tx, drive, contract), _tools(drive))
+    brief = Brief(await _task(tx, drive, contract), _tools(drive, contract))
     text = msgspec.json.encode(brief)
     drive.run = await store.change_run(tx, drive.run.id, brief=text.decode())
     drive.brief = decode_brief(text)
@@ -51,6 +52,6 @@ def _input(file: TicketInput) -> InputFile:
     return InputFile(file.name, file.media_type, file.size_bytes, file.sha256, file.trusted, file.secret, attached=True)
 
 
-def _tools(drive: Drive) -> tuple[ToolSpec, ...]:
-    installed = drive.runtime.tools
-    return tuple(installed[name].spec for name in drive.run.tools if name in installed)
+def _tools(drive: Drive, contract: Contract) -> tuple[ToolSpec, ...]:
+    specs = {name: tool.spec for name, tool in drive.runtime.tools.items()}
+    return tuple(specs[name] for name in offered_tools(contract, specs, drive.ticket))

@@ -9,7 +9,8 @@ from app.execution_graph import store
 from app.execution_graph.briefing import write_brief
 from app.execution_graph.context import RoutingContext
 from app.execution_graph.drive import Drive
-from app.execution_graph.runs import ask_to_start, close_run, run_event, tools_of
+from app.execution_graph.narrowing import fixed_tools
+from app.execution_graph.runs import ask_to_start, close_run, run_event
 from app.governance_ledger import append
 from app.postgres import Transaction
 from app.role_registry import NotInForce, RoleUnknown, active_roles, contract_in_force
@@ -73,7 +74,7 @@ async def _give(tx: Transaction, drive: Drive, contract: Contract) -> None:
         role_version=contract.version,
         worker=runtime.defaults.worker_of(engine),
         model=engine.model or "",
-        tools=tools_of(contract, specs),
+        tools=fixed_tools(contract, specs, drive.ticket),
     )
     await append(tx, run_event(drive.run, "routed", router, data={"worker": drive.run.worker}))
     drive.ticket = await move_ticket(

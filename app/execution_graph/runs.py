@@ -13,6 +13,7 @@ from app.execution_graph.drive import worker_actor
 from app.execution_graph.errors import NotStartable, StillUndecided
 from app.execution_graph.journal import decode_answer, storable
 from app.execution_graph.model import Ending, Run, RunView, Step, StepView, check_move, totals
+from app.execution_graph.narrowing import fixed_tools
 from app.execution_graph.runtime import Defaults
 from app.governance_ledger import Event, append
 from app.messages import RunClosed, RunWanted
@@ -95,20 +96,13 @@ def _new_run(ticket: Ticket, contract: Contract | None, defaults: Defaults, tool
         worker="" if engine is None else defaults.worker_of(engine),
         router=defaults.router,
         model="" if engine is None else engine.model or "",
-        tools=() if contract is None else tools_of(contract, tools),
+        tools=() if contract is None else fixed_tools(contract, tools, ticket),
         approval_id=None,
         summary="",
         created_at=clock.now(),
         started_at=None,
         closed_at=None,
     )
-
-
-def tools_of(contract: Contract, tools: Mapping[str, ToolSpec]) -> tuple[str, ...]:
-    """The run's set of tools: what the role's boundary names and does not deny, and this installation has."""
-    rules = contract.terms.boundary.tools
-    denied = {rule.tool for rule in rules if rule.mode == "deny"}
-    return tuple(sorted({rule.tool for rule in rules if rule.tool in tools} - denied))
 
 
 def _engine(run: Run) -> dict[str, object]:

@@ -19,6 +19,7 @@ from app.canon.tool import InputFile, ToolAnswer, ToolSpec
 from app.canon.vocabulary import Risk
 from app.execution_graph.journal import answered, asked_tool, new_step
 from app.execution_graph.model import Step
+from app.execution_graph.narrowing import fixed_tools
 from app.execution_graph.sources import Sources, asks_parties, needed_texts, provenance_of, reads_secrets
 from app.work_queue import Ticket
 
@@ -196,7 +197,7 @@ def _verdicts(one: Scenario) -> Iterator[tuple[int, Move, Verdict]]:
             steps=journal,
         )
         proposal = Proposal(ID, ID, ID, ID, number, tool, canonical)
-        verdict = decide(proposal, contract, _spent(one), provenance_of(tool, canonical, sources))
+        verdict = decide(proposal, contract, _spent(one, contract), provenance_of(tool, canonical, sources))
         yield number, move, verdict
         secret = reads_secrets(tool, canonical, files)
         step = msgspec.structs.replace(
@@ -243,6 +244,7 @@ def ticket_of(one: Scenario) -> Ticket:
     )
 
 
-def _spent(one: Scenario) -> Spent:
+def _spent(one: Scenario, contract: Contract) -> Spent:
     sums = {name.replace(".", "/"): amount for name, amount in one.spent.items()}
-    return Spent(NOON, "Asia/Jakarta", sums, PLENTY if one.money_left is None else one.money_left)
+    left = PLENTY if one.money_left is None else one.money_left
+    return Spent(NOON, "Asia/Jakarta", sums, left, narrowed_to=fixed_tools(contract, TOOLS, ticket_of(one)))
