@@ -134,7 +134,7 @@ def _follow(rows: Sequence[asyncpg.Record], at: Position) -> tuple[list[bytes], 
     fault = None
     for number, stored, column, document in rows:
         if number != seq + 1:
-            fault = "a seal is missing"
+            fault = "a seal is missing" if number > seq else f"the chain forks: two seals have the number {number}"
             break
         if document is None:
             fault = "the sealed event is missing"

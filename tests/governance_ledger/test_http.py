@@ -277,3 +277,21 @@ async def test_an_export_is_for_founders_and_auditors(client: Client, database: 
     too_early = await client.get("/api/v1/ledger/export", headers={"rol": "auditor"})
     assert (refused.status_code, too_early.status_code) == (403, 409)
     assert "no signed checkpoint yet" in too_early.json()["detail"]
+
+
+async def test_the_case_file_of_a_ticket_is_downloaded_and_verifies_offline(
+    client: Client, database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    ticket = new_id()
+    async with database.transaction(TENANT) as tx:
+        await append(tx, Event(type="x.noted", actor="system", ticket_id=ticket))
+    await sign(sealer)
+    answer = await client.get(f"/api/v1/ledger/cases/{ticket}", params={"language": "id"})
+    path = tmp_path / "case.zip"
+    path.write_bytes(answer.content)
+    report = verify_file(path, Options(Trusted({KEY.kid: KEY.raw_public}, {})))
+    assert (answer.headers["content-type"], report.ok, report.kind) == ("application/zip", True, "case")
+    assert f"case-{ticket}.zip" in answer.headers["content-disposition"]
+    unknown = await client.get(f"/api/v1/ledger/cases/{new_id()}")
+    refused = await client.get(f"/api/v1/ledger/cases/{ticket}", headers={"rol": "operator"})
+    assert (unknown.status_code, refused.status_code) == (404, 403)

@@ -212,6 +212,15 @@ async def drop_a_checkpoint(attacker: asyncpg.Connection) -> None:
     await attacker.execute(f"DELETE FROM {CHECKPOINTS} WHERE tenant_id = $1 AND size = 20", TENANT)
 
 
+async def fork(attacker: asyncpg.Connection) -> None:
+    await attacker.execute(f"ALTER TABLE {SEALS} DROP CONSTRAINT ledger_seals_pkey")
+    await attacker.execute(
+        f"INSERT INTO {SEALS} (tenant_id, seq, n, xid, hash, occurred_at, type) "
+        f"SELECT tenant_id, 15, -n, xid, sha256(hash), occurred_at, type FROM {SEALS} WHERE tenant_id = $1 AND seq = 16",
+        TENANT,
+    )
+
+
 ATTACKS: dict[Callable[[asyncpg.Connection], Awaitable[None]], str] = {
     edit_middle: "does not follow",
     edit_last: "does not follow",
@@ -232,6 +241,7 @@ ATTACKS: dict[Callable[[asyncpg.Connection], Awaitable[None]], str] = {
     an_older_checkpoint_again: "differs from what it signs",
     edit_a_root: "root differs|differs from what it signs",
     drop_a_checkpoint: "does not follow the one before",
+    fork: "forks: two seals have the number 15|event is missing",
 }
 
 

@@ -1,5 +1,6 @@
 """An export holds what signed checkpoints cover, and verifies from its bytes and one public key."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -9,7 +10,7 @@ from app.governance_ledger.planning import RangeRefused
 from app.governance_ledger.proving import NotCovered
 from app.postgres import Database
 from app.verifier import lines
-from tests.governance_ledger.ledgers import OTHER, record, sign
+from tests.governance_ledger.ledgers import OTHER, TENANT, record, sign
 from tests.verifier.files import checked, exported, lines_in
 
 
@@ -55,3 +56,20 @@ async def test_what_no_checkpoint_covers_is_not_exported(
         await exported(database, tmp_path, to_seq=4)
     with pytest.raises(RangeRefused, match="events 1 to 3 are signed"):
         await exported(database, tmp_path, from_seq=3, to_seq=2)
+
+
+async def test_a_range_may_be_given_by_the_time_of_sealing(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    sealed_at = "SELECT max(sealed_at) FROM governance_ledger.ledger_seals WHERE tenant_id = $1"
+    moments = []
+    for _ in range(3):
+        await record(database, 4)
+        await sign(sealer)
+        moments.append(await sealer.fetchval(sealed_at, TENANT) + timedelta(microseconds=1))
+    middle = checked(await exported(database, tmp_path, "middle", since=moments[0], until=moments[1]))
+    early = checked(await exported(database, tmp_path, "early", until=moments[0]))
+    assert (middle.ok, middle.from_seq, middle.to_seq) == (True, 5, 8)
+    assert (early.ok, early.from_seq, early.to_seq) == (True, 1, 4)
+    with pytest.raises(RangeRefused, match="no signed event lies in"):
+        await exported(database, tmp_path, "late", since=moments[2])
