@@ -156,7 +156,8 @@ class Pass:
             raise Broken("the header names no range")
         if not _HASHES.fullmatch(header["frontier"]) or len(bytes.fromhex(header["head"])) != 32:
             raise Broken("the header's hashes are none")
-        keys_of_jwks(header["jwks"], "approval")
+        for purpose in ("seal", "approval", "receipt"):
+            keys_of_jwks(header["jwks"], purpose)
 
     def _other(self, line: bytes) -> None:
         parsed = parse_line(line)
