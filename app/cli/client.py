@@ -47,8 +47,9 @@ class Api:
     def patch(self, path: str, body: Any) -> Any:
         return self._send("PATCH", path, json=body)
 
-    def attach(self, ticket_id: str, name: str, content: bytes, media_type: str) -> Any:
-        return self._send("POST", f"/tickets/{ticket_id}/inputs", files={"file": (name, content, media_type)})
+    def attach(self, ticket_id: str, name: str, content: bytes, media_type: str, *, secret: bool = False) -> Any:
+        files = {"file": (name, content, media_type)}
+        return self._send("POST", f"/tickets/{ticket_id}/inputs", files=files, params={"secret": secret})
 
     def _send(self, method: str, path: str, **kwargs: Any) -> Any:
         try:

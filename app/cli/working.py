@@ -30,6 +30,9 @@ def add(commands: Commands) -> None:
     tickets.add_argument("--instructions", default="", help="with open: what is to be done")
     tickets.add_argument("--role", help="with open: a role's name or id; without it the router chooses")
     tickets.add_argument("--file", action="append", type=Path, default=[], help="with open: attach (repeatable)")
+    tickets.add_argument(
+        "--secret-file", action="append", type=Path, default=[], help="the same, and its text does not leave unseen"
+    )
     tickets.add_argument("--approval-required", action="store_true", help="with open: hold it before its first step")
 
 
@@ -109,10 +112,12 @@ def _open(api: Any, arguments: argparse.Namespace) -> Any:
         "approval_required": arguments.approval_required,
         "start": False,
     }
-    contents = [(path.name, _read(path)) for path in arguments.file]
+    marked = [*((path, False) for path in arguments.file), *((path, True) for path in arguments.secret_file)]
+    contents = [(path.name, _read(path), secret) for path, secret in marked]
     opened = api.post("/tickets", new)
-    for name, content in contents:
-        api.attach(opened["id"], name, content, mimetypes.guess_type(name)[0] or "application/octet-stream")
+    for name, content, secret in contents:
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        api.attach(opened["id"], name, content, media_type, secret=secret)
     api.post(f"/exec/start/{opened['id']}")
     return opened
 

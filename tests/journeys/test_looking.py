@@ -1,5 +1,6 @@
 """`flr role check` and `flr role backtest` against the running API, after a ticket was really worked."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.cli.founding import speak_for
@@ -77,5 +79,13 @@ async def test_a_founder_looks_before_he_changes_a_boundary(ring: Machine, tmp_p
     assert "1 calls" in past.stdout
     assert "allow -> refuse" in past.stdout
     assert "longer than 5 characters" in past.stdout
+    opened = flr(ring, "ticket", "open", "Read", "--role", "Mira", "--secret-file", str(boundary), "--json")
+    listed = await asyncio.to_thread(
+        httpx.get,
+        f"{ring.url}/api/v1/tickets/{json.loads(opened.stdout)['id']}/inputs",
+        headers={"Authorization": f"Bearer {founder.founded.token(ring.settings)}"},
+    )
+    files = listed.json()["items"]
+    assert [(file["name"], file["secret"]) for file in files] == [("short.json", True)]
     wrong = flr(ring, "role", "check", "Mira", "write_note", "--arguments", "{")
     assert (wrong.returncode, "not JSON" in wrong.stderr) == (1, True)

@@ -144,6 +144,20 @@ async def test_only_the_founder_vouches_for_a_file(api: Api) -> None:
     assert vouched.json()["trusted"] is True
 
 
+async def test_a_file_is_marked_as_secret_in_the_form_or_in_the_address(api: Api) -> None:
+    ticket = await api.post("/tickets", TICKET)
+    path = f"/tickets/{ticket['id']}/inputs"
+    form = await api.ask("POST", path, files={"file": ("a.csv", b"x", "text/csv")}, data={"secret": "true"})
+    raw = {"params": {"name": "b.txt", "secret": "true"}, "content": b"x", "headers": {"Content-Type": "text/plain"}}
+    plain = await api.ask("POST", path, files={"file": ("c.csv", b"x", "text/csv")})
+    marked = [form, await api.ask("POST", path, **raw), plain]  # type: ignore[arg-type]
+    assert [answer.json()["secret"] for answer in marked] == [True, True, False]
+    listed = {file["name"]: file["secret"] for file in (await api.get(path))["items"]}
+    assert listed == {"a.csv": True, "b.txt": True, "c.csv": False}
+    events = (await api.get("/events", type="ticket.input_attached"))["items"]
+    assert sorted(event["data"]["secret"] for event in events) == [False, True, True]
+
+
 async def test_what_waits_on_a_ticket_is_approved_there(api: Api) -> None:
     ticket = await api.post("/tickets", TICKET)
     none = await api.ask("POST", f"/tickets/{ticket['id']}/approve", {})
