@@ -21,12 +21,13 @@ from app.canon.contract import (
     WorkingHours,
 )
 from app.canon.facts import Fact
+from app.canon.gate import Refuse
 from app.canon.presets import PRESETS
 from app.canon.reasons import fact_sentence, reason_sentence
 from app.canon.sentences import Language, boundary_sentences, budget_sentence, grouped, rule_sentence
 from app.canon.validation import validate_boundary
 from app.canon.vocabulary import Risk, Tier
-from tests.canon.gate_cases import TOOLS
+from tests.canon.gate_cases import MAIL, TOOLS, contract, judge, proposal, told
 
 MAIL_RULE = ToolRule(
     "send_email",
@@ -147,3 +148,13 @@ def test_every_code_has_a_sentence_in_both_languages_and_takes_any_value() -> No
         fact = Fact(code, "a.b", "{value} {0} %s", "{wanted}")
         for language in ("en", "id"):
             assert fact_sentence(fact, "{tool}", language).endswith(".")
+
+
+def test_alternatives_that_have_no_limit_are_said_in_words() -> None:
+    asked = ArgumentRule("to", (AnyOf((InTicket(), KnownParty(), DomainIn(("lain.co.id",)))),), "deny")
+    refused = judge(proposal("send_email", **MAIL), contract(ToolRule("send_email", "allow", (asked,))), told("Reply."))
+    assert isinstance(refused, Refuse)
+    assert refused.reason.endswith(
+        "one of them: a value that stands in the ticket; a party the founder has signed; lain.co.id."
+    )
+    assert "pihak yang ditandatangani pendiri" in fact_sentence(refused.facts[0], "send_email", "id")
