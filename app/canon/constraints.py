@@ -76,7 +76,7 @@ def _any_failure(one: AnyOf, path: str, values: Sequence[object], ground: Ground
         return None
     for leaf in leaves(list(values)) or ([values] if counts else []):
         if not any(_first_failure(part, path, [leaf], ground) is None for part in others):
-            return Fact("any_of", path, shown(leaf), "; ".join(map(wanted, one.constraints)))
+            return Fact("any_of", path, shown(leaf), wanted(one))
     return None
 
 
