@@ -1,7 +1,6 @@
 """Budgets: the worst case is set aside before an act, what it really cost is booked after it.
 
-Accounts are locked in id order before anything else, so that limits hold under any concurrency and nobody deadlocks:
-`role_registry.take` does it in one call.
+Accounts are locked in id order before anything else, so that limits hold under any concurrency and nobody deadlocks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,9 +31,34 @@ SELECT u.account_id, u.reserved, u.spent
     ON k.account_id = u.account_id AND k.period_key = u.period_key
 """
 
-_TAKE = """
-SELECT outcome, unit, period, currency, most, rest, asked
-  FROM role_registry.take($1, $2, $3, $4, $5, $6, $7, $8, $9)
+_STEP = "SELECT settled FROM role_registry.budget_reservations WHERE run_id = $1 AND step = $2"
+
+_RESERVE = """
+WITH kept AS (
+  INSERT INTO role_registry.budget_reservations (tenant_id, run_id, step, account_id, period_key, amount, reserved_at)
+  SELECT $1, $2, $3, account_id, period_key, amount, clock.now()
+    FROM unnest($4::uuid[], $5::text[], $6::bigint[]) AS k (account_id, period_key, amount)
+  ON CONFLICT (run_id, step, account_id) DO UPDATE
+     SET period_key = excluded.period_key, amount = excluded.amount, settled = NULL, settled_at = NULL,
+         reserved_at = excluded.reserved_at
+  RETURNING account_id, period_key, amount
+)
+INSERT INTO role_registry.budget_usage AS u (tenant_id, account_id, period_key, reserved)
+SELECT $1, account_id, period_key, amount FROM kept
+ON CONFLICT (account_id, period_key) DO UPDATE SET reserved = u.reserved + excluded.reserved
+"""
+
+_SPEND = """
+WITH booked AS (
+  INSERT INTO role_registry.budget_reservations (tenant_id, run_id, step, account_id, period_key, amount, reserved_at,
+    settled, settled_at)
+  SELECT $1, $2, $3, account_id, period_key, amount, clock.now(), amount, clock.now()
+    FROM unnest($4::uuid[], $5::text[], $6::bigint[]) AS k (account_id, period_key, amount)
+  RETURNING account_id, period_key, amount
+)
+INSERT INTO role_registry.budget_usage AS u (tenant_id, account_id, period_key, spent)
+SELECT $1, account_id, period_key, amount FROM booked
+ON CONFLICT (account_id, period_key) DO UPDATE SET spent = u.spent + excluded.spent
 """
 
 _LOCK_OF_STEP = """
@@ -78,8 +102,27 @@ async def reserve(
     A step that has its reservation keeps it. Raises `StepSettled` when it was spent already, `Invalid` for a negative
     amount.
     """
-    taken = await _take(tx, role_id, ticket_id, run_id, step, wants, spend=False)
-    return taken or Reserved(run_id, step)
+    asked = _sums(wants)
+    accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
+    before = await tx.connection.fetch(_STEP, run_id, step)
+    if any(record["settled"] is None for record in before):
+        return Reserved(run_id, step)
+    if any(record["settled"] for record in before):
+        raise StepSettled(f"step {step} of run {run_id} was settled already")
+    states = await _states(tx, accounts)
+    short = _first_short(asked, states)
+    if short is not None:
+        return short
+    await tx.connection.execute(
+        _RESERVE,
+        tx.tenant,
+        run_id,
+        step,
+        [record["id"] for record in accounts],
+        [record["period_key"] for record in accounts],
+        [asked[_key(record)] for record in accounts],
+    )
+    return Reserved(run_id, step)
 
 
 async def spend(
@@ -95,32 +138,21 @@ async def spend(
 
     None when all was booked; otherwise nothing was. Holds the accounts until the transaction ends: call it late.
     """
-    return await _take(tx, role_id, ticket_id, run_id, step, wants, spend=True)
-
-
-async def _take(
-    tx: Transaction,
-    role_id: UUID | None,
-    ticket_id: UUID,
-    run_id: UUID,
-    step: int,
-    wants: Sequence[Want],
-    *,
-    spend: bool,
-) -> Short | None:
-    """None when the step has what it wants."""
     asked = _sums(wants)
-    units, currencies = [unit for unit, _ in asked], [currency for _, currency in asked]
-    values = (tx.tenant, role_id, ticket_id, run_id, step, units, currencies, list(asked.values()), spend)
-    found = await tx.connection.fetchrow(_TAKE, *values)
-    assert found is not None
-    if found["outcome"] == "settled":
-        raise StepSettled(f"step {step} of run {run_id} was settled already")
-    if found["outcome"] != "short":
-        return None
-    return Short(
-        found["unit"], found["period"], found["currency"], found["most"], max(found["rest"], 0), found["asked"]
+    accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
+    short = _first_short(asked, await _states(tx, accounts))
+    if short is not None:
+        return short
+    await tx.connection.execute(
+        _SPEND,
+        tx.tenant,
+        run_id,
+        step,
+        [record["id"] for record in accounts],
+        [record["period_key"] for record in accounts],
+        [asked[_key(record)] for record in accounts],
     )
+    return None
 
 
 def _sums(wants: Sequence[Want]) -> dict[tuple[Unit, str], int]:
@@ -134,7 +166,21 @@ def _sums(wants: Sequence[Want]) -> dict[tuple[Unit, str], int]:
     return asked
 
 
+def _key(record: asyncpg.Record) -> tuple[Unit, str]:
+    return record["unit"], record["currency"]
+
+
+async def _locked_accounts(
+    tx: Transaction, role_id: UUID | None, ticket_id: UUID, asked: Mapping[tuple[Unit, str], int]
+) -> list[asyncpg.Record]:
+    statement = _ACCOUNTS + "AND (a.unit || ' ' || a.currency) = ANY($3) ORDER BY a.id FOR NO KEY UPDATE OF a"
+    names = [f"{unit} {currency}" for unit, currency in asked]
+    records: list[asyncpg.Record] = await tx.connection.fetch(statement, role_id, ticket_id, names)
+    return records
+
+
 async def _states(tx: Transaction, accounts: Sequence[asyncpg.Record]) -> list[BudgetState]:
+    """Read after the accounts are locked, in a statement of its own: only that sees what others just committed."""
     ids, keys = [record["id"] for record in accounts], [record["period_key"] for record in accounts]
     usage = {record["account_id"]: record for record in await tx.connection.fetch(_USAGE, ids, keys)}
     return [_state(record, usage.get(record["id"])) for record in accounts]
@@ -150,6 +196,17 @@ def _state(account: asyncpg.Record, usage: asyncpg.Record | None) -> BudgetState
         reserved=usage["reserved"] if usage else 0,
         period_key=account["period_key"],
     )
+
+
+def _first_short(asked: Mapping[tuple[Unit, str], int], states: Sequence[BudgetState]) -> Short | None:
+    for (unit, currency), amount in sorted(asked.items()):
+        limits = [state for state in states if (state.unit, state.currency or "") == (unit, currency)]
+        if not limits:
+            return Short(unit, "month", currency or None, 0, 0, amount)
+        tightest = min(limits, key=lambda state: state.left)
+        if amount > tightest.left:
+            return Short(unit, tightest.period, tightest.currency, tightest.limit, tightest.left, amount)
+    return None
 
 
 async def settle(tx: Transaction, *, run_id: UUID, step: int, spent: Mapping[str, int]) -> None:
