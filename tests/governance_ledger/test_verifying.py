@@ -216,7 +216,8 @@ async def fork(attacker: asyncpg.Connection) -> None:
     await attacker.execute(f"ALTER TABLE {SEALS} DROP CONSTRAINT ledger_seals_pkey")
     await attacker.execute(
         f"INSERT INTO {SEALS} (tenant_id, seq, n, xid, hash, occurred_at, type) "
-        f"SELECT tenant_id, 15, -n, xid, sha256(hash), occurred_at, type FROM {SEALS} WHERE tenant_id = $1 AND seq = 16",
+        f"SELECT tenant_id, 15, -n, xid, sha256(hash), occurred_at, type FROM {SEALS} "
+        "WHERE tenant_id = $1 AND seq = 16",
         TENANT,
     )
 
