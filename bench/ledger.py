@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
@@ -101,7 +102,7 @@ class Bench(NamedTuple):
     pairs: int
     seconds: float
 
-    def rate(self, script: str, clients: int) -> float:
+    def rate(self, script: str, clients: int, *options: str) -> float:
         """Transactions a second of one pgbench run."""
         home = self.settings.home
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
@@ -110,7 +111,7 @@ class Bench(NamedTuple):
             ran = subprocess.run(
                 [
                     str(place(home).binaries / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
-                    "-T", str(max(round(self.seconds), 1)), "-f", file.name, url(home, "flr_app"),
+                    "-T", str(max(round(self.seconds), 1)), "-f", file.name, *options, url(home, "flr_app"),
                 ],
                 env={"PGOPTIONS": f"-c app.tenant={TENANT}", "LC_ALL": "C"},
                 capture_output=True,
@@ -121,6 +122,13 @@ class Bench(NamedTuple):
         if found is None or "number of failed transactions: 0 " not in ran.stdout:
             raise SystemExit(f"pgbench failed: {ran.stderr}\n{ran.stdout}")
         return float(found[1])
+
+    def latencies(self, script: str, clients: int) -> list[float]:
+        """Milliseconds of each transaction of one pgbench run, sorted."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.rate(script, clients, "-l", f"--log-prefix={folder}/log")
+            lines = [line for path in Path(folder).iterdir() for line in path.read_text().splitlines()]
+        return sorted(int(line.split()[2]) / 1000 for line in lines)
 
     def ratio(self, measured: str, against: str, clients: int) -> tuple[float, float]:
         """The median ratio of interleaved pairs, and the median rate of what it is measured against."""
@@ -141,25 +149,37 @@ def main() -> None:
         with _sealer(settings):
             figures = _costs(bench)
             figures |= asyncio.run(_sealed(settings))
+        figures |= asyncio.run(_drained(settings, 20_000 if chosen.quick else 100_000))
         figures |= asyncio.run(_verified(settings, 20_000 if chosen.quick else 100_000))
     show(figures, as_json=chosen.json)
 
 
 def _costs(bench: Bench) -> dict[str, Figure]:
-    one, one_rate = bench.ratio(append_script(1), plain_script(1), 64)
-    many, many_rate = bench.ratio(append_script(64), plain_script(64), 64)
+    appends = _appends(bench)
+    slowest = [bench.latencies(script(1), 64) for script in (append_script, plain_script)]
+    append_p99, plain_p99 = (waits[len(waits) * 99 // 100] for waits in slowest)
     presence, presence_rate = bench.ratio(business_script("presence"), business_script("free"), 64)
     digest, digest_rate = bench.ratio(business_script("digest"), business_script("free"), 8)
     return {
-        "append_one_tenant": Figure(
-            one, "x", f"64 clients, plain durable INSERT of the same bytes, {one_rate:.0f}/s", 0.65
-        ),
-        "append_64_tenants": Figure(many, "x", f"the same over 64 tenants, {many_rate:.0f}/s", 0.75),
+        **appends,
+        "append_p99": Figure(append_p99 / plain_p99, "x", f"64 clients, p99 of plain: {plain_p99:.1f} ms", 3, "less"),
         "presence_law": Figure(
             presence, "x", f"64 clients, row and event without the Law, {presence_rate:.0f}/s", 0.75
         ),
         "digest_law": Figure(digest, "x", f"8 clients, row and event without the Law, {digest_rate:.0f}/s", 0.40),
     }
+
+
+def _appends(bench: Bench) -> dict[str, Figure]:
+    """An append beside a plain durable INSERT of the same bytes, the sealer running."""
+    figures = {}
+    for tenants, name, bar in ((1, "one_tenant", 0.65), (64, "64_tenants", 0.75)):
+        for clients in (64, 8, 1):
+            ratio, rate = bench.ratio(append_script(tenants), plain_script(tenants), clients)
+            suffix = "" if clients == 64 else f"_c{clients}"
+            said = f"{clients} clients, plain durable INSERT of the same bytes, {rate:.0f}/s"
+            figures[f"append_{name}{suffix}"] = Figure(ratio, "x", said, bar)
+    return figures
 
 
 async def _prepare(settings: Settings) -> None:
@@ -223,6 +243,23 @@ async def _sealed(settings: Settings) -> dict[str, Figure]:
         "event_to_sealed_p99": Figure(row["p99_ms"], "ms", said, 500, "less"),
         "unsealed_gaps_deadlocks": Figure(wrong, "", "events not sealed, chains with gaps, deadlocks", 0, "less"),
     }
+
+
+async def _drained(settings: Settings, count: int) -> dict[str, Figure]:
+    """What waits after a sealer's absence is linked at this rate."""
+    event = Event(type="tool.done", actor="worker:1", data={"tool": "mail_send", "tokens": 912, "sha256": "5" * 64})
+    async with Database(url(settings.home, "flr_app")) as database:
+        for _ in range(count // 1_000):
+            async with database.transaction(UUID(int=TENANT.int | 0xFFFE)) as tx:
+                await append_many(tx, [event] * 1_000)
+    connection = await asyncpg.connect(url(settings.home, "flr_sealer"))
+    try:
+        began = time.perf_counter()
+        sealed = await connection.fetchval("SELECT governance_ledger.seal()", timeout=600)
+        rate = sealed / (time.perf_counter() - began)
+    finally:
+        await connection.close()
+    return {"backlog_drain": Figure(rate, "/s", f"one seal of {sealed} waiting events", 50_000)}
 
 
 _AT = """
