@@ -5,8 +5,6 @@ import stat
 import subprocess
 import time
 
-import psutil
-
 from app.own_postgres.failures import INITDB_BYTES, AlreadyServed, DatabaseUnusable, explain, no_room, not_ours
 from app.own_postgres.place import SOCKET_NAME, Place, environment
 
@@ -58,6 +56,8 @@ def pid_file(at: Place) -> list[str]:
 
 def inhabitants(at: Place) -> list[int]:
     """Pids whose working directory is the data folder: the server and all its children stand there."""
+    import psutil
+
     here = str(at.data.resolve())
     found = []
     for process in psutil.process_iter():
@@ -99,6 +99,8 @@ def _wait_for_empty(at: Place, *, seconds: float) -> list[int]:
 
 
 def _is_living_postgres(pid: str) -> bool:
+    import psutil
+
     try:
         process = psutil.Process(int(pid))
         return process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres")

@@ -57,3 +57,11 @@ async def test_no_page_and_no_verification_scans_all_events(database: Database, 
 async def test_a_long_ledger_verifies_and_counts_what_waits(database: Database) -> None:
     report = await verify(database, full=True, max_merge_delay_seconds=600)
     assert (report.ok, report.to_seq, report.unsealed.count) == (True, 8_000, 3), report.first_break
+
+
+async def test_a_transactions_changes_are_found_by_nothing_but_its_id(superuser: asyncpg.Connection) -> None:
+    """With an index that leads with the tenant each event under the digest form reads the tenant's history."""
+    rows = await superuser.fetch(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'governance_ledger' AND tablename = 'changes'"
+    )
+    assert [row["indexname"] for row in rows] == ["changes_pkey"]
