@@ -160,6 +160,7 @@ def test_the_phones_arithmetic_is_the_rfcs(phone: Phone, company: Company, serve
             wrong = [*proof[:-1], leaf_of(bytes.fromhex(proof[-1])).hex()]
             cases.append([first, second, roots[first].hex(), roots[second].hex(), wrong, False])
     page = phone.open("/ledger")
+    wait_until(lambda: "/static/ledger." in str(page.evaluate(LOADED)), said="the module is loaded, which is lazy")
     module = next(url for url in page.evaluate(LOADED) if "/static/ledger." in url)
     assert page.evaluate(JUDGE, [module, cases]) == [case[-1] for case in cases]
 
