@@ -4,7 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-HASH_BYTES = 32
+from app.verifier.tree import HASH_BYTES, node
+
+__all__ = ["KEPT_EVERY", "Frontier", "Subtree", "fold", "node"]
+
 KEPT_EVERY = 8
 """Roots of full subtrees of these heights are kept, so that proofs need not go down to every leaf."""
 
@@ -14,11 +17,6 @@ class Subtree(NamedTuple):
 
     height: int
     place: int
-
-
-def node(left: bytes, right: bytes) -> bytes:
-    """The hash of an inner node (RFC 6962, 2.1)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 class Frontier:
@@ -35,7 +33,7 @@ class Frontier:
         """Add a leaf hash, `SHA-256(0x00 || document)`. Subtrees to be kept that it completes go to `kept`."""
         top, rest, height = leaf, self.size, 0
         while rest & 1:
-            top = hashlib.sha256(b"\x01" + self._roots.pop() + top).digest()
+            top = node(self._roots.pop(), top)
             rest >>= 1
             height += 1
             if not height % KEPT_EVERY:

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from app.governance_ledger.merkle import KEPT_EVERY, Subtree, fold, node
+from app.verifier.tree import root_by_path
 
 Range: TypeAlias = tuple[int, int]
 
@@ -78,18 +79,7 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], 
     """RFC 9162, 2.1.3.2. Raises `ProofRefused` unless `leaf` is number `index` of the `size` under `root`."""
     if not 0 <= index < size:
         raise ProofRefused(f"leaf {index} is not in a tree of {size}")
-    place, last, top = index, size - 1, leaf
-    for part in proof:
-        if last == 0:
-            raise ProofRefused("the proof is too long")
-        if place & 1 or place == last:
-            top = node(part, top)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            top = node(top, part)
-        place, last = place >> 1, last >> 1
-    if last or top != root:
+    if root_by_path(leaf, index, size, proof) != root:
         raise ProofRefused("the leaf is not under this root")
 
 
