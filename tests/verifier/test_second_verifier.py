@@ -10,18 +10,16 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from app.postgres import Database
 from app.verifier.errors import NotAnExport
 from app.verifier.keys import Trusted
-from tests.governance_ledger.ledgers import KEY, TENANT, record, sign
-from tests.verifier.decisions import APPROVAL_KEYS, Call, a_company, a_role, decided
-from tests.verifier.files import checked, exported, written
+from tests.governance_ledger.ledgers import KEY
+from tests.verifier.decisions import APPROVAL_KEYS
+from tests.verifier.files import checked, written
 from tests.verifier.golden import golden
 from tests.verifier.test_tampering import ATTACKS
 
@@ -249,16 +247,6 @@ def test_both_verifiers_agree_on_a_real_export_and_on_what_was_forged(real: Path
 
 
 @pytest.fixture
-async def real(database: Database, sealer: asyncpg.Connection, tmp_path: Path) -> Path:
-    async with database.transaction(TENANT) as tx:
-        company = await a_company(tx)
-        contract = await a_role(tx, company)
-        call = Call(tx, contract, {"to": "a@b.example"})
-        await call.use(tx, await decided(tx, company, await call.ask(tx)))
-    await sign(sealer)
-    for _ in range(2):
-        await record(database, 3)
-        await sign(sealer)
-    path = await exported(database, tmp_path, evidence=True)
-    assert checked(path, trusted=Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)).ok
-    return path
+def real(ledger: Path) -> Path:
+    assert checked(ledger, trusted=Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)).ok
+    return ledger

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import asyncpg
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,26 +16,11 @@ from app.verifier.errors import NotAnExport
 from app.verifier.keys import Trusted
 from app.verifier.report import Report
 from tests.governance_ledger.ledgers import KEY, OTHER, TENANT, record, sign
-from tests.verifier.decisions import APPROVAL_KEYS, Call, a_company, a_role, decided
-from tests.verifier.files import checked, ended, exported, lines_in, written
+from tests.verifier.decisions import APPROVAL_KEYS
+from tests.verifier.files import checked, ended, lines_in, written
 
 TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)
 Lines = list[bytes]
-
-
-@pytest.fixture
-async def ledger(database: Database, sealer: asyncpg.Connection, tmp_path: Path) -> Path:
-    """An export with row changes, an approval, evidence and checkpoints over 13 and more events."""
-    async with database.transaction(TENANT) as tx:
-        company = await a_company(tx)
-        contract = await a_role(tx, company)
-        call = Call(tx, contract, {"to": "a@b.example"})
-        await call.use(tx, await decided(tx, company, await call.ask(tx)))
-    await sign(sealer)
-    for _ in range(2):
-        await record(database, 3)
-        await sign(sealer)
-    return await exported(database, tmp_path, evidence=True)
 
 
 def place(content: Lines, start: bytes, number: int = 0) -> int:
