@@ -1,0 +1,4 @@
+SELECT governance_ledger.govern_digest(name::regclass, name, 'id') FROM unnest(ARRAY[
+  'role_registry.standing_rules',
+  'role_registry.quorums'
+]) AS name;
