@@ -1,12 +1,13 @@
 """The Founder Console: what waits, decisions with the founder's own key, workers, money, and the day's brief.
 
 Tables owned (schema `founder_console`): founders, enrolments, passkeys, device_keys, recovery_codes, sessions,
-challenges, push_subscriptions, push_receipts, used_action_tokens.
+challenges, push_subscriptions, push_receipts, used_action_tokens, payment_sources, payment_deliveries.
 
 Invariants:
 - a session says who, a token or form from our own origin says what; R2 also needs the founder's key over what is shown;
 - nonces, links, recovery codes and notification buttons are used once;
 - what is kept of a secret is its hash; nothing on a lock screen names a customer;
+- a payment that its provider tells of twice is recorded once; a test never is;
 - no sentence of the brief stands without the ledger events that it was counted from;
 - pages work without script; script never renders what the server did not send.
 """

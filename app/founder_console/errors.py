@@ -29,3 +29,7 @@ class PushRefused(Invalid):
 
 class ActionTokenRefused(Conflict):
     """The button on the notification is used up, expired or not one of ours: open the card."""
+
+
+class SourceUnknown(NotFound):
+    """Nobody set up this address for payments, or it was removed."""

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from app.canon.sentences import grouped
 from app.canon.vocabulary import Money
+from app.canon.written import minor_digits
 
 Language: TypeAlias = Literal["id", "en"]
 
@@ -20,8 +21,6 @@ DAYS: dict[Language, tuple[str, ...]] = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
 }
 ZONES = {"Asia/Jakarta": "WIB", "Asia/Pontianak": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
-WITHOUT_MINOR = frozenset({"IDR", "JPY", "KRW", "VND", "CLP", "ISK", "UGX", "XAF", "XOF", "PYG"})
-THOUSANDTHS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 STEPS: dict[Language, tuple[tuple[int, str], ...]] = {
     "id": ((10**12, f"{NBSP}T"), (10**9, f"{NBSP}M"), (10**6, f"{NBSP}jt"), (10**3, f"{NBSP}rb")),
     "en": ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")),
@@ -50,9 +49,7 @@ WORDS: dict[Language, dict[str, str]] = {
 
 def exponent(currency: str) -> int:
     """How many decimals a currency is written with. A rupiah has none here."""
-    if currency in WITHOUT_MINOR:
-        return 0
-    return 3 if currency in THOUSANDTHS else 2
+    return minor_digits(currency)
 
 
 class Formats:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from app.canon.vocabulary import Rol
 from app.governance_ledger import event_shapes as shapes
@@ -26,6 +27,16 @@ class Revenue(Shape, frozen=True, kw_only=True):
     description: str
     role_id: UUID | None
     ticket_id: UUID | None
+    provider: str | UnsetType = UNSET
+    reference: str | UnsetType = UNSET
+
+
+class PaymentSource(Shape, frozen=True, kw_only=True):
+    """Who may tell us of payments. The secret itself stays out of the ledger."""
+
+    source_id: UUID
+    provider: str
+    mode: str
 
 
 class BudgetRaiseAsked(Shape, frozen=True, kw_only=True):
@@ -174,6 +185,8 @@ SHAPES: dict[str, type[Shape]] = {
     "party.added": PartyProposed,
     "party.proposed": PartyProposed,
     "party.removed": PartyRemoved,
+    "payments.source_added": PaymentSource,
+    "payments.source_removed": PaymentSource,
     "revenue.recorded": Revenue,
     "role.amended": shapes.RoleSigned,
     "role.amendment_dropped": shapes.RoleDropped,
