@@ -5,7 +5,7 @@ BIN := .venv/bin
 PYTHON ?= python3
 PYTEST ?= -n 2
 
-.PHONY: help run test check bench lock browser
+.PHONY: help run test check bench lock browser sandbox
 
 help: ## say what there is
 	@echo 'make run     the whole company on this machine: database, API, worker and sealer'
@@ -17,7 +17,7 @@ help: ## say what there is
 run: .venv/.ready
 	@exec $(BIN)/flr serve
 
-test: .venv/.ready-test browser
+test: .venv/.ready-test browser sandbox
 	@$(BIN)/python -m pytest $(PYTEST)
 
 check: .venv/.ready-test
@@ -31,6 +31,9 @@ bench: .venv/.ready-test
 
 browser: .venv/.ready-test
 	@sh requirements/browser.sh
+
+sandbox:
+	@sh requirements/sandbox.sh
 
 # The environment. `make run` adds what is missing; `make test` makes it exactly the test lock, which holds the same
 # versions and more. pip stands in where uv cannot run.

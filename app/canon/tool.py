@@ -138,13 +138,15 @@ LocalEffect: TypeAlias = WriteNote | WriteDocument | OpenTicket | RecordRevenue 
 class ToolResult(msgspec.Struct, frozen=True):
     """What a call brought. `content` is what the worker reads; `data` the same as a value for procedures.
 
-    `effect` is set by local tools only and applied in the step's transaction.
+    `effect` is set by local tools only and applied in the step's transaction. `files` become documents of the ticket;
+    none of them has the name of an attached file.
     """
 
     content: str
     data: object = None
     effect: LocalEffect | None = None
     evidence: tuple[EvidenceItem, ...] = ()
+    files: tuple[EvidenceItem, ...] = ()
 
 
 class ToolFailed(Exception):

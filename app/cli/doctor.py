@@ -66,6 +66,16 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         yield Finding("home", "wrong", says, f"free at least {FREE_BYTES // 1_000_000} MB there")
     else:
         yield Finding("home", "ok", says)
+    yield _sandbox()
+
+
+def _sandbox() -> Finding:
+    from app.adapters.sandbox import NoSandbox, bubblewrap
+
+    try:
+        return Finding("sandbox", "ok", f"{bubblewrap()}: code and local MCP servers run locked away")
+    except NoSandbox as missing:
+        return Finding("sandbox", "todo", f"run_python and local MCP servers are refused: {missing}")
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

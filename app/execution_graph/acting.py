@@ -149,16 +149,25 @@ async def done(case: Case, permit: Permit, result: ToolResult, applied: local_ef
     """Record that the call was made, with its evidence. Event `tool.done`."""
     subjects, refs = applied
     answer = ToolAnswer("done", result.content, result.data)
+    made, kept = await _keep_files(case, result)
     told = await case.settle(answer, permit.columns)
     await _book_reserved(case, permit.money)
     await case.record(
         "done",
         permit.data,
-        subjects=(*subjects, *permit.subjects),
+        subjects=(*subjects, *made, *permit.subjects),
         signature=permit.signature,
-        evidence=(*await case.keep(answer, result.evidence), *refs),
+        evidence=(*await case.keep(answer, result.evidence), *refs, *kept),
     )
     return told
+
+
+async def _keep_files(case: Case, result: ToolResult) -> local_effects.Applied:
+    if not result.files:
+        return (), ()
+    run, secret = case.drive.run, case.entry("done").secret
+    case.drive.files = None
+    return await local_effects.keep_files(case.tx, result.files, run, case.asked.step, secret=secret)
 
 
 async def failed(case: Case, permit: Permit, message: str) -> Told:

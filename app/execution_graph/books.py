@@ -29,13 +29,14 @@ async def insert_document(tx: Transaction, run: Run, step: int, document: Docume
         document.size_bytes,
         document.sha256,
         document.evidence_key,
+        document.secret,
     )
 
 
 _INSERT_DOCUMENT = """
 INSERT INTO execution_graph.documents (id, tenant_id, run_id, ticket_id, step, name, media_type, size_bytes, sha256,
-  evidence_key, written_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock.now())
+  evidence_key, secret, written_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock.now())
 """
 
 
@@ -73,6 +74,6 @@ async def documents_of(tx: Transaction, ticket_id: UUID) -> tuple[Document, ...]
 
 
 _DOCUMENTS = """
-SELECT DISTINCT ON (name) name, media_type, size_bytes, sha256, evidence_key FROM execution_graph.documents
+SELECT DISTINCT ON (name) name, media_type, size_bytes, sha256, evidence_key, secret FROM execution_graph.documents
 WHERE ticket_id = $1 ORDER BY name, id DESC
 """

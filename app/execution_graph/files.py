@@ -26,7 +26,9 @@ async def files_of(tx: Transaction, ticket_id: UUID) -> dict[InputFile, str]:
         )
         found[given.name] = (file, given.evidence_key)
     for document in await books.documents_of(tx, ticket_id):
-        file = InputFile(document.name, document.media_type, document.size_bytes, document.sha256)
+        file = InputFile(
+            document.name, document.media_type, document.size_bytes, document.sha256, secret=document.secret
+        )
         found.setdefault(document.name, (file, document.evidence_key))
     return dict(found.values())
 

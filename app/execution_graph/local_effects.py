@@ -1,11 +1,12 @@
 """What local tools bring about: applied through front doors, in the transaction of the step."""
 
+from collections.abc import Sequence
 from typing import assert_never
 from uuid import UUID
 
 from app.canon.errors import Invalid
 from app.canon.evidence import EvidenceRef
-from app.canon.tool import LocalEffect, MovePayment, OpenTicket, RecordRevenue, WriteDocument, WriteNote
+from app.canon.tool import EvidenceItem, LocalEffect, MovePayment, OpenTicket, RecordRevenue, WriteDocument, WriteNote
 from app.execution_graph import books
 from app.execution_graph.model import Document, Run
 from app.governance_ledger import Event, append, keep_evidence
@@ -47,6 +48,21 @@ async def _write_document(tx: Transaction, effect: WriteDocument, run: Run, step
     document = Document(effect.name, effect.media_type, ref.size_bytes, ref.sha256, ref.key)
     made = await books.insert_document(tx, run, step, document)
     return (f"execution_graph.documents/{made}",), (ref,)
+
+
+async def keep_files(tx: Transaction, files: Sequence[EvidenceItem], run: Run, step: int, *, secret: bool) -> Applied:
+    """Make what a call brought along documents of the ticket; of names that are attached already, nothing."""
+    attached = {given.name for given in await inputs_of(tx, run.ticket_id)} if files else set()
+    subjects: list[str] = []
+    refs: list[EvidenceRef] = []
+    for file in files:
+        if file.name not in attached:
+            ref = await keep_evidence(tx, file.content, media_type=file.media_type, name=file.name)
+            document = Document(file.name, file.media_type, ref.size_bytes, ref.sha256, ref.key, secret)
+            made = await books.insert_document(tx, run, step, document)
+            subjects.append(f"execution_graph.documents/{made}")
+            refs.append(ref)
+    return tuple(subjects), tuple(refs)
 
 
 async def _open_ticket(tx: Transaction, effect: OpenTicket, run: Run, actor: str) -> None:

@@ -173,10 +173,11 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A document that a worker wrote in this ticket."""
+    """A document that a worker wrote in this ticket; `secret` when the step that made it had read what is secret."""
 
     name: str
     media_type: str
     size_bytes: int
     sha256: str
     evidence_key: str
+    secret: bool = False

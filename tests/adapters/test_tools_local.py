@@ -92,6 +92,7 @@ def test_the_tools_have_the_names_that_roles_are_written_with() -> None:
         "read_input",
         "describe_table",
         "query_table",
+        "run_python",
         "write_document",
         "write_note",
         "open_ticket",

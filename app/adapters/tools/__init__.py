@@ -7,6 +7,7 @@ from app.adapters.tools.email import SendEmailTool
 from app.adapters.tools.http import HttpGetTool, HttpRequestTool
 from app.adapters.tools.inputs import ListInputsTool, ReadInputTool
 from app.adapters.tools.payments import OrderPaymentTool
+from app.adapters.tools.python import RunPythonTool
 from app.adapters.tools.revenue import RecordRevenueTool
 from app.adapters.tools.table import DescribeTable, QueryTable, TableFiles
 from app.adapters.tools.tickets import OpenTicketTool
@@ -29,6 +30,7 @@ def load_tools(
         ReadInputTool(),
         DescribeTable(tables),
         QueryTable(tables),
+        RunPythonTool(),
         WriteDocumentTool(),
         WriteNoteTool(),
         OpenTicketTool(),
