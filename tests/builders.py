@@ -10,11 +10,12 @@ from app.auth import ApprovalTokens, KeyRing, SigningKey
 from app.canon.approval import Decision, Statement, VerifiedProof
 from app.canon.canonical_json import digest
 from app.canon.contract import Boundary, BudgetLimit, EngineBinding, Terms, ToolRule
+from app.canon.mandate import DELEGABLE, Mandate
 from app.canon.vocabulary import Money, Principal, Rol, Tier, new_id
 from app.messages import ApprovalDecided
 from app.postgres import Transaction
 from app.role_registry import Role, create_company, get_role, hire, on_approval_decided
-from app.work_queue import Approval, NewApproval, NewTicket, Ticket, decide, get_approval, open_ticket
+from app.work_queue import Approval, NewApproval, NewTicket, Ticket, decide, get_approval, open_ticket, propose_mandate
 
 _KEY = SigningKey(Ed25519PrivateKey.generate())
 APPROVALS = ApprovalTokens(KeyRing({_KEY.kid: _KEY.public}, "approval", _KEY))
@@ -69,6 +70,23 @@ async def approve(tx: Transaction, approval_id: UUID, by: Principal) -> Approval
     """The founder's yes, with a key."""
     approval = await get_approval(tx, approval_id)
     return await decide(tx, approval_id, "approve", by=by, signer=APPROVALS, proof=signed(approval))
+
+
+async def a_deputy(tx: Transaction, founder: Principal, **bounds: object) -> Principal:
+    """A deputy with a signed mandate: all that can be delegated for a month, unless `bounds` say otherwise."""
+    deputy = principal(tx.tenant, Rol.DEPUTY)
+    wanted: dict[str, object] = {
+        "tiers": (Tier.R1, Tier.R2),
+        "kinds": DELEGABLE,
+        "cap": Money(10_000_000),
+        "ends_at": datetime.now(UTC) + timedelta(days=30),
+        **bounds,
+    }
+    mandate = Mandate(person=deputy.sub, name="Budi", **wanted)  # type: ignore[arg-type]
+    text = {"id": "Beri Budi wewenang?", "en": "Give Budi a mandate?"}
+    asked = await propose_mandate(tx, mandate, text=text, by=founder, undo_seconds=0)
+    await sign(tx, asked.id, founder)
+    return deputy
 
 
 async def a_role(tx: Transaction, founder: Principal, terms: Terms | None = None) -> Role:

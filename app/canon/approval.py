@@ -94,7 +94,7 @@ class ProofVerifier(Protocol):
 
 
 class ApprovalClaims(msgspec.Struct, frozen=True, kw_only=True):
-    """Claims of an `approval+jwt`. Times are Unix seconds."""
+    """Claims of an `approval+jwt`. Times are Unix seconds. `mandate` is under which a deputy decided."""
 
     iss: str
     sub: str
@@ -112,6 +112,7 @@ class ApprovalClaims(msgspec.Struct, frozen=True, kw_only=True):
     policy: str | None = None
     run_id: str | None = None
     step: int | None = None
+    mandate: str | None = None
     proof: dict[str, object] = {}
 
 

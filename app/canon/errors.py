@@ -36,6 +36,10 @@ class Stale(Conflict):
     """The caller saw an older version; read again and repeat."""
 
 
+class TooMany(Fault):
+    """Too often in too short a time: wait, then try again."""
+
+
 class Gone(Fault):
     """It was here and was erased for good."""
 

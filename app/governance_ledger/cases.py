@@ -70,6 +70,8 @@ _KEYS = (
     "founder.passkey_removed",
     "founder.device_key_added",
     "founder.device_key_removed",
+    "mandate.granted",
+    "mandate.ended",
 )
 _CONTRACTS = ("role.hired", "role.amended", "budget.raised")
 

@@ -145,6 +145,23 @@ class FounderChannel(Shape, frozen=True):
     on: bool
 
 
+class MandateProposed(Shape, frozen=True, kw_only=True):
+    """`mandate` are its terms as shown and signed; their digest is the `policy` of the signature."""
+
+    mandate: dict[str, object]
+    terms_digest: shapes.Digest
+    approval_id: UUID
+
+
+class MandateGranted(MandateProposed, frozen=True, kw_only=True):
+    mandate_id: UUID
+
+
+class MandateEnded(Shape, frozen=True, kw_only=True):
+    mandate_id: UUID
+    person: UUID
+
+
 SHAPES: dict[str, type[Shape]] = {
     "approval.decided": shapes.ApprovalDecided,
     "approval.escalated": ApprovalEscalated,
@@ -175,6 +192,9 @@ SHAPES: dict[str, type[Shape]] = {
     "founder.signed_in": Session,
     "ledger.subscribed": Subscription,
     "ledger.unsubscribed": Subscription,
+    "mandate.ended": MandateEnded,
+    "mandate.granted": MandateGranted,
+    "mandate.proposed": MandateProposed,
     "message.dead_lettered": DeadLetter,
     "migration.applied": Migrations,
     "model.done": shapes.ModelAnswered,

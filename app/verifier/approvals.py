@@ -14,10 +14,19 @@ from app.verifier.canonical import canonical_bytes
 from app.verifier.documents import Fact, instant
 from app.verifier.errors import Broken
 from app.verifier.keys import b64url
+from app.verifier.mandates import Mandates
 from app.verifier.tokens import KEYED, Token
 
 CONTRACTS = {"hire": "role.hired", "amend": "role.amended", "budget_raise": "budget.raised"}
-MUST_BE_SIGNED = ("tool.intended", "tool.done", "tool.failed", "tool.repeated", "role.hired", "role.amended")
+MUST_BE_SIGNED = (
+    "tool.intended",
+    "tool.done",
+    "tool.failed",
+    "tool.repeated",
+    "role.hired",
+    "role.amended",
+    "mandate.granted",
+)
 SKEW_SECONDS = 300
 _OUTCOMES = ("tool.done", "tool.failed")
 
@@ -53,6 +62,7 @@ class Docket:
         self._nonces: set[str] = set()
         self._contracts: set[str] = set()
         self._used: set[tuple[str, str]] = set()
+        self._mandates = Mandates(whole=whole)
 
     @property
     def signatures(self) -> int:
@@ -83,16 +93,8 @@ class Docket:
     def _judge(self, fact: Fact) -> None:
         data = fact.data or {}
         match fact.type:
-            case "founder.passkey_added":
-                key = _Key(person(fact.actor), data["public_key"], seconds(data["usable_from"]))
-                self._keys["passkey", data["credential_id"]] = key
-            case "founder.passkey_removed":
-                self._keys.pop(("passkey", data["credential_id"]), None)
-            case "founder.device_key_added":
-                key = _Key(person(fact.actor), b64url(bytes.fromhex(data["public_key"])), 0)
-                self._keys["device_key", data["kid"]] = key
-            case "founder.device_key_removed":
-                self._keys.pop(("device_key", data["kid"]), None)
+            case kind if kind.startswith("founder."):
+                self._meet_key(fact, data)
             case "approval.raised":
                 check_payload(fact, data)
             case "approval.frozen":
@@ -103,10 +105,27 @@ class Docket:
                 self._undo(data["approval_id"])
             case "approval.decided" | "approval.voted":
                 self._vote(fact, data)
+            case "mandate.ended":
+                self._mandates.end(data)
             case _ if fact.token is not None:
                 self._use(fact, fact.token, data)
             case kind if kind in MUST_BE_SIGNED:
                 raise Broken(f"{kind} without an approval signature")
+            case _:
+                pass
+
+    def _meet_key(self, fact: Fact, data: Mapping[str, Any]) -> None:
+        match fact.type:
+            case "founder.passkey_added":
+                key = _Key(person(fact.actor), data["public_key"], seconds(data["usable_from"]))
+                self._keys["passkey", data["credential_id"]] = key
+            case "founder.passkey_removed":
+                self._keys.pop(("passkey", data["credential_id"]), None)
+            case "founder.device_key_added":
+                key = _Key(person(fact.actor), b64url(bytes.fromhex(data["public_key"])), 0)
+                self._keys["device_key", data["kid"]] = key
+            case "founder.device_key_removed":
+                self._keys.pop(("device_key", data["kid"]), None)
             case _:
                 pass
 
@@ -128,6 +147,8 @@ class Docket:
             raise Broken("the signature of another decision stands here again")
         self._check_time(claims, fact)
         self._check_proof(token, data, claims)
+        if fact.actor.startswith("deputy:") and not self._mandates.covers(claims, person(fact.actor), data):
+            self.unknown += 1
         self._votes[claims["jti"]] = _Vote(claims["approval"], fact.type == "approval.decided")
 
     def _sound(self, token: Token) -> Mapping[str, Any]:
@@ -181,6 +202,8 @@ class Docket:
             raise Broken("the founder had taken the approval back")
         if claims["kind"] in CONTRACTS:
             self._use_contract(fact, claims, data)
+        elif claims["kind"] == "mandate":
+            self._use_mandate(fact, claims, data)
         else:
             self._use_once(fact, claims, data)
 
@@ -201,6 +224,14 @@ class Docket:
             raise Broken("done under another contract than the founder signed")
         if claims["jti"] not in self._contracts and self._whole:
             raise Broken("done under a contract that is not in force")
+
+    def _use_mandate(self, fact: Fact, claims: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        if fact.type != "mandate.granted" or claims["decision"] != "approve":
+            raise Broken(f"{fact.type} under the signature of a mandate")
+        if not claims["sub"].startswith("founder:"):
+            raise Broken("a mandate that no founder has signed")
+        self._once(claims, "mandate")
+        self._mandates.grant(data, claims)
 
     def _use_once(self, fact: Fact, claims: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         family = {"tool_call": "tool.", "unknown_outcome": "tool.", "start": "run.", "party": "party."}

@@ -1,12 +1,13 @@
 """The work queue: tickets, approvals of every kind, and the delivery of messages between rooms.
 
-Tables owned (schema `work_queue`): tickets, ticket_inputs, approvals, approval_decisions, idempotency_keys, deliveries,
-and the queue's own.
+Tables owned (schema `work_queue`): tickets, ticket_inputs, approvals, approval_decisions, mandates,
+idempotency_keys, deliveries, and the queue's own.
 
 Invariants:
 - every function runs in the caller's transaction and records its event in it;
 - a ticket and an approval move only along `model.TICKET_MOVES` and `model.APPROVAL_MOVES`;
 - one use case, `decide`, stands behind every approve and reject; nothing is acted upon before the undo window ends;
+- a deputy decides within a mandate that a founder has signed;
 - what nobody decided is expired, never rejected; what is paused neither expires nor acts;
 - a message is published in the transaction that gives cause for it, and delivered at least once.
 """
@@ -27,16 +28,27 @@ from app.work_queue.approvals import (
     votes_of,
     withdraw,
 )
+from app.work_queue.bounds import keep_pace
 from app.work_queue.deciding import decide, offer, prove, undo
 from app.work_queue.delivery import Handler, publish
-from app.work_queue.errors import ApprovalClosed, ApprovalUnusable, ProofMismatch, ProofRequired
+from app.work_queue.errors import (
+    ApprovalClosed,
+    ApprovalStale,
+    ApprovalUnusable,
+    BeyondMandate,
+    ProofMismatch,
+    ProofRequired,
+    TooManyDecisions,
+)
 from app.work_queue.freezing import expire_due, freeze, tenants_with_due_approvals, thaw
+from app.work_queue.mandates import end_mandate, grant_mandate, list_mandates, mandate_of, propose_mandate
 from app.work_queue.model import (
     CLOSED,
     CONTRACTS,
     Approval,
     ApprovalKind,
     ApprovalStatus,
+    GrantedMandate,
     NewApproval,
     NewTicket,
     Ticket,
@@ -62,8 +74,11 @@ __all__ = [
     "Approval",
     "ApprovalClosed",
     "ApprovalKind",
+    "ApprovalStale",
     "ApprovalStatus",
     "ApprovalUnusable",
+    "BeyondMandate",
+    "GrantedMandate",
     "Handler",
     "NewApproval",
     "NewTicket",
@@ -74,20 +89,26 @@ __all__ = [
     "TicketInput",
     "TicketPatch",
     "TicketStatus",
+    "TooManyDecisions",
     "Vote",
     "attach_input",
     "consume",
     "decide",
     "delivery",
+    "end_mandate",
     "expire",
     "expire_due",
     "freeze",
     "get_approval",
     "get_ticket",
+    "grant_mandate",
     "inputs_of",
     "is_closed",
+    "keep_pace",
     "list_approvals",
+    "list_mandates",
     "list_tickets",
+    "mandate_of",
     "mark_opened",
     "mark_shown",
     "move_ticket",
@@ -96,6 +117,7 @@ __all__ = [
     "patch_ticket",
     "pending_alike",
     "pending_of_ticket",
+    "propose_mandate",
     "prove",
     "publish",
     "raise_approval",

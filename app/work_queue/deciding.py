@@ -22,6 +22,7 @@ from app.governance_ledger import append
 from app.postgres import Transaction
 from app.work_queue import store
 from app.work_queue.approvals import announce, event_of, get_approval
+from app.work_queue.bounds import mandate_for
 from app.work_queue.errors import (
     ApprovalClosed,
     ApprovalStale,
@@ -30,7 +31,16 @@ from app.work_queue.errors import (
     ProofRequired,
     VoteRefused,
 )
-from app.work_queue.model import CONTRACTS, DECIDED, Approval, ApprovalStatus, Vote, act_of, person
+from app.work_queue.model import (
+    CONTRACTS,
+    DECIDED,
+    Approval,
+    ApprovalStatus,
+    GrantedMandate,
+    Vote,
+    act_of,
+    person,
+)
 
 _BECOMES: dict[Decision, ApprovalStatus] = {"approve": "approved", "reject": "rejected"}
 
@@ -44,6 +54,7 @@ class _Ballot(msgspec.Struct, frozen=True):
     proof: VerifiedProof | None
     reason: str
     at: datetime
+    mandate: GrantedMandate | None = None
 
 
 async def offer(
@@ -107,11 +118,12 @@ async def decide(
     `together` decides all pending approvals of the same act on the same card: each keeps its own vote and JWT. What
     needs a key or a quorum is never decided along, since a key signs one payload; nor is the key's proof carried over.
 
-    A contract (hire, amend, budget raise) is approved by a founder only; a deputy may reject it.
+    A deputy decides under a mandate (`mandates`): approves what lies inside its bounds, rejects while it lasts. Its id
+    stands in the JWT. A contract (hire, amend, budget raise) is approved by a founder only.
 
     The same decision by the same person again changes nothing. Raises `ApprovalUnknown`, `Forbidden`, `ApprovalStale`
     (not the `version` seen), `ApprovalClosed` (decided otherwise, expired, withdrawn), `ProofRequired`,
-    `ProofMismatch`, `VoteRefused` (separation of duties).
+    `ProofMismatch`, `VoteRefused` (separation of duties), `BeyondMandate`.
     """
     require(by, Rol.FOUNDER, Rol.DEPUTY)
     locked = await store.lock_approvals(tx, approval_id, alike="pending" if together else None)
@@ -121,7 +133,9 @@ async def decide(
     if asked.status == _BECOMES[decision] and person(asked.decided_by or "") == by.sub:
         return asked
     _check_rights(asked, decision, by)
-    ballot = _Ballot(decision, by, signer, proof, reason, await store.now(tx))
+    at = await store.now(tx)
+    mandate = await mandate_for(tx, asked, decision, by, at)
+    ballot = _Ballot(decision, by, signer, proof, reason, at, mandate)
     _check_open(asked, ballot.at, version)
     _check_proof(asked, decision, proof)
     along = [other for other in locked if _goes_along(asked, other, ballot)]
@@ -132,7 +146,7 @@ async def decide(
 
 
 def _check_rights(approval: Approval, decision: Decision, by: Principal) -> None:
-    if decision == "approve" and approval.kind in CONTRACTS:
+    if decision == "approve" and approval.kind in (*CONTRACTS, "mandate"):
         require(by, Rol.FOUNDER)
 
 
@@ -262,6 +276,7 @@ def _claims(tx: Transaction, approval: Approval, ballot: _Ballot) -> ApprovalCla
         policy=policy if isinstance(policy, str) else None,
         run_id=str(approval.run_id) if approval.run_id else None,
         step=approval.step,
+        mandate=str(ballot.mandate.id) if ballot.mandate else None,
         proof={"method": proof.method, **proof.claims} if proof else {"method": "session"},
     )
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.canon.errors import Conflict, Forbidden, Invalid, NotFound, Stale
+from app.canon.errors import Conflict, Forbidden, Invalid, NotFound, Stale, TooMany
+from app.canon.mandate import SENTENCES, Beyond
 
 
 class TicketUnknown(NotFound):
@@ -112,6 +113,22 @@ class ProofMismatch(Forbidden):
 
 class VoteRefused(Forbidden):
     """Separation of duties: this person may not cast this vote."""
+
+
+class MandateUnknown(NotFound):
+    """Nobody of that id has a mandate here."""
+
+
+class BeyondMandate(Forbidden):
+    """A deputy may not decide this; `data` says which bound of the mandate stands in the way."""
+
+    def __init__(self, beyond: Beyond | None) -> None:
+        super().__init__("there is no mandate: a founder can grant one" if beyond is None else SENTENCES[beyond])
+        self.data: dict[str, object] = {"beyond": beyond or "none"}
+
+
+class TooManyDecisions(TooMany):
+    """One person decides faster than anybody reads; nothing was decided."""
 
 
 class ApprovalUnusable(Conflict):

@@ -9,11 +9,14 @@ import msgspec
 
 from app.canon.approval import Decision
 from app.canon.canonical_json import digest
+from app.canon.mandate import Mandate
 from app.canon.vocabulary import Money, Tier
 
 TicketStatus: TypeAlias = Literal["open", "held", "working", "done", "returned", "refused", "failed", "cancelled"]
 ApprovalStatus: TypeAlias = Literal["pending", "approved", "rejected", "expired", "withdrawn", "superseded"]
-ApprovalKind: TypeAlias = Literal["start", "tool_call", "hire", "amend", "budget_raise", "party", "unknown_outcome"]
+ApprovalKind: TypeAlias = Literal[
+    "start", "tool_call", "hire", "amend", "budget_raise", "party", "unknown_outcome", "mandate"
+]
 Method: TypeAlias = Literal["session", "passkey", "device_key", "standing"]
 
 Title: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="What is wanted, in a line")]
@@ -205,6 +208,24 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     decided_at: datetime
     undone_at: datetime | None
+
+
+class GrantedMandate(msgspec.Struct, frozen=True, kw_only=True):
+    """A mandate that a founder has signed. `signature` is the `approval+jwt`; `ended_at` is set when it ended early."""
+
+    id: UUID
+    terms: Mandate
+    approval_id: UUID
+    signature: str
+    granted_by: str
+    granted_at: datetime
+    ended_at: datetime | None
+    ended_by: str | None
+
+    def in_force(self, now: datetime) -> bool:
+        """A deputy's ends with its time, a second founder's admission never."""
+        over = self.terms.rol == "deputy" and (self.terms.ends_at is None or self.terms.ends_at <= now)
+        return self.ended_at is None and not over
 
 
 _ACT = ("kind", "role", "tool", "arguments", "money", "tier", "terms", "cost_ceiling", "change", "policy")

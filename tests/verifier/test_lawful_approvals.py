@@ -1,5 +1,6 @@
 """Whatever a founder may lawfully do verifies: amend, raise, undo, vote, decide along, decide while paused."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -7,13 +8,14 @@ import msgspec
 
 from app.canon.canonical_json import digest
 from app.canon.contract import BudgetLimit
-from app.canon.vocabulary import Rol, Tier
+from app.canon.mandate import Mandate
+from app.canon.vocabulary import Money, Rol, Tier
 from app.founder_console import create_founder
 from app.messages import ApprovalDecided
 from app.postgres import Database, Transaction
 from app.role_registry import amend, ask_budget_raise, contract_in_force, on_approval_decided, pause
 from app.verifier.keys import Trusted
-from app.work_queue import Approval, get_approval, raise_approval, undo
+from app.work_queue import Approval, get_approval, propose_mandate, raise_approval, undo
 from tests.builders import APPROVALS, a_question, principal
 from tests.governance_ledger.ledgers import KEY, TENANT, sign, verify
 from tests.verifier.decisions import APPROVAL_KEYS, Call, Company, a_company, a_role, decided
@@ -24,6 +26,11 @@ TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)
 
 async def settled(tx: Transaction, approval: Approval) -> None:
     await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None), reader=APPROVALS)
+
+
+async def proposed(tx: Transaction, mandate: Mandate, company: Company) -> Approval:
+    text = {"id": "Beri wewenang?", "en": "Give a mandate?"}
+    return await propose_mandate(tx, mandate, text=text, by=company.by, undo_seconds=0)
 
 
 async def holds(database: Database, sealer: asyncpg.Connection, folder: Path, *, signatures: int) -> None:
@@ -81,14 +88,24 @@ async def test_votes_and_what_is_decided_along_verify(
     async with database.transaction(TENANT) as tx:
         company = await a_company(tx)
         deputy = await create_founder(tx, name="Budi", language="id", rol=Rol.DEPUTY)
-        other = Company(deputy, principal(TENANT, Rol.DEPUTY, str(deputy.id)), company.device, company.phone)
+        by = principal(TENANT, Rol.DEPUTY, str(deputy.id))
+        other = Company(deputy, by, company.device, company.phone)
+        mandate = Mandate(
+            person=by.sub,
+            name="Budi",
+            tiers=(Tier.R1,),
+            kinds=("tool_call",),
+            cap=Money(5000),
+            ends_at=datetime.now(UTC) + timedelta(days=1),
+        )
+        await settled(tx, await decided(tx, company, await proposed(tx, mandate, company)))
         quorum = await raise_approval(tx, msgspec.structs.replace(a_question(), quorum=2))
         await decided(tx, company, quorum)
         await decided(tx, other, await get_approval(tx, quorum.id), by="session")
         twins = [await raise_approval(tx, a_question(act_digest=digest(["twin"]), step=step)) for step in (None, None)]
         await decided(tx, company, twins[0])
         assert {(await get_approval(tx, twin.id)).status for twin in twins} == {"approved"}
-    await holds(database, sealer, tmp_path, signatures=4)
+    await holds(database, sealer, tmp_path, signatures=5)
 
 
 async def test_a_question_decided_while_it_was_frozen_verifies_though_its_time_was_over(

@@ -83,7 +83,7 @@ async def test_what_an_operator_opens_is_not_the_founders_word(api: Api) -> None
     ("rol", "read", "write", "decide"),
     [
         (Rol.FOUNDER, 200, 201, 200),
-        (Rol.DEPUTY, 200, 201, 200),
+        (Rol.DEPUTY, 200, 201, 403),
         (Rol.OPERATOR, 200, 201, 403),
         (Rol.AUDITOR, 200, 403, 403),
         (Rol.SERVICE, 200, 201, 403),

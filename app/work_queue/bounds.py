@@ -1,0 +1,45 @@
+"""Who decides within which bounds: a deputy within a mandate, everybody at a pace at which one can read."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.canon.approval import Decision
+from app.canon.mandate import beyond
+from app.canon.vocabulary import Principal, Rol
+from app.postgres import Transaction
+from app.work_queue import store
+from app.work_queue.errors import BeyondMandate, TooManyDecisions
+from app.work_queue.model import Approval, GrantedMandate
+
+PACE = timedelta(minutes=2)
+MOST_IN_PACE = 60
+
+
+async def mandate_for(
+    tx: Transaction, approval: Approval, decision: Decision, by: Principal, at: datetime
+) -> GrantedMandate | None:
+    """The mandate under which a deputy decides this; None for a founder. Raises `BeyondMandate`."""
+    if by.rol is not Rol.DEPUTY:
+        return None
+    found = await store.fetch_mandate(tx, _person_id(by))
+    if found is None or found.terms.rol != "deputy":
+        raise BeyondMandate(None)
+    role_id = str(approval.role_id) if approval.role_id else None
+    limit = beyond(found.terms, tier=approval.tier, kind=approval.kind, role_id=role_id, money=approval.money, at=at)
+    if limit is not None and (decision == "approve" or limit == "ended"):
+        raise BeyondMandate(limit)
+    return found
+
+
+def _person_id(by: Principal) -> UUID:
+    try:
+        return UUID(by.sub)
+    except ValueError:
+        raise BeyondMandate(None) from None
+
+
+async def keep_pace(tx: Transaction, by: Principal) -> None:
+    """Hold up a hand that decides faster than anybody reads: 30 a minute on average. Raises `TooManyDecisions`."""
+    since = await store.now(tx) - PACE
+    if await store.count_hands(tx, by.actor, since) >= MOST_IN_PACE:
+        raise TooManyDecisions("that is more than 30 decisions a minute: wait a moment, nothing was decided")

@@ -1,0 +1,165 @@
+"""A deputy decides within what a founder has signed, until it ends; both are in the ledger and in the signature."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from app.canon.approval import Decision
+from app.canon.errors import Forbidden, Invalid
+from app.canon.mandate import DELEGABLE, Mandate, beyond
+from app.canon.vocabulary import Money, Principal, Rol, Tier, new_id
+from app.governance_ledger import EventFilter, read_events
+from app.postgres import Database, Transaction
+from app.work_queue import Approval, decide, end_mandate, keep_pace, mandate_of, propose_mandate, raise_approval
+from app.work_queue.errors import BeyondMandate, MandateUnknown, TooManyDecisions
+from tests.builders import APPROVALS, a_deputy, a_question, principal, sign, signed
+
+NOW = datetime(2026, 4, 1, 9, tzinfo=UTC)
+TEXT = {"id": "Beri wewenang?", "en": "Give a mandate?"}
+MANDATE = Mandate(
+    person="7f3c0000-0000-7000-8000-000000000001",
+    name="Budi",
+    tiers=(Tier.R1,),
+    kinds=("tool_call",),
+    roles=("a",),
+    cap=Money(1_000),
+    ends_at=NOW + timedelta(days=1),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({}, None),
+        ({"money": None}, None),
+        ({"money": Money(0, "USD")}, None),
+        ({"money": Money(1_001)}, "money"),
+        ({"money": Money(-1)}, "money"),
+        ({"money": Money(1, "USD")}, "currency"),
+        ({"tier": Tier.R2}, "tier"),
+        ({"kind": "start"}, "kind"),
+        ({"kind": "mandate"}, "kind"),
+        ({"role_id": "b"}, "role"),
+        ({"role_id": None}, "role"),
+        ({"at": NOW + timedelta(days=1)}, "ended"),
+    ],
+)
+def test_each_bound_stands_by_itself(changes: dict[str, object], limit: str | None) -> None:
+    asked: dict[str, object] = {
+        "tier": Tier.R1,
+        "kind": "tool_call",
+        "role_id": "a",
+        "money": Money(1_000),
+        "at": NOW,
+        **changes,
+    }
+    assert beyond(MANDATE, **asked) == limit  # type: ignore[arg-type]
+
+
+async def approve(tx: Transaction, asked: Approval, by: Principal) -> Approval:
+    proof = signed(asked) if asked.tier is Tier.R2 else None
+    return await decide(tx, asked.id, "approve", by=by, signer=APPROVALS, proof=proof)
+
+
+async def test_the_mandate_stands_in_the_signature_of_what_was_decided_under_it(database: Database) -> None:
+    async with database.transaction(new_id()) as tx:
+        deputy = await a_deputy(tx, principal(tx.tenant))
+        granted = await mandate_of(tx, UUID(deputy.sub))
+        assert granted is not None
+        done = await approve(tx, await raise_approval(tx, a_question()), deputy)
+        assert APPROVALS.read(done.signature or "").mandate == str(granted.id)
+        events = (await read_events(tx, EventFilter(type="mandate."), newest_first=False)).items
+        assert [event.type for event in events] == ["mandate.proposed", "mandate.granted"]
+        assert events[1].approval_signature == granted.signature
+
+
+@pytest.mark.parametrize(
+    ("bounds", "asked", "limit"),
+    [
+        ({"cap": Money(4_999)}, {}, "money"),
+        ({"cap": None}, {}, "money"),
+        ({"tiers": (Tier.R1,)}, {"tier": Tier.R2}, "tier"),
+        ({"kinds": ("start",)}, {}, "kind"),
+        ({"roles": (str(UUID(int=1)),)}, {"role_id": UUID(int=2)}, "role"),
+        ({}, {"kind": "party", "tier": Tier.R2}, "kind"),
+    ],
+)
+async def test_beyond_the_mandate_a_deputy_approves_nothing_and_may_still_say_no(
+    database: Database, bounds: dict[str, object], asked: dict[str, object], limit: str
+) -> None:
+    async with database.transaction(new_id()) as tx:
+        deputy = await a_deputy(tx, principal(tx.tenant), **bounds)
+        question = await raise_approval(tx, a_question(**asked))  # type: ignore[arg-type]
+        with pytest.raises(BeyondMandate) as refused:
+            await approve(tx, question, deputy)
+        assert refused.value.data == {"beyond": limit}
+        done = await decide(tx, question.id, "reject", by=deputy, signer=APPROVALS, proof=None)
+        assert done.status == "rejected"
+
+
+async def test_when_it_is_over_or_was_ended_a_deputy_decides_nothing_at_all(database: Database) -> None:
+    async with database.transaction(new_id()) as tx:
+        founder = principal(tx.tenant)
+        ended, over = await a_deputy(tx, founder), await a_deputy(tx, founder)
+        question = await raise_approval(tx, a_question(in_seconds=90 * 86_400))
+        await end_mandate(tx, UUID(ended.sub), by=founder)
+        with pytest.raises(MandateUnknown):
+            await end_mandate(tx, UUID(ended.sub), by=founder)
+        await tx.connection.execute("SELECT set_config('app.now', (now() + interval '31 days')::text, true)")
+        both: tuple[Decision, ...] = ("approve", "reject")
+        for deputy in (ended, over, principal(tx.tenant, Rol.DEPUTY), principal(tx.tenant, Rol.DEPUTY, "nobody")):
+            for decision in both:
+                with pytest.raises(BeyondMandate):
+                    await decide(tx, question.id, decision, by=deputy, signer=APPROVALS, proof=None)
+
+
+async def test_a_new_mandate_takes_the_place_of_the_one_before(database: Database) -> None:
+    async with database.transaction(new_id()) as tx:
+        founder = principal(tx.tenant)
+        deputy = await a_deputy(tx, founder)
+        narrower = Mandate(
+            person=deputy.sub,
+            name="Budi",
+            tiers=(Tier.R1,),
+            kinds=DELEGABLE,
+            ends_at=datetime.now(UTC) + timedelta(days=1),
+        )
+        asked = await propose_mandate(tx, narrower, text=TEXT, by=founder, undo_seconds=0)
+        assert (await propose_mandate(tx, narrower, text=TEXT, by=founder, undo_seconds=0)).id == asked.id
+        await sign(tx, asked.id, founder)
+        now_in_force = await mandate_of(tx, UUID(deputy.sub))
+        assert now_in_force is not None
+        assert now_in_force.terms == narrower
+        with pytest.raises(BeyondMandate):
+            await approve(tx, await raise_approval(tx, a_question()), deputy)
+
+
+async def test_only_founders_grant_and_end_and_only_with_bounds(database: Database) -> None:
+    async with database.transaction(new_id()) as tx:
+        founder = principal(tx.tenant)
+        deputy = await a_deputy(tx, founder)
+        with pytest.raises(Forbidden):
+            await propose_mandate(tx, MANDATE, text=TEXT, by=deputy, undo_seconds=0)
+        with pytest.raises(Forbidden):
+            await end_mandate(tx, UUID(deputy.sub), by=deputy)
+        for ends_at in (None, datetime.now(UTC), datetime.now(UTC) + timedelta(days=400)):
+            wanted = Mandate(person=deputy.sub, name="Budi", tiers=(Tier.R1,), kinds=("start",), ends_at=ends_at)
+            with pytest.raises(Invalid):
+                await propose_mandate(tx, wanted, text=TEXT, by=founder, undo_seconds=0)
+
+
+async def test_a_hand_that_decides_faster_than_anybody_reads_is_held_up(database: Database) -> None:
+    async with database.transaction(new_id()) as tx:
+        founder = principal(tx.tenant)
+        for second in range(60):
+            moment = f"SELECT set_config('app.now', (now() + interval '{second} seconds')::text, true)"
+            await tx.connection.execute(moment)
+            await keep_pace(tx, founder)
+            asked = await raise_approval(tx, a_question(act_digest=f"{second:064d}"))
+            await approve(tx, asked, founder)
+        with pytest.raises(TooManyDecisions):
+            await keep_pace(tx, founder)
+        await keep_pace(tx, principal(tx.tenant))
+        await tx.connection.execute("SELECT set_config('app.now', (now() + interval '3 minutes')::text, true)")
+        await keep_pace(tx, founder)
