@@ -2,15 +2,14 @@
 
 import gzip
 import hashlib
-import re
 from pathlib import Path
 
 import msgspec
 
+from app.founder_console.bundling import bundle, later_of, slim
+
 MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".png": "image/png"}
 ENTRIES = ("app.js", "door.js")
-_IMPORT = re.compile(r"(from |import |import\()'\./([\w-]+\.js)'")
-_LATER = "import("
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -30,40 +29,27 @@ class Assets:
     """All static files of the console, read once."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._by_source: dict[str, Asset] = {}
         self._keep("app.css", b"".join(path.read_bytes() for path in sorted((folder / "css").glob("*.css"))))
         for path in sorted((folder / "icons").glob("*.png")):
             self._keep(path.name, path.read_bytes())
-        for path in sorted((folder / "js").glob("*.js")):
-            self._module(path.name)
+        self._sources = {path.name: slim(path.read_text(encoding="utf-8")) for path in (folder / "js").glob("*.js")}
+        for entry in ENTRIES:
+            self._script(entry)
         self.served = {asset.name: asset for asset in self._by_source.values()}
 
     def url(self, source: str) -> str:
         """The address of the file called `source`. Raises `KeyError`."""
         return self._by_source[source].url
 
-    def modules_of(self, entry: str) -> tuple[str, ...]:
-        """Addresses of all modules that `entry` imports at once, for preloading."""
-        seen: dict[str, None] = {}
-        self._collect(entry, seen)
-        return tuple(self.url(name) for name in seen if name != entry)
-
-    def _collect(self, name: str, seen: dict[str, None]) -> None:
-        if name in seen:
-            return
-        seen[name] = None
-        for how, imported in _IMPORT.findall((self._folder / "js" / name).read_text(encoding="utf-8")):
-            if how != _LATER:
-                self._collect(imported, seen)
-
-    def _module(self, name: str) -> Asset:
-        """Imports are rewritten to hashed names, so a module's name changes when what it imports changes."""
-        if name in self._by_source:
-            return self._by_source[name]
-        source = (self._folder / "js" / name).read_text(encoding="utf-8")
-        rewritten = _IMPORT.sub(lambda found: f"{found[1]}'./{self._module(found[2]).name}'", source)
-        return self._keep(name, rewritten.encode())
+    def _script(self, entry: str) -> Asset:
+        """`entry` with all that it imports, in one file; what it imports later becomes a file of its own."""
+        if entry in self._by_source:
+            return self._by_source[entry]
+        joined = bundle(entry, self._sources)
+        for later in later_of(joined):
+            joined = joined.replace(f"'./{later}'", f"'./{self._script(later).name}'")
+        return self._keep(entry, joined.encode())
 
     def _keep(self, source: str, content: bytes) -> Asset:
         stem, _, suffix = source.rpartition(".")

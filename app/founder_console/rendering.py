@@ -81,7 +81,6 @@ class Frontend:
             auto_reload=False,
         )
         self._environment.globals["asset"] = self.assets.url
-        self._environment.globals["modules"] = self.assets.modules_of("app.js")
 
     def service_worker(self, language: Language) -> bytes:
         words = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.founder_console.bundling import ScriptRefused, bundle, slim
 from app.founder_console.rendering import POLICY, ROOT, Frontend
 
 FRONTEND = Frontend()
@@ -14,12 +15,39 @@ TEMPLATES = sorted((ROOT / "frontend" / "templates").rglob("*.html"))
 SCRIPT_BYTES, WORKER_BYTES, STYLE_BYTES = 12_000, 4_000, 10_000
 
 
-def test_a_module_imports_its_neighbours_by_their_hashed_names() -> None:
+def test_a_page_loads_one_script_that_names_what_it_loads_later_by_its_hash() -> None:
     served = FRONTEND.assets.served
+    app = served[FRONTEND.assets.url("app.js").removeprefix("/static/")].content.decode()
+    assert "import '" not in app
+    assert "from '" not in app
+    assert re.findall(r"import\('\./([^']+)'\)", app)
     for asset in served.values():
         if asset.media_type.startswith("text/javascript"):
-            for name in re.findall(r"(?:from |import )'\./([^']+)'", asset.content.decode()):
+            for name in re.findall(r"import\('\./([^']+)'\)", asset.content.decode()):
                 assert name in served
+
+
+def test_modules_in_one_file_keep_their_own_names_and_run_in_the_order_of_their_imports() -> None:
+    sources = {
+        "a.js": "import { one } from './b.js';\nimport './c.js';\nconst own = one;\nexport const done = own;\n",
+        "b.js": "import { two } from './c.js';\nconst own = two;\nexport const one = own;\n",
+        "c.js": "const own = 2;\nexport const two = own;\n",
+    }
+    joined = bundle("a.js", sources)
+    assert joined.index("const $c = ") < joined.index("const $b = ") < joined.index("const { one } = $b;")
+    assert joined.count("const own = 2;") == 1
+    assert "return { two };" in joined
+    assert joined.rstrip().endswith("export const done = own;")
+
+
+@pytest.mark.parametrize("line", ["export default 1;", "import * as all from './b.js';", "export { a };"])
+def test_a_module_in_another_form_is_refused(line: str) -> None:
+    with pytest.raises(ScriptRefused):
+        bundle("a.js", {"a.js": f"import './b.js';\n{line}\n", "b.js": ""})
+
+
+def test_comments_and_indentation_are_not_served() -> None:
+    assert slim("/** Says. */\nfunction f() {\n  return 1;\n}\n") == "function f() {\nreturn 1;\n}\n"
 
 
 def test_scripts_and_styles_stay_small() -> None:
