@@ -24,7 +24,9 @@ from db.migrate import migrate
 
 SCHEMA = Path(__file__).parent.parent / "db"
 RIGHTS = SCHEMA / "foundation" / "sql" / "0002_database.sql"
-HOMES = Path(tempfile.gettempdir()) / f"flr-tests-{os.geteuid()}"
+CHECKOUT = sha256(str(SCHEMA).encode()).hexdigest()[:6]
+HOMES = Path(tempfile.gettempdir()) / f"flr-tests-{os.geteuid()}-{CHECKOUT}"
+"""Each checkout has clusters of its own, so that two with other schemas don't drop each other's templates."""
 STOCK = 2
 QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 
