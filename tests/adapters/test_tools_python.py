@@ -142,12 +142,12 @@ else:
     async def test_a_fork_bomb_meets_the_limit_and_leaves_nothing_behind() -> None:
         marker = f"flr-fork-bomb-{os.getpid()}"
         code = (
-            f"import os, sys, time\nmarker = {marker!r}\nn = 0\n"
+            f"import os, sys\nsleeper = [sys.executable, '-c', 'import time; time.sleep(100)', {marker!r}]\nn = 0\n"
             "while n < 500:\n"
             "    n += 1\n"
             "    try: pid = os.fork()\n"
             "    except OSError: print('STOPPED'); sys.stdout.flush(); break\n"
-            "    if pid == 0: os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(100)', marker])\n"
+            "    if pid == 0: os.execv(sys.executable, sleeper)\n"
         )
         result = await run(code)
         assert "STOPPED" in result.content

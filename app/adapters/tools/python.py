@@ -50,7 +50,7 @@ class RunPythonTool:
             "required": ["code"],
             "additionalProperties": False,
         },
-        risk=Risk.REVERSIBLE,
+        risk=Risk.READ,
         effect="read",
         idempotent=True,
         data=("files",),
