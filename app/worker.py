@@ -35,7 +35,7 @@ from app.founder_console import handlers as console_handlers
 from app.founder_console.keyfiles import VAPID
 from app.messages import ApprovalDecided, Message, entrypoint_of
 from app.postgres import Database
-from app.role_registry import on_approval_decided, sweep_approvals
+from app.role_registry import on_approval_decided, sweep_approvals, vault_keys
 from app.settings import InvalidSetting, Settings
 from app.work_queue import delivery
 from app.work_queue.delivery import Handler
@@ -234,6 +234,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         reader=reader,
         defaults=defaults,
         undo_seconds=settings.undo_seconds,
+        vault=vault_keys(settings.keys),
     )
     return WorkerProcess(runtime, url, await _phones(settings, database, stack))
 

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.canonical_json import digest
+from app.canon.errors import NotFound
 from app.canon.vocabulary import Money, Risk
 
 Effect: TypeAlias = Literal["read", "local", "external"]
@@ -81,6 +82,29 @@ class Inputs(Protocol):
         ...
 
 
+class Vault(Protocol):
+    """The founder's secrets that this call may use. What is handed out is blotted out of all that the call brings."""
+
+    async def value(self, name: str) -> str:
+        """The secret called `name`. Raises `NotFound`."""
+        ...
+
+    async def headers(self, host: str, port: int | None) -> Mapping[str, str]:
+        """Headers that the founder wants sent to this host for this role; none as a rule."""
+        ...
+
+
+class NoSecrets:
+    """A vault with nothing in it."""
+
+    async def value(self, name: str) -> str:
+        raise NotFound(f"there is no secret {name!r}")
+
+    async def headers(self, host: str, port: int | None) -> Mapping[str, str]:
+        del host, port
+        return {}
+
+
 class ToolCall(msgspec.Struct, frozen=True):
     """One call that the gate has allowed. `key` is stable over every attempt of the same step."""
 
@@ -91,6 +115,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: Arguments
     inputs: Inputs
     egress_hosts: tuple[str, ...] = ()
+    vault: Vault = NoSecrets()
 
 
 class EvidenceItem(msgspec.Struct, frozen=True):

@@ -47,6 +47,12 @@ class Api:
     def patch(self, path: str, body: Any) -> Any:
         return self._send("PATCH", path, json=body)
 
+    def put(self, path: str, body: Any) -> Any:
+        return self._send("PUT", path, json=body)
+
+    def delete(self, path: str) -> Any:
+        return self._send("DELETE", path)
+
     def attach(self, ticket_id: str, name: str, content: bytes, media_type: str, *, secret: bool = False) -> Any:
         files = {"file": (name, content, media_type)}
         return self._send("POST", f"/tickets/{ticket_id}/inputs", files=files, params={"secret": secret})

@@ -80,7 +80,9 @@ def _sandbox() -> Finding:
 
 def _keys(settings: Settings) -> Iterator[Finding]:
     paths = sorted(path for path in settings.keys.glob("*") if path.suffix in (".pem", ".key"))
-    missing = [kind for kind in (*PURPOSES, "subjects") if not any(path.name.startswith(f"{kind}-") for path in paths)]
+    missing = [
+        kind for kind in (*PURPOSES, "subjects", "vault") if not any(path.name.startswith(f"{kind}-") for path in paths)
+    ]
     if missing:
         yield Finding("keys", "todo", f"no {', '.join(missing)} key in {settings.keys}", "run `flr migrate`")
     open_ones = [path.name for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077]

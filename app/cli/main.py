@@ -17,12 +17,26 @@ from app.cli import (
     migrating,
     r2_doctor,
     running,
+    secrets,
     tokens,
     working,
 )
 from app.cli.output import CannotRun, Failed, show_failure
 
-GROUPS = (running, migrating, doctor, r2_doctor, tokens, demonstrating, working, approving, evidence, ledger, keys)
+GROUPS = (
+    running,
+    migrating,
+    doctor,
+    r2_doctor,
+    tokens,
+    demonstrating,
+    working,
+    approving,
+    evidence,
+    ledger,
+    keys,
+    secrets,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

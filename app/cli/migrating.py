@@ -25,6 +25,7 @@ def migrate(arguments: argparse.Namespace, settings: Settings) -> None:
     from app.auth import ensure_keys
     from app.governance_ledger import ensure_subjects_key
     from app.own_postgres import DatabaseUnusable, is_running, running
+    from app.role_registry import ensure_vault_key
 
     with ExitStack() as stack:
         try:
@@ -35,6 +36,7 @@ def migrate(arguments: argparse.Namespace, settings: Settings) -> None:
         applied = asyncio.run(_migrate(settings))
         ensure_keys(settings.keys, "token", "approval", "receipt", "seal")
         ensure_subjects_key(settings.keys)
+        ensure_vault_key(settings.keys)
     show(arguments, {"applied": applied}, "\n".join(applied) or "The database is up to date.")
 
 

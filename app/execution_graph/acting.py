@@ -12,6 +12,7 @@ from app.canon.gate import Allow, Hold, Refuse, egress_of
 from app.canon.tool import ToolAnswer, ToolCall, ToolFailed, ToolResult, WriteDocument, WriteNote
 from app.canon.vocabulary import Money
 from app.execution_graph import local_effects
+from app.execution_graph.blotting import CallSecrets
 from app.execution_graph.case import Acts, Case, Outcome, Permit, Told
 from app.execution_graph.files import TicketFiles
 from app.execution_graph.gates import Judged
@@ -87,6 +88,7 @@ async def tool_call(case: Case) -> ToolCall:
         arguments=case.arguments,
         inputs=TicketFiles(drive.runtime.database, drive.runtime.store, case.tx.tenant, files),
         egress_hosts=egress_of(case.proposal, case.contract),
+        vault=CallSecrets(drive.runtime.database, drive.runtime.vault, case.tx.tenant, case.contract.role_id),
     )
 
 

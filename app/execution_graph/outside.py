@@ -9,6 +9,7 @@ import msgspec
 
 from app.canon.tool import Arguments, OutcomeUnknown, Tool, ToolCall, ToolFailed, ToolResult
 from app.execution_graph.acting import done, failed
+from app.execution_graph.blotting import CallSecrets
 from app.execution_graph.case import Acts, Case, Permit, Stops, Told, Waits
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import Asked
@@ -62,6 +63,22 @@ async def _perform(tool: Tool, call: ToolCall) -> Ended:
 
 
 async def _once(tool: Tool, call: ToolCall) -> Ended:
+    """One attempt; what it was given of the vault is nowhere in how it ended."""
+    ended = await _attempt(tool, call)
+    if not isinstance(call.vault, CallSecrets):
+        return ended
+    match ended:
+        case ToolResult():
+            return call.vault.blotted(ended)
+        case Failed(message):
+            return Failed(call.vault.blot(message))
+        case Lost(message):
+            return Lost(call.vault.blot(message))
+        case _:
+            assert_never(ended)
+
+
+async def _attempt(tool: Tool, call: ToolCall) -> Ended:
     try:
         async with asyncio.timeout(CALL_SECONDS):
             return await tool.perform(call)

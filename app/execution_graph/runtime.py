@@ -12,6 +12,7 @@ from app.canon.evidence import EvidenceStore
 from app.canon.model import ModelClient
 from app.canon.tool import Tool
 from app.postgres import Database
+from app.role_registry import VaultKeys
 
 
 class Engines(Protocol):
@@ -50,3 +51,4 @@ class Runtime(msgspec.Struct, frozen=True):
     reader: ApprovalReader
     defaults: Defaults = Defaults()
     undo_seconds: int = 10
+    vault: VaultKeys = VaultKeys({})

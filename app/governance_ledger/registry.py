@@ -118,6 +118,17 @@ class Subscription(Shape, frozen=True, kw_only=True):
     url: str
 
 
+class Secret(Shape, frozen=True, kw_only=True):
+    """What a secret is for. Nothing of its value is in the ledger."""
+
+    name: str
+    version: int
+    description: str
+    header: str | None
+    hosts: list[str]
+    role_ids: list[UUID]
+
+
 class SubjectOpened(Shape, frozen=True, kw_only=True):
     subject: str
 
@@ -226,6 +237,8 @@ SHAPES: dict[str, type[Shape]] = {
     "run.routed": shapes.RunRouted,
     "run.started": shapes.RunTaken,
     "run.taken_over": shapes.RunTaken,
+    "secret.removed": Secret,
+    "secret.set": Secret,
     "subject.erased": SubjectErased,
     "subject.opened": SubjectOpened,
     "ticket.cancelled": shapes.TicketClosed,

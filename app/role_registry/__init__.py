@@ -1,7 +1,7 @@
 """The role registry: the company, its AI employees, their signed contracts, budgets and known parties.
 
 Tables owned (schema `role_registry`): companies, ai_roles, ai_role_versions, budget_accounts, budget_usage,
-budget_reservations, known_parties.
+budget_reservations, known_parties, secrets, secret_values.
 
 Invariants:
 - every function runs in the caller's transaction and records its event in it;
@@ -22,10 +22,12 @@ from app.role_registry.model import (
     CompanyPatch,
     Evaluation,
     Metric,
+    NewSecret,
     Party,
     Reserved,
     Role,
     RoleVersion,
+    Secret,
     Short,
     TermsPatch,
     Want,
@@ -41,6 +43,16 @@ from app.role_registry.roles import (
     retire,
     versions_of,
 )
+from app.role_registry.vault import (
+    VaultKeys,
+    ensure_vault_key,
+    list_secrets,
+    open_secret,
+    remove_secret,
+    secret_headers,
+    set_secret,
+    vault_keys,
+)
 
 __all__ = [
     "BudgetState",
@@ -48,14 +60,17 @@ __all__ = [
     "CompanyPatch",
     "Evaluation",
     "Metric",
+    "NewSecret",
     "NotInForce",
     "Party",
     "Reserved",
     "Role",
     "RoleUnknown",
     "RoleVersion",
+    "Secret",
     "Short",
     "TermsPatch",
+    "VaultKeys",
     "Want",
     "active_roles",
     "add_party",
@@ -66,23 +81,30 @@ __all__ = [
     "company",
     "contract_in_force",
     "create_company",
+    "ensure_vault_key",
     "evaluation_of",
     "get_role",
     "hire",
     "known_parties",
     "list_roles",
+    "list_secrets",
     "money_left",
     "on_approval_decided",
+    "open_secret",
     "pause",
     "pause_all",
     "release",
     "remove_party",
+    "remove_secret",
     "reserve",
     "resume",
     "resume_all",
     "retire",
+    "secret_headers",
+    "set_secret",
     "settle",
     "spend",
     "sweep_approvals",
+    "vault_keys",
     "versions_of",
 ]

@@ -63,3 +63,7 @@ class PartyKnown(Conflict):
 
 class StepSettled(Conflict):
     """The step's budget was settled already: it has been carried out."""
+
+
+class SecretUnknown(NotFound):
+    """This tenant has no secret of that name, or the role may not use it."""

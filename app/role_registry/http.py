@@ -26,6 +26,7 @@ from app.role_registry.company_http import READERS, READS, WRITES
 from app.role_registry.errors import RoleMoveRefused
 from app.role_registry.evaluation import evaluation_of
 from app.role_registry.model import Evaluation, Role, RoleStatus, RoleVersion, TermsPatch
+from app.role_registry.secrets_http import ROUTES as SECRET_ROUTES
 from app.settings import Settings
 from app.work_queue.idempotency import KEYED
 
@@ -215,6 +216,7 @@ ROUTES = (
     list_versions,
     evaluate_role,
     *READS,
+    *SECRET_ROUTES,
     Router(
         "/",
         route_handlers=[hire_role, amend_role, pause_role, resume_role, retire_role, *WRITES],

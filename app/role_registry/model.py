@@ -114,6 +114,38 @@ class NewParty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[str, msgspec.Meta(min_length=3, max_length=320)]
 
 
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a secret; its value is never shown. With `header` the HTTP tools of `role_ids` send it, after
+    `prefix`, to `hosts` (`host` or `host:port`); a tool server is given it where its configuration says."""
+
+    id: UUID
+    name: str
+    description: str
+    header: str | None
+    prefix: str
+    hosts: tuple[str, ...]
+    role_ids: tuple[UUID, ...]
+    version: int
+    set_by: str
+    set_at: datetime
+
+
+class NewSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A secret as the founder gives it: `value` goes in and never comes out."""
+
+    value: Annotated[str, msgspec.Meta(min_length=8, max_length=16_384)]
+    description: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    header: Annotated[str, msgspec.Meta(pattern="^[A-Za-z][A-Za-z0-9-]{0,59}$")] | None = None
+    prefix: Annotated[str, msgspec.Meta(max_length=40)] = ""
+    hosts: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9.\-]+(:[0-9]+)?$")], ...], msgspec.Meta(max_length=20)
+    ] = ()
+    role_ids: Annotated[tuple[UUID, ...], msgspec.Meta(max_length=50)] = ()
+
+    def __repr__(self) -> str:
+        return "NewSecret(...)"
+
+
 class Want(msgspec.Struct, frozen=True):
     """The most that a step may use of a unit; of `money`, minor units of `currency`."""
 

@@ -1,5 +1,6 @@
 """Web servers on loopback, scripted by path."""
 
+import json
 import ssl
 import threading
 from collections.abc import Iterator
@@ -46,6 +47,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             elif self.path.startswith("/lost"):
                 self.close_connection = True
                 self.connection.close()
+            elif self.path == "/headers":
+                self._answer(200, "application/json", json.dumps(dict(self.headers)).encode())
             elif self.path in PAGES:
                 self._answer(*PAGES[self.path])
             else:

@@ -13,7 +13,7 @@ from app.adapters.tools.wording import storable, text_argument
 from app.canon.addresses import link_of
 from app.canon.canonical_json import NotCanonical, exact
 from app.canon.destinations import host_allowed
-from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult, ToolSpec, Wording
+from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult, ToolSpec, Vault, Wording
 from app.canon.vocabulary import Risk
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ async def _perform(wire: Wire, call: ToolCall, method: str) -> ToolResult:
         raise ToolFailed("`body` must be a text")
     if method not in SAFE_METHODS:
         headers["Idempotency-Key"] = call.key
-    answer = await _exchange(wire, call.egress_hosts, method, url, headers, body)
+    answer = await _exchange(wire, call, method, url, headers, body)
     return _result(method, answer)
 
 
@@ -179,7 +179,7 @@ def _headers(given: object) -> dict[str, str]:
 
 
 async def _exchange(
-    wire: Wire, egress_hosts: Sequence[str], method: str, url: str, headers: Mapping[str, str], body: str | None
+    wire: Wire, call: ToolCall, method: str, url: str, headers: Mapping[str, str], body: str | None
 ) -> Answer:
     import asyncio
 
@@ -187,8 +187,8 @@ async def _exchange(
 
     safe = method in SAFE_METHODS
     try:
-        async with asyncio.timeout(TOTAL_SECONDS), wire.client(egress_hosts) as client:
-            return await _follow(client, method, url, headers, body)
+        async with asyncio.timeout(TOTAL_SECONDS), wire.client(call.egress_hosts) as client:
+            return await _follow(client, call.vault, method, url, headers, body)
     except (
         httpx.ConnectError,
         httpx.ConnectTimeout,
@@ -204,11 +204,12 @@ async def _exchange(
 
 
 async def _follow(
-    client: "httpx.AsyncClient", method: str, url: str, headers: Mapping[str, str], body: str | None
+    client: "httpx.AsyncClient", vault: Vault, method: str, url: str, headers: Mapping[str, str], body: str | None
 ) -> Answer:
     """Reads follow redirects, each hop checked anew; other methods give the redirect back as their answer."""
     for _ in range(MAX_REDIRECTS + 1):
-        request = client.build_request(method, url, headers=dict(headers), content=body)
+        sent = {**_lower(headers), **_lower(await _secret_headers(vault, url))}
+        request = client.build_request(method, url, headers=sent, content=body)
         response = await client.send(request, stream=True)
         try:
             if not response.has_redirect_location or method not in SAFE_METHODS:
@@ -222,6 +223,18 @@ async def _follow(
             headers = {}
         url = target
     raise ToolFailed(f"more than {MAX_REDIRECTS} redirects")
+
+
+async def _secret_headers(vault: Vault, url: str) -> Mapping[str, str]:
+    """What the founder wants sent to this host, over TLS or inside this machine only."""
+    link = link_of(url)
+    if link is None or not (link.scheme == "https" or link.host in ("localhost", "127.0.0.1", "::1")):
+        return {}
+    return await vault.headers(link.host, link.port)
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 async def _answer(response: "httpx.Response") -> Answer:

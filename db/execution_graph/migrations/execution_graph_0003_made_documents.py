@@ -1,4 +1,0 @@
-from db.sqlfile import sql_migration
-
-ID = "execution_graph_0003_made_documents"
-forwards = sql_migration(__file__, "0003_made_documents.sql")
