@@ -4,14 +4,16 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PYTHON ?= python3
 PYTEST ?= -n 2
+KILLS ?= 200
 
-.PHONY: help run test check bench lock browser sandbox
+.PHONY: help run test check bench chaos lock browser sandbox
 
 help: ## say what there is
 	@echo 'make run     the whole company on this machine: database, API, worker and sealer'
 	@echo 'make test    everything the tests need, then all tests'
 	@echo 'make check   format, lint, types and import contracts'
 	@echo 'make bench   the measured figures beside their bars'
+	@echo 'make chaos   200 random kill -9 of every process, then what became of the work (KILLS=n)'
 	@echo 'make lock    lock the dependencies anew from requirements/in'
 
 run: .venv/.ready
@@ -28,6 +30,9 @@ check: .venv/.ready-test
 
 bench: .venv/.ready-test
 	@$(BIN)/python -m bench
+
+chaos: .venv/.ready-test
+	@$(BIN)/python -m tests.chaos --kills $(KILLS)
 
 browser: .venv/.ready-test
 	@sh requirements/browser.sh

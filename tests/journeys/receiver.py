@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -38,6 +38,10 @@ def http_receiver() -> Iterator[tuple[Receiver, str]]:
             receiver.arrived.set()
             time.sleep(receiver.delay_seconds)
             body = json.dumps({"count": len(receiver.requests)}).encode()
+            with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked may be gone
+                self._reply(body)
+
+        def _reply(self, body: bytes) -> None:
             self.send_response(200)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
