@@ -30,6 +30,9 @@ log_line_prefix = ''
 """
 
 
+SERVER_SECONDS = 5
+
+
 def ensure_cluster(at: Place) -> None:
     """A half-made cluster is never taken for a whole one: it has another name until it is done."""
     if (at.data / "PG_VERSION").exists():
@@ -77,7 +80,8 @@ def clear_stale_lock(at: Place) -> None:
     lines = pid_file(at)
     if not lines:
         return
-    living = _wait_for_empty(at, seconds=5)
+    server = lines[0].strip()
+    living = _wait_for_empty(at, server, seconds=60)
     if living:
         raise AlreadyServed(f"{at.data} is already being served by PostgreSQL process {min(living)}: stop it first.")
     if _is_living_postgres(lines[0].strip()):
@@ -90,10 +94,13 @@ def clear_stale_lock(at: Place) -> None:
         (at.sockets / name).unlink(missing_ok=True)
 
 
-def _wait_for_empty(at: Place, *, seconds: float) -> list[int]:
-    """After kill -9 of the server its children need a moment to notice."""
-    end = time.monotonic() + seconds
-    while (living := inhabitants(at)) and time.monotonic() < end:
+def _wait_for_empty(at: Place, server: str, *, seconds: float) -> list[int]:
+    """After kill -9 of the server its children need a moment to notice; one that writes or waits for the disk, longer."""
+    begun = time.monotonic()
+    while living := inhabitants(at):
+        waited = time.monotonic() - begun
+        if waited > seconds or (waited > SERVER_SECONDS and server in map(str, living)):
+            break
         time.sleep(0.05)
     return living
 
