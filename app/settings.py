@@ -28,6 +28,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_base_url: str | None = None
     model_api_key: str | None = None
     model_name: str = "scripted"
+    model_fallback: str | None = None
+    model_api: str = "chat"
+    model_prices: str = ""
+    model_first_token_seconds: int = 90
+    model_total_seconds: int = 600
     timestamp_url: str | None = None
     timestamp_certificates: Path | None = None
     timestamp_every_seconds: int = 600
@@ -65,6 +70,21 @@ def _integer(environment: Mapping[str, str], name: str, default: int) -> int:
         return int(raw)
     except ValueError:
         raise InvalidSetting(f"{name}={raw!r} is not a whole number") from None
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: int) -> int:
+    seconds = _integer(environment, name, default)
+    if seconds < 1:
+        raise InvalidSetting(f"{name}={seconds} is not a time: give seconds, at least 1")
+    return seconds
+
+
+def _one_of(environment: Mapping[str, str], name: str, *allowed: str) -> str:
+    """The first is the default."""
+    given = environment.get(name, "").strip() or allowed[0]
+    if given not in allowed:
+        raise InvalidSetting(f"{name}={given!r} is not known: choose {' or '.join(allowed)}")
+    return given
 
 
 def _port(environment: Mapping[str, str]) -> int:
@@ -105,6 +125,11 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         model_base_url=optional("FLR_MODEL_BASE_URL"),
         model_api_key=optional("FLR_MODEL_API_KEY"),
         model_name=text("FLR_MODEL", "model_name"),
+        model_fallback=optional("FLR_MODEL_FALLBACK"),
+        model_api=_one_of(env, "FLR_MODEL_API", "chat", "responses"),
+        model_prices=text("FLR_MODEL_PRICES", "model_prices"),
+        model_first_token_seconds=_seconds(env, "FLR_MODEL_FIRST_TOKEN_SECONDS", 90),
+        model_total_seconds=_seconds(env, "FLR_MODEL_TOTAL_SECONDS", 600),
         timestamp_url=optional("FLR_TIMESTAMP_URL"),
         timestamp_certificates=_path(env, "FLR_TIMESTAMP_CERTIFICATES"),
         timestamp_every_seconds=_integer(env, "FLR_TIMESTAMP_SECONDS", 600),

@@ -26,11 +26,19 @@ class ModelAnswer(msgspec.Struct, frozen=True):
 
 
 class ModelFailed(Exception):
-    """The model gave no usable answer after retries."""
+    """The model gave no usable answer after retries.
+
+    `billed`: it had begun to answer, so the call may have been paid for. `passing`: asking once more may help.
+    """
+
+    def __init__(self, reason: str, *, billed: bool = False, passing: bool = False) -> None:
+        super().__init__(reason)
+        self.billed = billed
+        self.passing = passing
 
 
 class ModelClient(Protocol):
-    """An endpoint that answers model requests. Raises `ModelFailed`."""
+    """An endpoint that answers model requests. Raises `ModelFailed`. At most one billed attempt in one call."""
 
     async def complete(self, request: ModelRequest) -> ModelAnswer: ...
 

@@ -12,13 +12,15 @@ from app.execution_graph.breakers import check_breakers
 from app.execution_graph.case import Stops, Waits
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import Asked, ModelOutcome, asked_model, decode_outcome, new_step
-from app.execution_graph.model import BeatName, Step
+from app.execution_graph.model import BeatName, Metered, Step
 from app.execution_graph.runs import hold, still_waits
 from app.execution_graph.shortfall import ask_raise, sentence
 from app.governance_ledger import Event, append, keep_evidence
 from app.postgres import Transaction
 from app.role_registry import NotInForce, Short, Want, budgets_of, company, contract_in_force, reserve, settle
 from app.work_queue import get_approval, is_closed
+
+BILLED_ATTEMPTS = 2
 
 
 class Calls(msgspec.Struct, frozen=True):
@@ -45,19 +47,23 @@ async def call_model(drive: Drive, number: int, beat: BeatName, request: ModelRe
     if step is not None and step.answer is not None:
         return _told(decode_outcome(step.answer))
     check_breakers(drive, asked)
-    async with drive.transaction() as tx:
-        entered = await _enter(tx, drive, asked, request, step)
-    match entered:
-        case Ended(outcome):
-            return _told(outcome)
-        case Waits(approval_id):
-            raise Suspend(approval_id)
-        case Stops(reason):
-            raise Halt(reason)
-        case Calls():
-            return _told(await _call(drive, asked, request, entered))
-        case _:
-            assert_never(entered)
+    while True:
+        async with drive.transaction() as tx:
+            entered = await _enter(tx, drive, asked, request, step)
+        match entered:
+            case Ended(outcome):
+                return _told(outcome)
+            case Waits(approval_id):
+                raise Suspend(approval_id)
+            case Stops(reason):
+                raise Halt(reason)
+            case Calls():
+                ended = await _call(drive, asked, request, entered)
+                if ended is not None:
+                    return _told(ended)
+                step = entered.step
+            case _:
+                assert_never(entered)
 
 
 def _told(outcome: ModelOutcome) -> ModelAnswer:
@@ -113,6 +119,7 @@ async def _reserve(
     step: Step | None,
     contract: Contract | None,
 ) -> Entered:
+    before = step if step is not None and step.state == "started" else None
     reserved = await reserve(
         tx,
         role_id=drive.run.role_id,
@@ -120,10 +127,10 @@ async def _reserve(
         run_id=drive.run.id,
         step=asked.step,
         wants=await _wants(tx, drive, request),
+        once_more=before is not None,
     )
     if isinstance(reserved, Short):
         return await _short(tx, drive, asked, step, reserved, contract)
-    before = step if step is not None and step.state == "started" else None
     attempts = 1 if before is None else before.attempts + 1
     started = msgspec.structs.replace(step or new_step(asked, "started"), state="started", attempts=attempts)
     written = await drive.journal.write(tx, started)
@@ -187,30 +194,55 @@ def _settled(step: Step, outcome: ModelOutcome, verdict: str, cost: int = 0, tok
     )
 
 
-async def _call(drive: Drive, asked: Asked, request: ModelRequest, calls: Calls) -> ModelOutcome:
-    """Ask, then record in a transaction of its own. A stop aborts the call; it is repeated when the run goes on."""
+async def _call(drive: Drive, asked: Asked, request: ModelRequest, calls: Calls) -> ModelOutcome | None:
+    """Ask, then record in a transaction of its own. A stop aborts the call; it is repeated when the run goes on.
+
+    None: an answer was paid for and is no use; it is asked for once more, with a reservation of its own.
+    """
+    failure: ModelFailed | None = None
     try:
-        answer = await drive.unless_stopped(drive.runtime.model.complete(request))
-        outcome = ModelOutcome(answer)
+        outcome = ModelOutcome(await drive.unless_stopped(drive.runtime.model.complete(request)))
     except ModelFailed as error:
-        outcome = ModelOutcome(failure=str(error))
+        failure, outcome = error, ModelOutcome(failure=str(error))
+    if failure is not None and failure.billed and failure.passing and calls.step.attempts < BILLED_ATTEMPTS:
+        return None
     async with drive.transaction() as tx:
         await drive.journal.fence(tx)
-        return await _record(tx, drive, asked, request, calls, outcome)
+        last = _spent(drive, request, outcome, billed=failure is not None and failure.billed)
+        return await _record(tx, drive, asked, request, calls, outcome, last)
+
+
+def _spent(drive: Drive, request: ModelRequest, outcome: ModelOutcome, *, billed: bool) -> Metered:
+    """What the last attempt cost: what the endpoint counted, or the worst case of an answer that came to nothing."""
+    if outcome.answer is not None:
+        answer = outcome.answer
+        return Metered(answer.cost_usd_micros or 0, answer.input_tokens + answer.output_tokens)
+    return _worst(drive, request) if billed else Metered()
+
+
+def _worst(drive: Drive, request: ModelRequest) -> Metered:
+    model = drive.runtime.model
+    return Metered(model.worst_case_usd_micros(request) or 0, model.worst_case_tokens(request))
 
 
 async def _record(
-    tx: Transaction, drive: Drive, asked: Asked, request: ModelRequest, calls: Calls, outcome: ModelOutcome
+    tx: Transaction,
+    drive: Drive,
+    asked: Asked,
+    request: ModelRequest,
+    calls: Calls,
+    outcome: ModelOutcome,
+    last: Metered,
 ) -> ModelOutcome:
-    answer = outcome.answer
-    cost = 0 if answer is None else answer.cost_usd_micros or 0
-    tokens = 0 if answer is None else answer.input_tokens + answer.output_tokens
-    times = calls.step.attempts
-    step = _settled(calls.step, outcome, "", cost * times, tokens * times)
+    """Attempts before the last one may have been billed without an answer: each counts as its worst case."""
+    before, worst = calls.step.attempts - 1, _worst(drive, request)
+    cost = last.cost_usd_micros + before * worst.cost_usd_micros
+    tokens = last.tokens + before * worst.tokens
+    step = _settled(calls.step, outcome, "", cost, tokens)
     await drive.journal.write(tx, step)
-    await settle(tx, run_id=drive.run.id, step=asked.step, spent={"usd_micros": cost * times, "tokens": tokens * times})
+    await settle(tx, run_id=drive.run.id, step=asked.step, spent={"usd_micros": cost, "tokens": tokens})
     evidence = await _keep(tx, drive, asked, request, outcome)
-    what = "failed" if answer is None else "done"
+    what = "failed" if outcome.answer is None else "done"
     await append(tx, _event(drive, asked, what, calls.contract, evidence=evidence, **_measures(drive, outcome, step)))
     return decode_outcome(step.answer or "")
 

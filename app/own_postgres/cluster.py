@@ -95,7 +95,7 @@ def clear_stale_lock(at: Place) -> None:
 
 
 def _wait_for_empty(at: Place, server: str, *, seconds: float) -> list[int]:
-    """After kill -9 of the server its children need a moment to notice; one that writes or waits for the disk, longer."""
+    """After kill -9 of the server its children need a moment to notice; one that waits for the disk, longer."""
     begun = time.monotonic()
     while living := inhabitants(at):
         waited = time.monotonic() - begun

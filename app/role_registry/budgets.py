@@ -48,6 +48,21 @@ SELECT $1, account_id, period_key, amount FROM kept
 ON CONFLICT (account_id, period_key) DO UPDATE SET reserved = u.reserved + excluded.reserved
 """
 
+_RESERVE_MORE = """
+WITH more AS (
+  SELECT * FROM unnest($4::uuid[], $5::text[], $6::bigint[]) AS k (account_id, period_key, amount)
+), kept AS (
+  INSERT INTO role_registry.budget_reservations AS r (tenant_id, run_id, step, account_id, period_key, amount,
+    reserved_at)
+  SELECT $1, $2, $3, account_id, period_key, amount, clock.now() FROM more
+  ON CONFLICT (run_id, step, account_id) DO UPDATE SET amount = r.amount + excluded.amount
+  RETURNING r.account_id, r.period_key
+)
+INSERT INTO role_registry.budget_usage AS u (tenant_id, account_id, period_key, reserved)
+SELECT $1, kept.account_id, kept.period_key, more.amount FROM kept JOIN more USING (account_id)
+ON CONFLICT (account_id, period_key) DO UPDATE SET reserved = u.reserved + excluded.reserved
+"""
+
 _SPEND = """
 WITH booked AS (
   INSERT INTO role_registry.budget_reservations (tenant_id, run_id, step, account_id, period_key, amount, reserved_at,
@@ -94,18 +109,19 @@ async def reserve(
     run_id: UUID,
     step: int,
     wants: Sequence[Want],
+    once_more: bool = False,
 ) -> Reserved | Short:
     """Set aside the worst case of a step in every limit of the role (None: the company's own, for routing), or nothing.
 
     Amounts are in the unit's smallest part. A unit that has no limit has none left: `Short` with limit 0. Zero is
     always granted. Holds the accounts until the caller's transaction ends; call it in the transaction of the intent.
-    A step that has its reservation keeps it. Raises `StepSettled` when it was spent already, `Invalid` for a negative
-    amount.
+    A step that has its reservation keeps it; `once_more` adds to it, for an act that is repeated and may be paid for
+    twice. Raises `StepSettled` when it was spent already, `Invalid` for a negative amount.
     """
     asked = _sums(wants)
     accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
     before = await tx.connection.fetch(_STEP, run_id, step)
-    if any(record["settled"] is None for record in before):
+    if not once_more and any(record["settled"] is None for record in before):
         return Reserved(run_id, step)
     if any(record["settled"] for record in before):
         raise StepSettled(f"step {step} of run {run_id} was settled already")
@@ -114,7 +130,7 @@ async def reserve(
     if short is not None:
         return short
     await tx.connection.execute(
-        _RESERVE,
+        _RESERVE_MORE if once_more else _RESERVE,
         tx.tenant,
         run_id,
         step,

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.adapters.models.openai_compatible import DEFAULT_MAX_TOKENS, OpenAICompatible, completions_url
+from app.adapters.models.chat import DEFAULT_MAX_TOKENS, completions_url
+from app.adapters.models.openai_compatible import OpenAICompatible, Patience
 from app.adapters.models.prices import ANY_MODEL, Price, PriceList
 from app.canon.model import ModelFailed, ModelRequest
 from tests.adapters.endpoints import Endpoint, Reply, endpoint, failed, said
@@ -33,7 +34,9 @@ class Waits:
 
 @asynccontextmanager
 async def client(there: Endpoint, **more: Any) -> AsyncIterator[OpenAICompatible]:
+    waits = {name: more.pop(name) for name in list(more) if name in Patience.__struct_fields__}
     settings: dict[str, Any] = {"base_url": there.url, "api_key": "sk-test", "model": "gpt-4o", "prices": FREE} | more
+    settings["patience"] = Patience(**waits)
     opened = OpenAICompatible(**settings)
     try:
         yield opened
@@ -54,7 +57,7 @@ async def test_the_request_is_sent_as_it_was_journaled_with_model_and_key_added(
     with endpoint(said()) as there:
         async with client(there) as model:
             await model.complete(ModelRequest(ASK.body, model="gpt-4.1"))
-    assert there.asked == [{**ASK.body, "model": "gpt-4.1", "stream": False}]
+    assert there.asked == [{**ASK.body, "model": "gpt-4.1", "stream": True, "stream_options": {"include_usage": True}}]
     assert there.headers[0]["authorization"] == "Bearer sk-test"
     assert there.paths == ["/v1/chat/completions"]
 
@@ -163,13 +166,15 @@ async def test_garbage_is_asked_again_and_then_given_up(garbage: Reply) -> None:
 
 async def test_a_slow_model_is_given_up_after_its_time() -> None:
     with endpoint(Reply(delay=0.5, drop=True)) as there:
-        async with client(there, pause=Waits(), attempts=2, timeout_seconds=0.1) as model:
+        async with client(there, pause=Waits(), attempts=2, silence_seconds=0.1) as model:
             with pytest.raises(ModelFailed, match="ReadTimeout"):
                 await model.complete(ASK)
 
 
 async def test_nobody_there_is_a_failed_model_too() -> None:
-    nobody = OpenAICompatible(base_url="http://127.0.0.1:9/v1", api_key=None, model="m", pause=Waits(), attempts=2)
+    nobody = OpenAICompatible(
+        base_url="http://127.0.0.1:9/v1", api_key=None, model="m", pause=Waits(), patience=Patience(attempts=2)
+    )
     with pytest.raises(ModelFailed, match=r"127\.0\.0\.1:9 did not answer in 2 attempts"):
         await nobody.complete(ASK)
     await nobody.close()

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 
 Victim: TypeAlias = Literal["worker", "api", "sealer", "database"]
-VICTIMS: dict[Victim, int] = {"worker": 9, "api": 4, "sealer": 3, "database": 4}
+VICTIMS: dict[Victim, int] = {"worker": 10, "api": 4, "sealer": 3, "database": 3}
 _MODULES: dict[str, tuple[str, ...]] = {
     "api": ("app.cli", "api"),
     "sealer": ("app.cli", "sealer"),

@@ -17,10 +17,10 @@ from tests.chaos.company import Company
 from tests.chaos.fleet import VICTIMS, Fleet
 from tests.journeys.receiver import http_receiver
 
-IN_HAND = 14
+IN_HAND = 30
 ANSWER_SECONDS = 0.4
 SETTLE_SECONDS = 300
-PAUSE_SECONDS = (0.1, 2.5)
+PAUSE_SECONDS = (0.5, 4.0)
 DELAY_SECONDS = 0.25
 
 
@@ -81,7 +81,7 @@ async def _under_fire(fleet: Fleet, company: Company, kills: int, tell: Callable
         nonlocal open_now
         while True:
             open_now = await company.still_open()
-            for _ in range(min(3, IN_HAND - open_now)):
+            for _ in range(min(6, IN_HAND - open_now)):
                 await company.open(company.kinds[len(company.opened) % len(company.kinds)])
             await company.answer()
             await asyncio.sleep(ANSWER_SECONDS)

@@ -1,6 +1,8 @@
-"""Any endpoint that speaks chat completions, through one client: retries, time-outs, tokens and price.
+"""Any endpoint that speaks chat completions or responses, through one client: streams, retries, time-outs, fallback,
+tokens and price.
 
-Vendor errors end here: a caller sees an answer or `ModelFailed`.
+Vendor errors end here: a caller sees an answer or `ModelFailed`. What may pass is asked again, but never a call that
+may have been billed: the budget was asked for one.
 """
 
 import asyncio
@@ -9,16 +11,23 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 
+from app.adapters.models.chat import DEFAULT_MAX_TOKENS, ChatWire
+from app.adapters.models.pieces import LARGEST_ANSWER_BYTES, EndpointError, TooLarge, Unreadable, Wire
 from app.adapters.models.prices import ANY_MODEL, Price, PriceList
+from app.adapters.models.reading import Broken, read_events
+from app.adapters.models.responses import ResponsesWire
 from app.canon.model import ModelAnswer, ModelFailed, ModelRequest
 
-DEFAULT_MAX_TOKENS = 4096
+WireName: TypeAlias = Literal["chat", "responses"]
+
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_NO_SUCH_MODEL = frozenset({400, 404})
 _LONGEST_WAIT_SECONDS = 30.0
 _SHOWN = 300
 
@@ -33,8 +42,29 @@ class _Again(Exception):
         self.wait_seconds = wait_seconds
 
 
+class _NoSuchModel(ModelFailed):
+    """The endpoint does not have the model: a fallback may be asked."""
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long a call may take. `first_token_seconds` is until the first word, `silence_seconds` between two pieces (or
+    until an answer that is not streamed), `total_seconds` for all of it with its repetitions."""
+
+    attempts: int = 4
+    connect_seconds: float = 10.0
+    first_token_seconds: float = 90.0
+    silence_seconds: float = 120.0
+    total_seconds: float = 600.0
+
+
+PATIENCE = Patience()
+
+
 class OpenAICompatible:
-    """A `ModelClient` over HTTP. One connection pool for its life; whoever makes it closes it."""
+    """A `ModelClient` over HTTP. One connection pool for its life; whoever makes it closes it.
+
+    `fallback` is the model that is asked when the first one cannot be. It streams until the endpoint says it cannot.
+    """
 
     def __init__(
         self,
@@ -42,21 +72,25 @@ class OpenAICompatible:
         base_url: str,
         api_key: str | None,
         model: str,
-        prices: Mapping[str, Price] | None = None,
+        prices: Mapping[str, Price | None] | None = None,
         scripted: bool = False,
-        attempts: int = 4,
-        timeout_seconds: float = 120.0,
+        fallback: str | None = None,
+        wire: WireName = "chat",
+        stream: bool = True,
+        patience: Patience = PATIENCE,
         pause: Pause = asyncio.sleep,
     ) -> None:
-        self._url = completions_url(base_url)
+        self._wire: Wire = ResponsesWire() if wire == "responses" or base_url.endswith("/responses") else ChatWire()
+        self._url = self._wire.url(base_url)
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._model = model
+        self._fallback = fallback
         self._prices = PriceList(base_url, {ANY_MODEL: Price(0, 0)} if scripted and prices is None else prices)
         self._scripted = scripted
-        self._attempts = attempts
-        self._timeout = httpx.Timeout(timeout_seconds, connect=10.0)
+        self._patience = patience
+        self._timeout = httpx.Timeout(patience.silence_seconds, connect=patience.connect_seconds)
+        self._stream = stream and not scripted
         self._pause = pause
-        self._limit_name = "max_tokens"
         self._client: httpx.AsyncClient | None = None
 
     @property
@@ -69,60 +103,143 @@ class OpenAICompatible:
             await client.aclose()
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
+        try:
+            async with asyncio.timeout(self._patience.total_seconds):
+                return await self._complete(request)
+        except TimeoutError as error:
+            said = f"{self._host} gave no whole answer within {self._patience.total_seconds:g} seconds"
+            raise ModelFailed(said, billed=True) from error
+
+    async def _complete(self, request: ModelRequest) -> ModelAnswer:
+        *before, last = self._models(request)
+        for model in before:
+            try:
+                return await self._ask(request, model)
+            except ModelFailed as error:
+                if error.billed or not (error.passing or isinstance(error, _NoSuchModel)):
+                    raise
+        return await self._ask(request, last)
+
+    def _models(self, request: ModelRequest) -> tuple[str, ...]:
+        """Whom to ask, in order."""
+        asked = request.model or self._model
+        return (asked,) if self._fallback in (None, "", asked) else (asked, str(self._fallback))
+
+    async def _ask(self, request: ModelRequest, model: str) -> ModelAnswer:
         last: _Again | None = None
-        for attempt in range(self._attempts):
+        for attempt in range(self._patience.attempts):
             if last is not None:
                 await self._pause(_wait_seconds(attempt, last.wait_seconds))
             try:
-                return self._answer(request, await self._post(request))
+                return self._answer(request, model, await self._once(request, model))
             except _Again as again:
                 last = again
-        raise ModelFailed(f"{self._host} did not answer in {self._attempts} attempts: {last}") from last
+        raise ModelFailed(
+            f"{self._host} did not answer in {self._patience.attempts} attempts: {last}", passing=True
+        ) from last
 
     def worst_case_tokens(self, request: ModelRequest) -> int:
         return _most_input_tokens(request) + _most_output_tokens(request)
 
     def worst_case_usd_micros(self, request: ModelRequest) -> int | None:
-        return self._prices.cost_usd_micros(
-            request.model or self._model,
-            input_tokens=_most_input_tokens(request),
-            output_tokens=_most_output_tokens(request),
-        )
+        """The dearest of the models that may be asked; None when one of them has no price."""
+        costs = [
+            self._prices.cost_usd_micros(
+                model, input_tokens=_most_input_tokens(request), output_tokens=_most_output_tokens(request)
+            )
+            for model in self._models(request)
+        ]
+        known = [cost for cost in costs if cost is not None]
+        return max(known) if len(known) == len(costs) else None
 
     @property
     def _host(self) -> str:
         return urlsplit(self._url).netloc
 
-    def _body(self, request: ModelRequest) -> bytes:
-        body = {**request.body, "model": request.model or self._model, "stream": False}
-        body[self._limit_name] = body.pop("max_tokens", DEFAULT_MAX_TOKENS)
-        return json.dumps(body, ensure_ascii=False).encode()
+    @property
+    def _first_word_seconds(self) -> float:
+        silence = self._patience.silence_seconds
+        return min(self._patience.first_token_seconds, silence) if self._stream else silence
 
-    async def _post(self, request: ModelRequest) -> httpx.Response:
+    async def _once(self, request: ModelRequest, model: str) -> dict[str, Any]:
+        """The body of the answer, as chat completions. Raises `_Again`, `ModelFailed`."""
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=self._timeout, headers=self._headers)
+        content = json.dumps(self._wire.body(request, model, stream=self._stream), ensure_ascii=False).encode()
+        headers = {"content-type": "application/json"}
         try:
-            response = await self._client.post(
-                self._url, content=self._body(request), headers={"content-type": "application/json"}
-            )
+            async with asyncio.timeout(self._first_word_seconds) as silent:
+                async with self._client.stream("POST", self._url, content=content, headers=headers) as response:
+                    if response.status_code != 200:
+                        await response.aread()
+                    elif response.headers.get("content-type", "").startswith("text/event-stream"):
+                        return await self._read_pieces(response, silent)
+                    else:
+                        return await self._read_whole(response, silent)
+        except (TimeoutError, httpx.ReadTimeout) as error:
+            raise self._billed(
+                f"ReadTimeout, no word within {self._first_word_seconds:g} seconds", passing=True
+            ) from error
         except httpx.TransportError as error:
             raise _Again(f"{type(error).__name__} {error}".strip()) from error
+        self._refused(response)
+        return await self._once(request, model)
+
+    async def _read_pieces(self, response: httpx.Response, silent: asyncio.Timeout) -> dict[str, Any]:
+        pieces = self._wire.pieces()
+        try:
+            return await read_events(response, pieces, begun=lambda: silent.reschedule(None))
+        except Broken as error:
+            if error.begun:
+                raise self._billed(f"the answer broke off: {error}", passing=True) from error
+            raise _Again(str(error)) from error
+        except TooLarge as error:
+            raise self._billed("the answer has no end", passing=False) from error
+        except EndpointError as error:
+            raise self._endpoint_error(error, billed=pieces.ended) from error
+
+    async def _read_whole(self, response: httpx.Response, silent: asyncio.Timeout) -> dict[str, Any]:
+        raw = bytearray()
+        async for chunk in response.aiter_bytes():
+            silent.reschedule(None)
+            raw += chunk
+            if len(raw) > LARGEST_ANSWER_BYTES:
+                raise self._billed("the answer has no end", passing=False)
+        try:
+            return self._wire.whole(bytes(raw))
+        except Unreadable as error:
+            if error.billed:
+                raise self._billed(str(error), passing=True) from error
+            raise _Again(str(error)) from error
+        except EndpointError as error:
+            raise self._endpoint_error(error, billed=False) from error
+
+    def _billed(self, reason: str, *, passing: bool) -> ModelFailed:
+        return ModelFailed(f"{self._host}: {reason}", billed=True, passing=passing)
+
+    def _endpoint_error(self, error: EndpointError, *, billed: bool) -> Exception:
+        if error.passing and not billed:
+            return _Again(str(error))
+        return ModelFailed(f"{self._host} failed: {error}", billed=billed)
+
+    def _refused(self, response: httpx.Response) -> None:
+        """Returns when the request may be made again in another form. Raises `_Again`, `ModelFailed`."""
         if response.status_code in _RETRIED:
             raise _Again(_error_text(response), _asked_wait_seconds(response.headers))
-        if response.status_code == 400 and self._limit_name == "max_tokens" and _refuses_max_tokens(response):
-            self._limit_name = "max_completion_tokens"
-            return await self._post(request)
-        if response.status_code != 200:
-            raise ModelFailed(f"{self._host} refused the request: {_error_text(response)}{_advice(response)}")
-        return response
+        error = _error(response)
+        if response.status_code == 400 and self._wire.adapt(error):
+            return
+        if response.status_code == 400 and self._stream and error.get("param") == "stream":
+            self._stream = False
+            return
+        said = f"{self._host} refused the request: {_error_text(response)}{_advice(response)}"
+        raise _NoSuchModel(said) if _names_model(response, error) else ModelFailed(said)
 
-    def _answer(self, request: ModelRequest, response: httpx.Response) -> ModelAnswer:
-        body = _decoded(response)
+    def _answer(self, request: ModelRequest, asked: str, body: dict[str, Any]) -> ModelAnswer:
         usage = body.get("usage") or {}
         input_tokens = _count(usage.get("prompt_tokens"), _most_input_tokens(request))
         output_tokens = _count(usage.get("completion_tokens"), _most_output_tokens(request))
         cached = _count((usage.get("prompt_tokens_details") or {}).get("cached_tokens"), 0)
-        asked = request.model or self._model
         return ModelAnswer(
             body=body,
             model=str(body.get("model") or asked),
@@ -132,14 +249,6 @@ class OpenAICompatible:
                 asked, input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=min(cached, input_tokens)
             ),
         )
-
-
-def completions_url(base_url: str) -> str:
-    """`http://host`, `http://host/v1` and the full address all name the same endpoint."""
-    url = base_url.rstrip("/")
-    if url.endswith("/chat/completions"):
-        return url
-    return f"{url}/chat/completions" if urlsplit(url).path else f"{url}/v1/chat/completions"
 
 
 def _most_input_tokens(request: ModelRequest) -> int:
@@ -153,38 +262,6 @@ def _most_output_tokens(request: ModelRequest) -> int:
 
 def _count(value: object, otherwise: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else otherwise
-
-
-def _decoded(response: httpx.Response) -> dict[str, Any]:
-    """The answer's body with its first message in the usual form."""
-    try:
-        body = response.json()
-        choices = body["choices"]
-        message = choices[0]["message"]
-        choices[0]["message"] = _tidy(message)
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        raise _Again("the answer holds no message that can be read") from error
-    return cast(dict[str, Any], body)
-
-
-def _tidy(message: dict[str, Any]) -> dict[str, Any]:
-    """Text as one string, arguments as JSON text: some endpoints send parts and objects."""
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content)
-    tidy = {**message, "role": "assistant", "content": content}
-    calls = message.get("tool_calls")
-    if calls:
-        tidy["tool_calls"] = [_tidy_call(call) for call in calls]
-    return tidy
-
-
-def _tidy_call(call: dict[str, Any]) -> dict[str, Any]:
-    name, arguments = call["function"]["name"], call["function"].get("arguments", "{}")
-    if not isinstance(name, str):
-        raise TypeError("a tool has a name")
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return {"id": str(call.get("id") or ""), "type": "function", "function": {"name": name, "arguments": text}}
 
 
 def _wait_seconds(attempt: int, asked: float | None) -> float:
@@ -221,9 +298,10 @@ def _error_text(response: httpx.Response) -> str:
     return f"HTTP {response.status_code} {' '.join(said.split())[:_SHOWN]}".strip()
 
 
-def _refuses_max_tokens(response: httpx.Response) -> bool:
-    error = _error(response)
-    return error.get("param") == "max_tokens" and error.get("code") == "unsupported_parameter"
+def _names_model(response: httpx.Response, error: Mapping[str, Any]) -> bool:
+    if response.status_code not in _NO_SUCH_MODEL:
+        return False
+    return "model_not_found" in (error.get("code"), error.get("type")) or error.get("param") == "model"
 
 
 def _advice(response: httpx.Response) -> str:
