@@ -1,7 +1,8 @@
 """The Founder Console: what waits, decisions with the founder's own key, workers, money, and the day's brief.
 
 Tables owned (schema `founder_console`): founders, enrolments, passkeys, device_keys, recovery_codes, sessions,
-challenges, push_subscriptions, push_receipts, used_action_tokens, payment_sources, payment_deliveries.
+challenges, push_subscriptions, push_receipts, used_action_tokens, payment_sources, payment_deliveries,
+visits.
 
 Invariants:
 - a session says who, a token or form from our own origin says what; R2 also needs the founder's key over what is shown;

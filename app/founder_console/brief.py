@@ -41,21 +41,26 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """A finding in one language. `more` is a page that lists the rest of its sources."""
+    """A finding in one language. `more` is the page that lists the rest of its sources, or where to act on it, which
+    `act` names. `kind` is fact, forecast, anomaly or suggestion."""
 
     code: str
     text: str
     sources: tuple[Source, ...]
     more: str
+    kind: str = "fact"
+    act: str = ""
 
 
 class Brief(msgspec.Struct, frozen=True):
-    """`written_by` is `rules`. `events_read` counts what was looked at."""
+    """`written_by` is `rules`, or the name of a model. `events_read` counts what was looked at; `dropped` are sentences
+    of the model that its facts did not bear out."""
 
     sentences: tuple[Sentence, ...]
     events_read: int
     made_at: datetime
     written_by: str = "rules"
+    dropped: int = 0
 
 
 class Facts(msgspec.Struct, frozen=True):

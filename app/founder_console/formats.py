@@ -77,6 +77,9 @@ class Formats:
         text = digits if places == 0 else f"{digits[:-places]}.{digits[-places:]}"
         return self._signed(amount, self.number(text))
 
+    def in_own(self, minor: int, currency: str) -> str:
+        return self.money(Money(minor, currency))
+
     def money_short(self, amount: Money) -> str:
         """`Rp2,4 jt`, `IDR 2.4M`: for chips and notifications, never for what is signed."""
         whole = abs(amount.minor) / 10 ** exponent(amount.currency)
@@ -128,6 +131,15 @@ class Formats:
             return WORDS[self.language]["yesterday"].format(self.clock(instant))
         return f"{self.date(instant)} {self.clock(instant)}"
 
+    def ahead(self, instant: datetime) -> str:
+        """An instant to come: the clock today, `tomorrow 14:02`, then the date."""
+        days = (self.local(instant).date() - self.now.date()).days
+        if days == 0:
+            return self.clock(instant)
+        if days == 1:
+            return WORDS[self.language]["tomorrow"].format(self.clock(instant))
+        return self.date(instant)
+
     def exactly(self, instant: datetime) -> str:
         there = self.local(instant)
         seconds = there.strftime("%H.%M.%S" if self.language == "id" else "%H:%M:%S")
@@ -148,6 +160,12 @@ class Formats:
         if days < 7:
             return f"{DAYS[self.language][there.weekday()]} {self.clock(instant)}"
         return f"{self.date(instant)} {self.clock(instant)}"
+
+    def seconds(self, count: int) -> str:
+        """`40 dtk`, `3 m`, `1 j 20 m`."""
+        if count < 60:
+            return f"{count}{NBSP}{'dtk' if self.language == 'id' else 's'}"
+        return self.span(timedelta(seconds=count))
 
     def span(self, rest: timedelta) -> str:
         """`1 j 20 m`, at least one minute."""

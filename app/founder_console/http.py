@@ -16,6 +16,7 @@ from app.founder_console import (
     doors,
     files,
     hiring_pages,
+    money_pages,
     pages,
     payment_pages,
     preferences,
@@ -244,6 +245,7 @@ API_ROUTES: tuple[Any, ...] = (
 PAGE_ROUTES: tuple[Any, ...] = (
     *pages.ROUTES,
     *records.ROUTES,
+    *money_pages.ROUTES,
     *revenue_pages.ROUTES,
     *payment_pages.ROUTES,
     *actions.ROUTES,

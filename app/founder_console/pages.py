@@ -200,35 +200,6 @@ async def worker(request: Caller, tx: NamedDependency[Transaction], role_id: Fro
     )
 
 
-@get("/money", include_in_schema=False)
-async def money(
-    request: Caller,
-    tx: NamedDependency[Transaction],
-    month: FromQuery[str] = "",
-    new: FromQuery[int | None] = None,
-    known: FromQuery[int] = 0,
-) -> Page:
-    """Revenue, payments and costs of a month."""
-    visit = await enter(request, tx)
-    months = scorecard.months(visit.formats)
-    chosen = next((one for one in months if one.key == month), months[-1])
-    accounts = await scorecard.accounts(tx, visit.naming, chosen)
-    return visit.page(
-        "money.html",
-        tab="money",
-        title=visit.words("tab.money"),
-        months=months,
-        month=chosen.key,
-        recorded=None if new is None else visit.words("revenue.recorded", new=new, known=known),
-        books=accounts.books,
-        costs=accounts.costs,
-        cost_total=sum(cost for _, cost in accounts.costs),
-        entries=accounts.entries,
-        truncated=accounts.truncated,
-        partial=accounts.partial,
-    )
-
-
 @get("/copilot", include_in_schema=False)
 async def copilot(request: Caller, tx: NamedDependency[Transaction], day: FromQuery[str] = "") -> Page:
     """The brief of today and of the days before."""
@@ -265,6 +236,5 @@ ROUTES = (
     decision,
     team,
     worker,
-    money,
     copilot,
 )

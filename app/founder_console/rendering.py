@@ -116,6 +116,8 @@ def _formatters(formats: Formats) -> dict[str, Any]:
         "clock",
         "date",
         "number",
+        "in_own",
+        "seconds",
     )
     return {name: getattr(formats, name) for name in names}
 

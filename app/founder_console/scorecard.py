@@ -1,24 +1,21 @@
-"""Figures of the company: what came in, what went out, what the workers cost. Only what the ledger records."""
+"""The four figures of Today, and the months of the company. Only what the ledger records."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from statistics import fmean
-from uuid import UUID
 
 import msgspec
 
 from app.canon.vocabulary import Money
 from app.founder_console.formats import MONTHS, Formats
-from app.founder_console.naming import Naming, money_of, revenue_of, whole
+from app.founder_console.money_settings import MONTH
+from app.founder_console.naming import Naming, revenue_of, whole
 from app.founder_console.readings import midnight, read_family
 from app.governance_ledger import RecordedEvent
 from app.postgres import Transaction
 
 POINTS = 12
 WEEK = 7
-MOST_ENTRIES = 60
-MOST_MONTHS = 3
-MOST_EVENTS = 50_000
 
 
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,42 +30,11 @@ class Tile(msgspec.Struct, frozen=True, kw_only=True):
     spark: str = ""
 
 
-class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """One currency in one month. Nothing estimated stands in it."""
-
-    currency: str
-    revenue: Money
-    paid_out: Money
-    margin: Money
-    spark: str
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One amount with its event."""
-
-    event_id: UUID
-    at: datetime
-    amount: Money
-    text: str
-    source: str
-    incoming: bool
-
-
 class Month(msgspec.Struct, frozen=True):
     key: str
     label: str
     since: datetime
     until: datetime
-
-
-class Accounts(msgspec.Struct, frozen=True, kw_only=True):
-    """The Money page of one month. `costs` are USD micros by worker."""
-
-    books: tuple[Book, ...]
-    costs: tuple[tuple[str, int], ...]
-    entries: tuple[Entry, ...]
-    truncated: bool
-    partial: bool
 
 
 def spark(values: Sequence[int]) -> str:
@@ -150,83 +116,25 @@ def _wait_tile(naming: Naming, events: Sequence[RecordedEvent]) -> Tile:
     return Tile(name="wait", label=naming.words("tile.waiting"), value=value, note=note, href="/approvals/history")
 
 
-def months(formats: Formats) -> tuple[Month, ...]:
-    """The present month and the ones before it, oldest first, in the company's zone."""
-    found = []
+def month_of(formats: Formats, key: str = "") -> Month:
+    """The month of `2026-11` in the company's zone; the present one for anything else."""
     first = midnight(formats).replace(day=1)
-    until = formats.now + timedelta(seconds=1)
-    for _ in range(MOST_MONTHS):
-        label = MONTHS[formats.language][first.month - 1]
-        found.append(Month(f"{first.year}-{first.month:02}", label, first, until))
-        until, first = first, (first - timedelta(days=1)).replace(day=1, hour=0, minute=0)
+    if MONTH.fullmatch(key):
+        first = first.replace(year=int(key[:4]), month=int(key[5:]))
+    until = next_month(first)
+    label = f"{MONTHS[formats.language][first.month - 1]} {first.year}"
+    return Month(f"{first.year}-{first.month:02}", label, first, until)
+
+
+def months_back(formats: Formats, last: Month, count: int) -> tuple[Month, ...]:
+    """`count` months up to `last`, oldest first."""
+    found = [last]
+    while len(found) < count:
+        before = found[-1].since - timedelta(days=1)
+        found.append(month_of(formats, f"{before.year}-{before.month:02}"))
     return tuple(reversed(found))
 
 
-async def accounts(tx: Transaction, naming: Naming, month: Month) -> Accounts:
-    """Revenue, payments and costs of a month, each entry with its event."""
-    revenue, done, models = [
-        await read_family(tx, family, since=month.since, until=month.until, most=MOST_EVENTS)
-        for family in ("revenue.recorded", "tool.done", "model.done")
-    ]
-    entries = sorted((*_incoming(revenue), *_outgoing(done, naming)), key=lambda entry: entry.at, reverse=True)
-    currencies = sorted({entry.amount.currency for entry in entries})
-    return Accounts(
-        books=tuple(_book(currency, entries, month) for currency in currencies),
-        costs=_costs((*models, *done), naming),
-        entries=tuple(entries[:MOST_ENTRIES]),
-        truncated=len(entries) > MOST_ENTRIES,
-        partial=max(len(revenue), len(done), len(models)) >= MOST_EVENTS,
-    )
-
-
-def _incoming(events: Sequence[RecordedEvent]) -> Iterable[Entry]:
-    for event in events:
-        if (amount := revenue_of(event)) is not None:
-            said, source = str(event.data.get("description") or ""), str(event.data.get("source") or "")
-            yield Entry(
-                event_id=event.event_id,
-                at=event.occurred_at,
-                amount=amount,
-                text=said or source,
-                source=source if said else "",
-                incoming=True,
-            )
-
-
-def _outgoing(events: Sequence[RecordedEvent], naming: Naming) -> Iterable[Entry]:
-    for event in events:
-        if (amount := money_of(event)) is not None and amount.minor:
-            yield Entry(
-                event_id=event.event_id,
-                at=event.occurred_at,
-                amount=Money(-amount.minor, amount.currency),
-                text=naming.line(event).text,
-                source=naming.worker(event.data.get("role_id")),
-                incoming=False,
-            )
-
-
-def _book(currency: str, entries: Sequence[Entry], month: Month) -> Book:
-    own = [entry for entry in entries if entry.amount.currency == currency]
-    incoming = [entry for entry in own if entry.incoming]
-    revenue = sum(entry.amount.minor for entry in incoming)
-    paid = sum(entry.amount.minor for entry in own if not entry.incoming)
-    days = (month.until - month.since).days + 1
-    series = by_day(((entry.at, entry.amount.minor) for entry in incoming), month.since, days)
-    return Book(
-        currency=currency,
-        revenue=Money(revenue, currency),
-        paid_out=Money(paid, currency),
-        margin=Money(revenue + paid, currency),
-        spark=spark(series),
-    )
-
-
-def _costs(events: Sequence[RecordedEvent], naming: Naming) -> tuple[tuple[str, int], ...]:
-    sums: dict[str, int] = {}
-    for event in events:
-        cost = whole(event.data.get("cost_usd_micros"))
-        if cost:
-            name = naming.worker(event.data.get("role_id")) or naming.words("router")
-            sums[name] = sums.get(name, 0) + cost
-    return tuple(sorted(sums.items(), key=lambda pair: -pair[1]))
+def next_month(first: datetime) -> datetime:
+    """The first of the month after."""
+    return first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)

@@ -5,7 +5,7 @@ Checked by tests against what is written, not at each append: the runtime's own 
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,26 @@ class PaymentSource(Shape, frozen=True, kw_only=True):
     source_id: UUID
     provider: str
     mode: str
+
+
+class RateSet(Shape, frozen=True, kw_only=True):
+    """One unit of `currency` is `rate` units of `to` on that day, as the founder says; a decimal in a string."""
+
+    currency: str
+    to: str
+    rate: str
+    on: date
+
+
+class HourSet(Shape, frozen=True, kw_only=True):
+    amount_minor: str
+    currency: str
+
+
+class TargetSet(HourSet, frozen=True, kw_only=True):
+    """`month` is `2026-11`."""
+
+    month: str
 
 
 class BudgetRaiseAsked(Shape, frozen=True, kw_only=True):
@@ -213,6 +233,9 @@ SHAPES: dict[str, type[Shape]] = {
     "model.held": shapes.ModelHeld,
     "model.refused": shapes.ModelRefused,
     "model.repeated": shapes.ModelRepeated,
+    "money.hour_set": HourSet,
+    "money.rate_set": RateSet,
+    "money.target_set": TargetSet,
     "party.added": PartyProposed,
     "party.proposed": PartyProposed,
     "party.removed": PartyRemoved,

@@ -25,6 +25,7 @@ EXEMPT = {
     "founder_console.push_subscriptions": "addresses of browsers",
     "founder_console.push_receipts": "what the push service answered",
     "founder_console.used_action_tokens": "single-use marks; expire",
+    "founder_console.visits": "when a founder last looked; no act",
     "founder_console.payment_deliveries": "a log of what was delivered; what counts of it is a revenue.recorded event",
     "founder_console.telegram_codes": "hashes of one-time codes",
     "founder_console.telegram_chats": "where a founder is told; an event says that the channel was set",

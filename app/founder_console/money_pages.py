@@ -1,0 +1,381 @@
+"""Money: the scorecard of a month, the evidence behind each figure, and the founder's own rates and targets."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromQuery
+from litestar.response import Redirect
+
+from app.canon.errors import Invalid
+from app.canon.vocabulary import Money
+from app.founder_console.charts import Chart, Point, bars
+from app.founder_console.figures import FIGURES, Facts, Figure, Item, Result, as_money, read_facts, result_of, total
+from app.founder_console.money_files import entries_csv, scorecard_csv
+from app.founder_console.money_settings import (
+    CURRENCY,
+    MoneySettings,
+    Rate,
+    money_settings,
+    rate_of,
+    set_hour,
+    set_rate,
+    set_target,
+)
+from app.founder_console.naming import Naming, revenue_of
+from app.founder_console.readings import read_family
+from app.founder_console.revenue_entries import amount_of, day_of
+from app.founder_console.scorecard import Month, by_day, month_of, months_back
+from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
+from app.postgres import Transaction
+
+Page = Response[bytes]
+Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
+MOST_ENTRIES = 12
+MOST_EVIDENCE = 500
+YEAR = 12
+NOBODY = "none"
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """One currency in one month, as recorded. Nothing converted or estimated stands in it."""
+
+    currency: str
+    revenue: Money
+    paid_out: Money
+    margin: Money
+    chart: Chart | None
+
+
+class WorkerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's part of the month, in the company's currency."""
+
+    key: str
+    name: str
+    result: Result
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One event's part of a figure, in words."""
+
+    item: Item
+    text: str
+    source: str
+    money: Money | None
+    value: str
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page of money is made of."""
+
+    month: Month
+    facts: Facts
+    settings: MoneySettings
+    result: Result
+
+
+async def read_month(tx: Transaction, naming: Naming, currency: str, key: str) -> Reading:
+    """The facts of a month and what the founder set for it."""
+    month = month_of(naming.formats, key)
+    facts = await read_facts(tx, month.since, month.until)
+    settings = await money_settings(tx, currency)
+    day = (month.until - timedelta(days=1)).date()
+    return Reading(month=month, facts=facts, settings=settings, result=result_of(facts.items, settings, day))
+
+
+def name_of(role_id: UUID | None, naming: Naming) -> str:
+    return naming.worker(role_id) or naming.words("money.nobody")
+
+
+def worker_lines(reading: Reading, naming: Naming) -> tuple[WorkerLine, ...]:
+    """Everybody who brought or cost something, the best first."""
+    day = (reading.month.until - timedelta(days=1)).date()
+    found = [
+        WorkerLine(
+            key=str(role_id) if role_id else NOBODY,
+            name=name_of(role_id, naming),
+            result=result_of(reading.facts.worker(role_id), reading.settings, day),
+        )
+        for role_id in reading.facts.workers
+    ]
+    return tuple(sorted(found, key=lambda line: (-(line.result.margin or 0), line.name)))
+
+
+@get("/money", include_in_schema=False)
+async def money(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    month: FromQuery[str] = "",
+    new: FromQuery[int | None] = None,
+    known: FromQuery[int] = 0,
+) -> Page:
+    """The scorecard of a month."""
+    visit = await enter(request, tx)
+    reading = await read_month(tx, visit.naming, visit.company.currency, month)
+    entries = _entries(_newest(reading.facts.items, ("revenue", "paid")), visit.naming)
+    return visit.page(
+        "money.html",
+        tab="money",
+        title=visit.words("tab.money"),
+        m=reading.month,
+        months=_around(visit, reading.month),
+        recorded=None if new is None else visit.words("revenue.recorded", new=new, known=known),
+        books=[_book(currency, reading, visit) for currency in reading.facts.currencies],
+        r=reading.result,
+        currency=visit.company.currency,
+        target=reading.settings.targets.get(reading.month.key),
+        progress=_progress(reading),
+        workers=worker_lines(reading, visit.naming),
+        year=await _year(visit, reading),
+        entries=entries[:MOST_ENTRIES],
+        truncated=len(entries) > MOST_ENTRIES,
+        partial=reading.facts.partial,
+        unmeasured=reading.facts.unmeasured,
+    )
+
+
+def _around(visit: Visit, month: Month) -> list[dict[str, str]]:
+    """The month, the two before it, and the one after, unless that is still to come."""
+    found = [*months_back(visit.formats, month, 3)]
+    if month.until <= visit.formats.now:
+        after = month.until
+        found = [*found[1:], month_of(visit.formats, f"{after.year}-{after.month:02}")]
+    return [{"key": one.key, "label": one.label} for one in found]
+
+
+def _progress(reading: Reading) -> int | None:
+    """How much of the target has come in, in the company's own currency as recorded, in percent."""
+    target = reading.settings.targets.get(reading.month.key)
+    if target is None:
+        return None
+    return max(100 * total(reading.facts.of("revenue", target.currency)) // target.minor, 0)
+
+
+def _book(currency: str, reading: Reading, visit: Visit) -> Book:
+    incoming, paid = reading.facts.of("revenue", currency), total(reading.facts.of("paid", currency))
+    revenue = total(incoming)
+    return Book(
+        currency=currency,
+        revenue=Money(revenue, currency),
+        paid_out=Money(-paid, currency),
+        margin=Money(revenue - paid, currency),
+        chart=_days(incoming, reading.month, currency, visit),
+    )
+
+
+def _days(incoming: Sequence[Item], month: Month, currency: str, visit: Visit) -> Chart | None:
+    formats = visit.formats
+    until = min(month.until, formats.now)
+    count = max((until - month.since).days + 1, 1)
+    sums = by_day(((one.event.occurred_at, one.value) for one in incoming), month.since, count)
+    days = [month.since + timedelta(days=index) for index in range(count)]
+    points = [
+        Point(formats.date(at), value, formats.money(Money(value, currency)))
+        for at, value in zip(days, sums, strict=True)
+    ]
+    title = visit.words("money.chart.days", month=month.label, currency=currency)
+    best = max(points, key=lambda point: point.value)
+    says = visit.words("money.chart.best", when=best.label, amount=best.said)
+    return bars(f"days-{currency}", title, says, points)
+
+
+async def _year(visit: Visit, reading: Reading) -> Chart | None:
+    """Twelve months of recorded revenue in the company's currency."""
+    currency, formats = visit.company.currency, visit.formats
+    months = months_back(formats, reading.month, YEAR)
+    events = await read_family(visit.tx, "revenue.recorded", since=months[0].since, until=months[-1].until)
+    sums = {month.key: 0 for month in months}
+    for event in events:
+        amount = revenue_of(event)
+        there = formats.local(event.occurred_at)
+        if amount is not None and amount.currency == currency:
+            sums[f"{there.year}-{there.month:02}"] += amount.minor
+    points = [
+        Point(
+            month.label, sums[month.key], formats.money(Money(sums[month.key], currency)), f"/money?month={month.key}"
+        )
+        for month in months
+    ]
+    best = max(points, key=lambda point: point.value)
+    target = reading.settings.targets.get(reading.month.key)
+    title = visit.words("money.chart.year", currency=currency)
+    says = visit.words("money.chart.best", when=best.label, amount=best.said)
+    return bars("year", title, says, points, target.minor if target else None)
+
+
+def _newest(items: Sequence[Item], figures: Sequence[Figure]) -> list[Item]:
+    chosen = [one for one in items if one.figure in figures]
+    return sorted(chosen, key=lambda one: one.event.occurred_at, reverse=True)
+
+
+def _entries(items: Sequence[Item], naming: Naming) -> list[Entry]:
+    return [_entry(one, naming) for one in items]
+
+
+def _entry(item: Item, naming: Naming) -> Entry:
+    line, money = naming.line(item.event), as_money(item)
+    source = name_of(item.role_id, naming)
+    if item.figure == "revenue":
+        described = str(item.event.data.get("description") or "")
+        source = " · ".join(part for part in (described, naming.worker(item.role_id)) if part)
+    if item.figure == "paid" and money is not None:
+        money = Money(-money.minor, money.currency)
+    text = str(item.event.data.get("source") or "") if item.figure == "revenue" else line.text
+    return Entry(item=item, text=text, source=source, money=money, value=_value(item, naming))
+
+
+def _value(item: Item, naming: Naming) -> str:
+    if item.figure == "models":
+        return naming.formats.usd(item.value)
+    if item.figure == "time":
+        return naming.formats.seconds(item.value)
+    return naming.formats.money(Money(item.value, item.currency))
+
+
+@get("/money/evidence", include_in_schema=False)
+async def evidence(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    month: FromQuery[str] = "",
+    figure: FromQuery[str] = "",
+    currency: FromQuery[str] = "",
+    worker: FromQuery[str] = "",
+) -> Page:
+    """Exactly the events that a figure was counted from, and their sum."""
+    visit = await enter(request, tx)
+    reading = await read_month(tx, visit.naming, visit.company.currency, month)
+    role_id = as_uuid(worker)
+    items = [one for one in reading.facts.items if not worker or one.role_id == role_id]
+    chosen: list[dict[str, Any]] = []
+    for one in FIGURES:
+        if figure in ("", one):
+            chosen += _groups(one, [item for item in items if item.figure == one], currency, visit)
+    return visit.page(
+        "money_evidence.html",
+        tab="money",
+        title=visit.words("money.evidence"),
+        m=reading.month,
+        who=name_of(role_id, visit.naming) if worker else "",
+        role_id=role_id,
+        groups=chosen,
+        rates=_rates(reading.result.used),
+        partial=reading.facts.partial,
+    )
+
+
+def _groups(figure: Figure, items: Sequence[Item], currency: str, visit: Visit) -> list[dict[str, Any]]:
+    """One group for each currency, with its exact sum over all of its events, shown or not."""
+    found = []
+    for code in sorted({one.currency for one in items}):
+        if currency and figure in ("revenue", "paid") and code != currency:
+            continue
+        own = [one for one in items if one.currency == code]
+        whole = Item(figure=figure, event=own[0].event, role_id=None, currency=code, value=total(own))
+        found.append(
+            {
+                "figure": figure,
+                "sum": _value(whole, visit.naming),
+                "n": len(own),
+                "entries": _entries(_newest(own, FIGURES)[:MOST_EVIDENCE], visit.naming),
+            }
+        )
+    return found
+
+
+def _rates(rates: Sequence[Rate]) -> list[dict[str, Any]]:
+    return [{"rate": rate, "text": format(rate.rate, "f")} for rate in rates]
+
+
+@get("/money/settings", include_in_schema=False)
+async def settings(request: Caller, tx: NamedDependency[Transaction], month: FromQuery[str] = "") -> Page:
+    """Target, rates and an hour's worth."""
+    return await _settings(await enter(request, tx), month)
+
+
+async def _settings(visit: Visit, month: str, problem: str = "") -> Page:
+    known = await money_settings(visit.tx, visit.company.currency)
+    chosen = month_of(visit.formats, month)
+    shown = [chosen, month_of(visit.formats, f"{chosen.until.year}-{chosen.until.month:02}")]
+    return visit.page(
+        "money_settings.html",
+        tab="money",
+        status=422 if problem else 200,
+        title=visit.words("money.settings"),
+        problem=problem,
+        m=chosen,
+        months=shown,
+        target=known.targets.get(chosen.key),
+        targets=[(key, known.targets[key]) for key in sorted(known.targets, reverse=True)[:YEAR]],
+        hour=known.hour,
+        rates=_rates(known.rates[:20]),
+        currency=visit.company.currency,
+        today=visit.formats.now.date().isoformat(),
+    )
+
+
+@post("/money/settings", status_code=303, include_in_schema=False)
+async def save_settings(request: Caller, tx: NamedDependency[Transaction], data: Form) -> Page | Redirect:
+    """Record one setting: `what` is target, hour or rate."""
+    visit = await enter(request, tx)
+    given = {name: str(data.get(name) or "").strip() for name in ("what", "month", "amount", "currency", "rate", "on")}
+    try:
+        await _keep(visit, given)
+    except Invalid as refusal:
+        return await _settings(visit, given["month"], str(refusal))
+    return go(f"/money/settings?month={given['month']}" if given["month"] else "/money/settings")
+
+
+async def _keep(visit: Visit, given: dict[str, str]) -> None:
+    own, words = visit.company.currency, visit.words
+    if given["what"] == "rate":
+        rate, on = rate_of(given["rate"]), day_of(given["on"])
+        code = given["currency"].upper()
+        if rate is None or on is None or not CURRENCY.fullmatch(code) or code == own:
+            raise Invalid(words("money.problem.rate"))
+        await set_rate(visit.tx, currency=code, to=own, rate=rate, on=on, by=visit.by)
+        return
+    minor = amount_of(given["amount"] or "0", own)
+    if minor is None or minor < 0:
+        raise Invalid(words("revenue.problem.amount", value=given["amount"]))
+    if given["what"] == "hour":
+        await set_hour(visit.tx, Money(minor, own), visit.by)
+    else:
+        await set_target(visit.tx, given["month"], Money(minor, own), visit.by)
+
+
+@get("/money/entries.csv", include_in_schema=False)
+async def entries_file(request: Caller, tx: NamedDependency[Transaction], month: FromQuery[str] = "") -> Response[str]:
+    """Every event behind the month's figures, one a line."""
+    visit = await enter(request, tx)
+    reading = await read_month(tx, visit.naming, visit.company.currency, month)
+    rows = entries_csv(_newest(reading.facts.items, FIGURES), visit.naming)
+    return _file(rows, f"entries-{reading.month.key}.csv")
+
+
+@get("/money/scorecard.csv", include_in_schema=False)
+async def scorecard_file(
+    request: Caller, tx: NamedDependency[Transaction], month: FromQuery[str] = ""
+) -> Response[str]:
+    """The month's figures, each with what it is: recorded, converted or an estimate."""
+    visit = await enter(request, tx)
+    reading = await read_month(tx, visit.naming, visit.company.currency, month)
+    lines = [(line.name, line.result) for line in worker_lines(reading, visit.naming)]
+    rows = scorecard_csv(visit.company.currency, [(visit.company.name, reading.result), *lines])
+    return _file(rows, f"scorecard-{reading.month.key}.csv")
+
+
+def _file(text: str, name: str) -> Response[str]:
+    headers = {
+        "content-disposition": f'attachment; filename="{name}"',
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+    }
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+ROUTES = (money, evidence, settings, save_settings, entries_file, scorecard_file)
