@@ -31,7 +31,16 @@ SCRIPT_BYTES = 12_000
 WORKER_BYTES = 4_000
 
 LISTS = ("/", "/approvals", "/approvals/history", "/workers", "/money", "/copilot", "/settings", "/tickets?show=all")
-OTHERS = ("/tickets/new", "/ledger", "/workers/new", "/workers/new/bookkeeper", "/money/new", "/settings/payments", "/money/settings", "/money/evidence")
+OTHERS = (
+    "/tickets/new",
+    "/ledger",
+    "/workers/new",
+    "/workers/new/bookkeeper",
+    "/money/new",
+    "/settings/payments",
+    "/money/settings",
+    "/money/evidence",
+)
 
 
 @pytest.fixture(scope="module")
