@@ -8,8 +8,8 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any
 
@@ -32,6 +32,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app import auth, problems
 from app.adapters.evidence import load_store
+from app.adapters.notices import load_chats, load_notices, load_posts
 from app.adapters.push import load_push
 from app.adapters.tools import load_tools
 from app.auth import ApprovalTokens, KeyRing, Tokens
@@ -40,7 +41,7 @@ from app.canon.evidence import EvidenceStore
 from app.canon.vocabulary import Principal
 from app.database_urls import app_url
 from app.execution_graph import http as execution_http
-from app.founder_console import Hub, ProofBook, principal_of_cookie
+from app.founder_console import Desk, Hub, Listener, ProofBook, Senders, principal_of_cookie
 from app.founder_console import http as console_http
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import http as ledger_http
@@ -189,6 +190,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
             "tools": {name: tool.spec for name, tool in tools.items()},
             "hub": Hub(database.url),
             "push": load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from),
+            "senders": _senders(settings),
             "scripted": settings.model_base_url is None,
         }
     )
@@ -223,14 +225,33 @@ def _configure(config: AppConfig) -> AppConfig:
 
 @asynccontextmanager
 async def _listening(app: Litestar) -> AsyncIterator[None]:
-    listening = asyncio.create_task(app.state.hub.run())
+    loops = [asyncio.create_task(work) for work in _loops(app.state)]
     try:
         yield
     finally:
-        listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
         await app.state.push.close()
+        if app.state.senders.chats is not None:
+            await app.state.senders.chats.close()
+
+
+def _loops(state: State) -> Sequence[Coroutine[None, None, None]]:
+    """What runs beside the requests: the stream, and the bot's chats, which decide and so belong to the signer."""
+    chats = state.senders.chats
+    if chats is None:
+        return (state.hub.run(),)
+    desk = Desk(state.database, chats, state.settings, state.frontend.words, state.approval_tokens)
+    return state.hub.run(), Listener(state.database.url, chats, desk).run()
+
+
+def _senders(settings: Settings) -> Senders:
+    return Senders(
+        load_notices(smtp_url=settings.smtp_url, mail_from=settings.mail_from),
+        load_posts(settings.http_allow_private),
+        load_chats(token=settings.telegram_token, base_url=settings.telegram_url),
+    )
 
 
 class Server(uvicorn.Server):

@@ -35,6 +35,18 @@ class EscalationDue(_Message, frozen=True):
     place: int
 
 
+class NoticeDue(_Message, frozen=True):
+    """Somebody is to be told on a second channel, once."""
+
+    notice_id: UUID
+
+
+class QuietOver(_Message, frozen=True):
+    """A founder's quiet hours end: what did not ring is summed up."""
+
+    founder_id: UUID
+
+
 class RunWanted(_Message, frozen=True):
     """Somebody should drive this run now."""
 
@@ -62,6 +74,8 @@ Message: TypeAlias = (
     | ApprovalRaised
     | ApprovalDecided
     | EscalationDue
+    | NoticeDue
+    | QuietOver
     | RunWanted
     | RunClosed
     | RoleResumed

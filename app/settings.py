@@ -40,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None = None
     smtp_url: str | None = None
     mail_from: str = "worker@localhost"
+    telegram_token: str | None = None
+    telegram_url: str | None = None
     http_allow_private: tuple[str, ...] = ()
     push_allow_hosts: tuple[str, ...] = ()
     backbone: str = "langgraph"
@@ -137,6 +139,8 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         public_url=optional("FLR_PUBLIC_URL"),
         smtp_url=optional("FLR_SMTP_URL"),
         mail_from=text("FLR_MAIL_FROM", "mail_from"),
+        telegram_token=optional("FLR_TELEGRAM_TOKEN"),
+        telegram_url=optional("FLR_TELEGRAM_URL"),
         http_allow_private=_words(env, "FLR_HTTP_ALLOW_PRIVATE"),
         push_allow_hosts=_words(env, "FLR_PUSH_ALLOW_HOSTS"),
         backbone=text("FLR_BACKBONE", "backbone"),

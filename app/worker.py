@@ -18,7 +18,7 @@ import asyncpg
 from app.adapters.agents import FrameworkMissing, load_backbone, load_router, load_worker
 from app.adapters.evidence import load_store
 from app.adapters.models import AbsentModel, OpenAICompatible, Patience, load_model
-from app.adapters.notices import load_notices
+from app.adapters.notices import load_chats, load_notices, load_posts
 from app.adapters.push import load_push
 from app.adapters.tools import load_tools
 from app.auth import ApprovalTokenReader, KeyMissing, PublicKeys
@@ -30,7 +30,7 @@ from app.execution_graph import consumers as execution
 from app.execution_graph.executor import RENEW_SECONDS, SWEEP_SECONDS, WATCH_SECONDS, Executor
 from app.execution_graph.runtime import Defaults, Runtime
 from app.execution_graph.seat import Seat
-from app.founder_console import ensure_console_keys, load_words
+from app.founder_console import Senders, ensure_console_keys, load_words
 from app.founder_console import handlers as console_handlers
 from app.founder_console.keyfiles import VAPID
 from app.messages import ApprovalDecided, Message, entrypoint_of
@@ -258,8 +258,12 @@ async def _phones(settings: Settings, database: Database, stack: AsyncExitStack)
     ensure_console_keys(settings.keys)
     sender = load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from)
     stack.push_async_callback(sender.close)
+    chats = load_chats(token=settings.telegram_token, base_url=settings.telegram_url)
+    if chats is not None:
+        stack.push_async_callback(chats.close)
     letters = load_notices(smtp_url=settings.smtp_url, mail_from=settings.mail_from)
-    return console_handlers(database, sender, letters, settings, load_words(FRONTEND / "i18n"))
+    senders = Senders(letters, load_posts(settings.http_allow_private), chats)
+    return console_handlers(database, sender, senders, settings, load_words(FRONTEND / "i18n"))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The Founder Console: what waits, decisions with the founder's own key, workers, money, and the day's brief.
 
 Tables owned (schema `founder_console`): founders, enrolments, passkeys, device_keys, recovery_codes, sessions,
-challenges, push_subscriptions, push_receipts, used_action_tokens, payment_sources, payment_deliveries,
-visits.
+challenges, push_subscriptions, push_receipts, used_action_tokens, telegram_codes, telegram_chats, webhooks, notices,
+held_rings, payment_sources, payment_deliveries, visits.
 
 Invariants:
 - a session says who, a token or form from our own origin says what; R2 also needs the founder's key over what is shown;
@@ -13,10 +13,13 @@ Invariants:
 - pages work without script; script never renders what the server did not send.
 """
 
+from app.founder_console.channels import Senders
 from app.founder_console.consumers import handlers
+from app.founder_console.desk import Desk
 from app.founder_console.device_keys import register_device_key
 from app.founder_console.enrolment import create_enrolment, create_founder
 from app.founder_console.keyfiles import ensure_console_keys
+from app.founder_console.listening import Listener
 from app.founder_console.model import Founder
 from app.founder_console.proofs import ProofBook
 from app.founder_console.sessions import principal_of_cookie
@@ -24,9 +27,12 @@ from app.founder_console.stream import Hub
 from app.founder_console.wording import load_words
 
 __all__ = [
+    "Desk",
     "Founder",
     "Hub",
+    "Listener",
     "ProofBook",
+    "Senders",
     "create_enrolment",
     "create_founder",
     "ensure_console_keys",

@@ -71,3 +71,8 @@ class Seal:
 
     def holds(self, purpose: str, message: bytes, mac: bytes) -> bool:
         return hmac.compare_digest(self.mac(purpose, message), mac)
+
+    @staticmethod
+    def holds_part(whole: bytes, part: bytes) -> bool:
+        """Whether `part` is how `whole` begins: twelve bytes, where sixteen have no room."""
+        return len(part) == 12 and hmac.compare_digest(whole[:12], part)

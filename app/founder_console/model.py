@@ -1,11 +1,12 @@
 """Founders, their keys and sessions, and where their phones are reached."""
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 
+from app.canon.notice import Channel
 from app.canon.vocabulary import Rol
 
 Language: TypeAlias = Literal["id", "en"]
@@ -14,7 +15,11 @@ Purpose: TypeAlias = Literal["register", "login", "decision"]
 
 
 class Founder(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who decides. `hide_amounts` keeps money off the lock screen; `email` is the second channel, or empty."""
+    """A person who decides. `hide_amounts` keeps money off the lock screen; `email` is a second channel, or empty.
+
+    In the quiet hours of `time_zone` (empty: the company's) nothing rings, but what must be decided before they end
+    where `quiet_urgent`.
+    """
 
     id: UUID
     name: str
@@ -24,6 +29,12 @@ class Founder(msgspec.Struct, frozen=True, kw_only=True):
     hide_amounts: bool
     email: str
     created_at: datetime
+    time_zone: str = ""
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+    quiet_urgent: bool = True
+    installed_at: datetime | None = None
+    guided_at: datetime | None = None
 
 
 class Preferences(msgspec.Struct, frozen=True):
@@ -33,6 +44,44 @@ class Preferences(msgspec.Struct, frozen=True):
     theme: Theme
     hide_amounts: bool
     email: str = ""
+    time_zone: str = ""
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+    quiet_urgent: bool = True
+
+
+class TelegramChat(msgspec.Struct, frozen=True, kw_only=True):
+    """A founder's private chat with our bot."""
+
+    founder_id: UUID
+    chat_id: int
+    name: str
+    paired_at: datetime
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a founder's own system is told; `secret` signs what is sent."""
+
+    founder_id: UUID
+    url: str
+    secret: bytes
+    created_at: datetime
+
+
+class SentNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told to one person on one second channel, once. `handle` names the message there."""
+
+    id: UUID
+    founder_id: UUID
+    channel: Channel
+    approval_id: UUID | None
+    version: int | None
+    attempts: int
+    handle: str
+    problem: str
+    made_at: datetime
+    sent_at: datetime | None
+    closed_at: datetime | None
 
 
 class Passkey(msgspec.Struct, frozen=True, kw_only=True):

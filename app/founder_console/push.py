@@ -166,6 +166,18 @@ class Bell(msgspec.Struct, frozen=True):
         )
         return self._note(tag_of(approval.id), saying)
 
+    def sum_up(self, waiting: Sequence[Approval]) -> Note:
+        """One notification for all that came in quiet hours."""
+        first = min(approval.expires_at for approval in waiting)
+        saying = Saying(
+            title=self.words("push.sum_title", n=len(waiting)),
+            body=self.words("push.sum_body", left=self.formats.left(first)),
+            path="/approvals",
+            ttl_seconds=MOST_TTL_SECONDS // 2,
+            urgency="normal",
+        )
+        return self._note("quiet", saying)
+
     def hush(self, approval_id: UUID) -> Note:
         """Quietly takes back the notification of a question that is answered."""
         saying = Saying(
@@ -194,6 +206,7 @@ class Bell(msgspec.Struct, frozen=True):
         receipt, navigate = new_id(), self.origin + saying.path
         content = {
             "web_push": 8030,
+            "mutable": True,
             "app_badge": self.badge,
             "notification": {
                 "title": saying.title,
@@ -216,6 +229,12 @@ class Bell(msgspec.Struct, frozen=True):
 def reachable(subscriptions: Sequence[Subscription], allow_hosts: Sequence[str]) -> tuple[Subscription, ...]:
     """Those that may still be sent to: the list of services may have changed since."""
     return tuple(one for one in subscriptions if allowed_endpoint(one.endpoint, allow_hosts))
+
+
+def worker_of(approval: Approval) -> str:
+    """Who asks; empty for nobody in particular."""
+    role = approval.payload.get("role")
+    return str(role.get("name", "")) if isinstance(role, dict) else ""
 
 
 def still_open(approval: Approval, now: datetime) -> bool:

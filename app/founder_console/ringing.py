@@ -7,23 +7,23 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from app.canon.push import PushAnswer, PushSender, PushTarget
-from app.founder_console import store
+from app.founder_console import channel_store, store
 from app.founder_console.formats import Formats
 from app.founder_console.inbox import pending
 from app.founder_console.keyfiles import Seal
 from app.founder_console.model import Language, Subscription
-from app.founder_console.push import Bell, Note, reachable, still_open, tag_of
+from app.founder_console.push import Bell, Note, reachable, still_open, tag_of, worker_of
+from app.founder_console.quiet import held_back, zone_of
 from app.founder_console.wording import Words
-from app.messages import ApprovalDecided, ApprovalRaised
+from app.messages import ApprovalDecided, ApprovalRaised, QuietOver
 from app.postgres import Database, Transaction
 from app.role_registry import company
 from app.settings import Settings
-from app.work_queue import get_approval, publish
+from app.work_queue import Approval, get_approval, publish
 
 RETRY_SECONDS = 120
 
@@ -58,6 +58,24 @@ class Ringer:
             async with self._database.transaction(message.tenant) as tx:
                 await publish(tx, message, after_seconds=later, dedupe_key=f"ring-{message.approval_id}")
 
+    async def on_quiet_over(self, message: QuietOver) -> None:
+        """Sum up in one notification what did not ring in a founder's quiet hours and still waits."""
+        async with self._database.transaction(message.tenant) as tx:
+            calls = await self._sums(tx, message.founder_id)
+        await self._make(message.tenant, calls)
+
+    async def _sums(self, tx: Transaction, founder_id: UUID) -> list[Call]:
+        now = await store.now(tx)
+        held = [await get_approval(tx, one) for one in await channel_store.take_held(tx, founder_id)]
+        waiting = [approval for approval in held if still_open(approval, now)]
+        bells = await self._bells(tx, now)
+        if not waiting or founder_id not in bells:
+            return []
+        bell, mine = bells[founder_id], [one for one in await self._subscriptions(tx) if one.founder_id == founder_id]
+        if len(waiting) == 1:
+            return [Call(one, bell.ring(waiting[0], self._seal, worker=worker_of(waiting[0]))) for one in mine]
+        return [Call(one, bell.sum_up(waiting)) for one in mine]
+
     async def on_approval_decided(self, message: ApprovalDecided) -> None:
         """Take the notification back from browsers that were rung for it."""
         async with self._database.transaction(message.tenant) as tx:
@@ -69,10 +87,29 @@ class Ringer:
         subscriptions = await self._subscriptions(tx)
         if not subscriptions or not still_open(approval, now):
             return []
-        role = approval.payload.get("role")
-        worker = str(role.get("name", "")) if isinstance(role, dict) else ""
         bells = await self._bells(tx, now)
-        return [Call(one, bells[one.founder_id].ring(approval, self._seal, worker=worker)) for one in subscriptions]
+        resting = {
+            one for one in {each.founder_id for each in subscriptions} if await self._holds(tx, bells[one], approval)
+        }
+        return [
+            Call(one, bells[one.founder_id].ring(approval, self._seal, worker=worker_of(approval)))
+            for one in subscriptions
+            if one.founder_id not in resting
+        ]
+
+    async def _holds(self, tx: Transaction, bell: Bell, approval: Approval) -> bool:
+        """Whether the founder's quiet hours keep this back; then their end will sum it up."""
+        until = held_back(bell.founder, bell.formats.now, bell.formats.zone, approval.expires_at)
+        if until is None:
+            return False
+        await channel_store.hold_ring(tx, bell.founder.id, approval.id)
+        await publish(
+            tx,
+            QuietOver(tx.tenant, bell.founder.id),
+            after_seconds=(until - bell.formats.now).total_seconds(),
+            dedupe_key=f"quiet-{bell.founder.id}-{until.isoformat()}",
+        )
+        return True
 
     async def _hushes(self, tx: Transaction, approval_id: UUID) -> list[Call]:
         approval, now = await get_approval(tx, approval_id), await store.now(tx)
@@ -90,12 +127,12 @@ class Ringer:
         return reachable(await store.fetch_subscriptions(tx), self._settings.push_allow_hosts)
 
     async def _bells(self, tx: Transaction, now: datetime) -> dict[UUID, Bell]:
-        zone, badge = ZoneInfo((await company(tx)).time_zone), len(await pending(tx))
+        zone, badge = (await company(tx)).time_zone, len(await pending(tx))
         return {
             founder.id: Bell(
                 founder,
                 self._words[founder.language],
-                Formats(founder.language, zone, now),
+                Formats(founder.language, zone_of(founder, zone), now),
                 self._settings.origin,
                 badge,
             )

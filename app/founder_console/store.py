@@ -21,7 +21,18 @@ from app.postgres import Transaction
 
 T = TypeVar("T")
 
-_FOUNDER = "SELECT id, name, rol, language, theme, hide_amounts, email, created_at FROM founder_console.founders"
+_FOUNDER = """
+SELECT id, name, rol, language, theme, hide_amounts, email, created_at, time_zone, quiet_from, quiet_to, quiet_urgent,
+       installed_at, guided_at
+  FROM founder_console.founders
+"""
+
+_PREFER = """
+UPDATE founder_console.founders
+   SET language = $2, theme = $3, hide_amounts = $4, email = $5, time_zone = $6, quiet_from = $7, quiet_to = $8,
+       quiet_urgent = $9
+ WHERE id = $1
+"""
 
 _INSERT_FOUNDER = """
 INSERT INTO founder_console.founders (id, tenant_id, name, rol, language, created_at)
@@ -145,9 +156,7 @@ async def fetch_founders(tx: Transaction) -> tuple[Founder, ...]:
 
 
 async def update_preferences(tx: Transaction, founder_id: UUID, wanted: Preferences) -> None:
-    statement = """UPDATE founder_console.founders SET language = $2, theme = $3, hide_amounts = $4, email = $5
-                    WHERE id = $1"""
-    await tx.connection.execute(statement, founder_id, *msgspec.structs.astuple(wanted))
+    await tx.connection.execute(_PREFER, founder_id, *msgspec.structs.astuple(wanted))
 
 
 async def insert_enrolment(tx: Transaction, token_sha256: str, founder_id: UUID, expires_at: datetime) -> None:

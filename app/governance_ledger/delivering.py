@@ -5,12 +5,9 @@ A delivery is a POST in the form of Standard Webhooks (standardwebhooks.com): `w
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
 
@@ -18,12 +15,12 @@ import asyncpg
 import msgspec
 
 from app import clock
+from app.canon.signed_posts import headers_of
 
 LOG = logging.getLogger(__name__)
 AT_ONCE = 32
 PATIENCE_SECONDS = 0.5
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(hours=1)
-MEDIA_TYPE = "application/json"
 
 Post: TypeAlias = Callable[[str, Mapping[str, str], bytes], Awaitable[str | None]]
 """Sends a body with headers to a URL; what went wrong, in a sentence, or None."""
@@ -110,18 +107,6 @@ async def _send(due: _Due, post: Post) -> str | None:
         }
     )
     return await post(due.url, headers_of(due.secret, f"{due.tenant}.{due.serial}", clock.now(), body), body)
-
-
-def headers_of(secret: bytes, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
-    """The headers of a delivery, its signature among them."""
-    stamp = str(int(at.timestamp()))
-    signed = hmac.new(secret, f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
-    return {
-        "content-type": MEDIA_TYPE,
-        "webhook-id": message_id,
-        "webhook-timestamp": stamp,
-        "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
-    }
 
 
 async def _note(connection: asyncpg.Connection, due: _Due, failure: str | None) -> None:

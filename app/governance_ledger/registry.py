@@ -159,13 +159,14 @@ class SubjectErased(Shape, frozen=True, kw_only=True):
 
 
 class ApprovalEscalated(Shape, frozen=True):
-    """`told` are the founders who were written to; `heard` how many had the notification on their phone."""
+    """`told` are the founders who are written to, by `channels`; `heard` how many had the notification shown."""
 
     approval_id: UUID
     place: int
     to: str
     told: list[str]
     heard: int
+    channels: tuple[str, ...] = ()
 
 
 class FounderChannel(Shape, frozen=True):

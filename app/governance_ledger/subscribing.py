@@ -1,7 +1,5 @@
 """Who is sent each new checkpoint: copies that are out of this database's reach."""
 
-import base64
-import ipaddress
 import os
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,9 +8,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from app.canon.addresses import link_of
-from app.canon.destinations import host_allowed
 from app.canon.errors import Conflict, Invalid, NotFound
+from app.canon.signed_posts import SECRET_BYTES, refusal_of, secret_text
 from app.canon.vocabulary import Principal, new_id
 from app.governance_ledger.appending import append
 from app.governance_ledger.model import Event, Page
@@ -20,7 +17,6 @@ from app.postgres import Transaction
 
 TABLE = "governance_ledger.checkpoint_subscribers"
 MOST = 20
-SECRET_BYTES = 32
 
 _ADD = """
 INSERT INTO governance_ledger.checkpoint_subscribers (id, tenant_id, url, secret, from_serial, created_by)
@@ -82,7 +78,9 @@ async def subscribe(tx: Transaction, url: str, *, by: Principal, allow_private: 
     `allow_private` lists `host` or `host:port` that may be reached over http and at a private address. Raises
     `AddressRefused`, `SubscriberKnown`.
     """
-    _check_address(url, allow_private)
+    refusal = refusal_of(url, allow_private)
+    if refusal is not None:
+        raise AddressRefused(refusal)
     if len((await list_subscribers(tx)).items) >= MOST:
         raise SubscriberKnown(f"a company has at most {MOST} subscribers: delete one first")
     subscriber_id, secret = new_id(), os.urandom(SECRET_BYTES)
@@ -113,32 +111,7 @@ async def list_subscribers(tx: Transaction) -> Page[Subscriber]:
     return Page(tuple(Subscriber(**dict(row)) for row in rows))
 
 
-def secret_text(secret: bytes) -> str:
-    """How a secret is written in Standard Webhooks."""
-    return f"whsec_{base64.b64encode(secret).decode()}"
-
-
 def _event(what: str, subscriber_id: UUID, url: str, by: Principal) -> Event:
     # What a query says may be a secret, and what the ledger says it says for ever.
     data: dict[str, object] = {"subscriber_id": str(subscriber_id), "url": url.partition("?")[0]}
     return Event(type=f"ledger.{what}", actor=by.actor, subjects=(f"{TABLE}/{subscriber_id}",), data=data)
-
-
-def _check_address(url: str, allow_private: Sequence[str]) -> None:
-    """What can be said before a name is resolved; the addresses behind it are checked at each delivery."""
-    link = link_of(url)
-    if link is None or link.scheme not in ("http", "https") or not url.isascii() or "#" in url or len(url) > 2000:
-        raise AddressRefused(f"{url!r}: write https://host/path in ASCII, without user name and fragment")
-    if host_allowed(link.host, link.port, allow_private):
-        return
-    if link.scheme == "http":
-        raise AddressRefused("checkpoints are sent over https; FLR_HTTP_ALLOW_PRIVATE can list an address of your own")
-    if _is_private(link.host):
-        raise AddressRefused(f"{link.host} is a private address; FLR_HTTP_ALLOW_PRIVATE can list it")
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return not ipaddress.ip_address(host.strip("[]")).is_global
-    except ValueError:
-        return host == "localhost"

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from app.adapters.notices import load_notices
+from app.adapters.notices import load_notices, load_posts
 from app.adapters.push import load_push
 from app.canon.push import PushMessage, PushSender, PushTarget
 from app.canon.vocabulary import Money, Tier
-from app.founder_console import ensure_console_keys, handlers, load_words
+from app.founder_console import Senders, ensure_console_keys, handlers, load_words
 from app.founder_console.errors import ActionTokenRefused, PushRefused
 from app.founder_console.keyfiles import VAPID, Seal
 from app.founder_console.model import NewSubscription, Preferences
@@ -60,7 +60,7 @@ class Office:
         self.service = service
         self.settings = settings
         letters = load_notices(smtp_url=settings.smtp_url, mail_from=settings.mail_from)
-        self.handlers = handlers(database, sender, letters, settings, WORDS)
+        self.handlers = handlers(database, sender, Senders(letters, load_posts(())), settings, WORDS)
 
     async def found(self) -> None:
         async with self.database.transaction(self.tenant) as tx:

@@ -1,0 +1,55 @@
+"""Posts to addresses that a founder named: which may be named at all, and how each is signed (standardwebhooks.com)."""
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.canon.addresses import link_of
+from app.canon.destinations import host_allowed
+
+MEDIA_TYPE = "application/json"
+SECRET_BYTES = 32
+
+
+def refusal_of(url: str, allow_private: Sequence[str]) -> str | None:
+    """Why nothing is ever posted there; None when it may be. What a name resolves to is checked at each delivery.
+
+    `allow_private` lists `host` or `host:port` that may be reached over http and at a private address.
+    """
+    link = link_of(url)
+    if link is None or link.scheme not in ("http", "https") or not url.isascii() or "#" in url or len(url) > 2000:
+        return f"{url!r}: write https://host/path in ASCII, without user name and fragment"
+    if host_allowed(link.host, link.port, allow_private):
+        return None
+    if link.scheme == "http":
+        return "nothing is sent over plain http; FLR_HTTP_ALLOW_PRIVATE can list an address of your own"
+    if _is_private(link.host):
+        return f"{link.host} is a private address; FLR_HTTP_ALLOW_PRIVATE can list it"
+    return None
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host.strip("[]")).is_global
+    except ValueError:
+        return host == "localhost"
+
+
+def secret_text(secret: bytes) -> str:
+    """How a secret is written in Standard Webhooks."""
+    return f"whsec_{base64.b64encode(secret).decode()}"
+
+
+def headers_of(secret: bytes, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
+    """The headers of a delivery: the signature is HMAC-SHA256 over `id.timestamp.body`."""
+    stamp = str(int(at.timestamp()))
+    signed = hmac.new(secret, f"{message_id}.{stamp}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "content-type": MEDIA_TYPE,
+        "webhook-id": message_id,
+        "webhook-timestamp": stamp,
+        "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+    }
