@@ -33,6 +33,9 @@ WORDS: dict[Language, dict[str, str]] = {
         "yesterday": "kemarin {}",
         "h": "j",
         "m": "m",
+        "d": "hari",
+        "s": "dtk",
+        "ms": "md",
         "now": "sekarang",
     },
     "en": {
@@ -42,6 +45,9 @@ WORDS: dict[Language, dict[str, str]] = {
         "yesterday": "yesterday {}",
         "h": "h",
         "m": "m",
+        "d": "d",
+        "s": "s",
+        "ms": "ms",
         "now": "now",
     },
 }
@@ -175,3 +181,17 @@ class Formats:
         if minutes or not hours:
             parts.append(f"{minutes}{NBSP}{words['m']}")
         return NBSP.join(parts)
+
+    def span_of(self, seconds: int) -> str:
+        """A length of time that somebody agreed to: `30 m`, `2 j`, `7 hr`."""
+        days, rest = divmod(seconds, 86_400)
+        return (
+            f"{days}{NBSP}{WORDS[self.language]['d']}" if days and not rest else self.span(timedelta(seconds=seconds))
+        )
+
+    def took(self, time: timedelta) -> str:
+        """How long something took: `240 md`, `3,2 dtk`, then minutes."""
+        seconds, words = max(time.total_seconds(), 0), WORDS[self.language]
+        if seconds < 1:
+            return f"{round(seconds * 1000)}{NBSP}{words['ms']}"
+        return f"{self._decimal(seconds)}{NBSP}{words['s']}" if seconds < 60 else self.span(time)

@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from app.canon.vocabulary import Money, Rol
 from app.founder_console import (
     actions,
+    composing,
     doors,
     files,
     hiring_pages,
@@ -24,6 +25,7 @@ from app.founder_console import (
     records,
     revenue_pages,
     story,
+    worker_pages,
 )
 from app.founder_console.brief import Brief, write_brief
 from app.founder_console.model import Language
@@ -249,6 +251,8 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *revenue_pages.ROUTES,
     *payment_pages.ROUTES,
     *actions.ROUTES,
+    *worker_pages.ROUTES,
+    *composing.ROUTES,
     *hiring_pages.ROUTES,
     *preferences.ROUTES,
     *doors.ROUTES,

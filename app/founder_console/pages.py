@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from app.canon.vocabulary import Money
-from app.founder_console import scorecard, story, workers
+from app.founder_console import scorecard, story
 from app.founder_console.brief import Brief, write_brief
 from app.founder_console.formats import DAYS
 from app.founder_console.inbox import Card, card_of
@@ -17,7 +17,6 @@ from app.founder_console.readings import midnight
 from app.founder_console.story import NOISE, row_of
 from app.founder_console.visits import Caller, Visit, as_uuid, enter
 from app.postgres import Transaction
-from app.role_registry import get_role
 from app.work_queue import (
     get_approval,
     list_approvals,
@@ -164,42 +163,6 @@ async def decision(
     )
 
 
-@get("/workers", include_in_schema=False)
-async def team(request: Caller, tx: NamedDependency[Transaction]) -> Page:
-    """Every worker in one line."""
-    visit = await enter(request, tx)
-    rows = await workers.rows(tx, visit.roles, visit.waiting, visit.naming, all_paused=visit.company.all_paused)
-    busy = sum(row.state == "working" for row in rows)
-    return visit.page(
-        "workers.html",
-        tab="workers",
-        title=visit.words("tab.workers"),
-        workers=rows,
-        summary=visit.words("workers.sum", n=len(rows), working=busy) if rows else "",
-    )
-
-
-@get("/workers/{role_id:uuid}", include_in_schema=False)
-async def worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Page:
-    """One worker: work, budget, boundary, evaluation, contract."""
-    visit = await enter(request, tx)
-    role = await get_role(tx, role_id)
-    paused = visit.company.all_paused
-    tickets = (await list_tickets(tx, role_id=role_id, limit=8)).items
-    return visit.page(
-        "worker.html",
-        tab="workers",
-        title=role.name,
-        w=await workers.row_of(tx, role, visit.waiting, visit.naming, all_paused=paused),
-        others=await workers.rows(tx, visit.roles, visit.waiting, visit.naming, all_paused=paused),
-        tickets=[row_of(ticket, visit.naming) for ticket in tickets],
-        budgets=await workers.caps(tx, role, visit.naming),
-        contract=await workers.contract_of(tx, role, visit.naming),
-        facts=await workers.facts(tx, role, visit.naming),
-        trail=(),
-    )
-
-
 @get("/copilot", include_in_schema=False)
 async def copilot(request: Caller, tx: NamedDependency[Transaction], day: FromQuery[str] = "") -> Page:
     """The brief of today and of the days before."""
@@ -234,7 +197,5 @@ ROUTES = (
     decisions,
     history,
     decision,
-    team,
-    worker,
     copilot,
 )

@@ -10,7 +10,7 @@ from litestar.response import Redirect
 
 from app.canon.canonical_json import canonical_bytes
 from app.canon.errors import NotFound
-from app.founder_console import story
+from app.founder_console import story, traces
 from app.founder_console.story import row_of
 from app.founder_console.visits import Caller, enter, go
 from app.governance_ledger import read_event, verify_chain
@@ -67,7 +67,13 @@ async def ticket(request: Caller, tx: NamedDependency[Transaction], ticket_id: F
     found = await get_ticket(tx, ticket_id)
     told = await story.tell(tx, ticket_id, visit.naming)
     files = [
-        {"name": file.name, "size": visit.formats.size(file.size_bytes), "trusted": file.trusted}
+        {
+            "id": file.id,
+            "name": file.name,
+            "size": visit.formats.size(file.size_bytes),
+            "trusted": file.trusted,
+            "secret": file.secret,
+        }
         for file in await inputs_of(tx, ticket_id)
     ]
     view = {name: getattr(found, name) for name in found.__struct_fields__}
@@ -78,6 +84,7 @@ async def ticket(request: Caller, tx: NamedDependency[Transaction], ticket_id: F
         ticket=view | {**_shown(row_of(found, visit.naming)), "opened_by": visit.naming.person(found.opened_by)},
         cards=[card for card in visit.cards if card.ticket_id == ticket_id],
         files=files,
+        runs=await traces.rows_of(tx, ticket_id),
         story=told.steps,
         story_cut=told.cut,
         cost=told.cost_usd_micros,
@@ -86,6 +93,23 @@ async def ticket(request: Caller, tx: NamedDependency[Transaction], ticket_id: F
 
 def _shown(row: story.TicketRow) -> dict[str, object]:
     return {"worker": row.worker, "tone": row.tone, "open": row.open}
+
+
+@get("/tickets/{ticket_id:uuid}/files/{file_id:uuid}", include_in_schema=False)
+async def file(
+    request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], file_id: FromPath[UUID]
+) -> Redirect:
+    """To an attached file, under a signed address."""
+    await enter(request, tx)
+    found = next((one for one in await inputs_of(tx, ticket_id) if one.id == file_id), None)
+    if found is None:
+        raise NotFound(f"ticket {ticket_id} has no file {file_id}")
+    return go(_link(request, tx, found.evidence_key, found.name))
+
+
+def _link(request: Caller, tx: Transaction, key: str, name: str) -> str:
+    path, _ = links_of(request.app.state.settings.keys).path(tx.tenant, key, ttl_seconds=LINK_SECONDS, name=name)
+    return path
 
 
 @get("/ledger", include_in_schema=False)
@@ -128,10 +152,7 @@ async def evidence(
     if not 0 <= index < len(found.evidence):
         raise NotFound(f"event {event_id} has no evidence {index}")
     ref = found.evidence[index]
-    path, _ = links_of(request.app.state.settings.keys).path(
-        tx.tenant, ref.key, ttl_seconds=LINK_SECONDS, name=ref.name
-    )
-    return go(path)
+    return go(_link(request, tx, ref.key, ref.name))
 
 
-ROUTES = (tickets, ticket, ledger, event, evidence)
+ROUTES = (tickets, ticket, file, ledger, event, evidence)

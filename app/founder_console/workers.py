@@ -10,7 +10,9 @@ import msgspec
 from app.canon.contract import Terms, ToolRule
 from app.canon.sentences import boundary_sentences, rule_sentence
 from app.canon.vocabulary import Money
-from app.founder_console.naming import Naming
+from app.founder_console.contracts import engine_of
+from app.founder_console.naming import Line, Naming
+from app.governance_ledger import EventFilter, read_events
 from app.postgres import Transaction
 from app.role_registry import BudgetState, Metric, Role, budgets_of, evaluation_of, versions_of
 from app.work_queue import Approval, Ticket, list_tickets
@@ -20,6 +22,7 @@ Mode: TypeAlias = Literal["allow", "ask", "deny"]
 
 TONES: dict[State, str] = {"working": "go", "waiting": "wait", "paused": "stop", "proposed": "wait"}
 EVALUATION_DAYS = 30
+NOISE = ("approval.shown", "approval.opened", "model.", "run.", "tool.held", "tool.intended")
 # What a founder looks at first: model money by the day, then the month, then anything else that is capped.
 CAP_ORDER = (("usd_micros", "day"), ("usd_micros", "month"), ("money", "day"), ("money", "month"))
 
@@ -144,13 +147,12 @@ async def contract_of(tx: Transaction, role: Role, naming: Naming) -> ContractVi
         return None
     versions = await versions_of(tx, role.id)
     signed_at = next((one.signed_at for one in versions if one.version == role.version), None)
-    parts = (terms.engine.worker, terms.engine.backbone, terms.engine.model)
     return ContractView(
         rules=rules_of(terms, naming),
         job_description=terms.job_description,
         version=role.version,
         signed_at=signed_at,
-        engine=" · ".join(part for part in parts if part) or naming.words("engine.default"),
+        engine=engine_of(terms, naming),
         digest=terms.digest(),
     )
 
@@ -188,3 +190,15 @@ def _figure(metric: Metric, naming: Naming) -> str:
     if metric.name == "sla_met":
         return naming.words("of", n=formats.number(value), all=formats.number(metric.of or 0))
     return formats.number(value)
+
+
+async def trail(tx: Transaction, tickets: Sequence[Ticket], naming: Naming, *, most: int = 20) -> tuple[Line, ...]:
+    """What was last done on these tickets, newest first."""
+    found = [
+        event
+        for ticket in tickets
+        for event in (await read_events(tx, EventFilter(ticket_id=ticket.id), limit=60)).items
+        if not event.type.startswith(NOISE)
+    ]
+    newest = sorted(found, key=lambda event: event.n, reverse=True)[:most]
+    return tuple(naming.line(event) for event in newest)

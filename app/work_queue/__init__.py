@@ -58,6 +58,7 @@ from app.work_queue.model import (
     Vote,
 )
 from app.work_queue.tickets import (
+    MAX_INPUT_BYTES,
     attach_input,
     get_ticket,
     inputs_of,
@@ -71,6 +72,7 @@ from app.work_queue.tickets import (
 __all__ = [
     "CLOSED",
     "CONTRACTS",
+    "MAX_INPUT_BYTES",
     "Approval",
     "ApprovalClosed",
     "ApprovalKind",

@@ -18,4 +18,5 @@ if ('serviceWorker' in navigator) {
   navigator.serviceWorker.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then(resync, () => {});
   navigator.storage?.persist?.();
 }
+if (document.querySelector('ticket-files')) import('./composer.js');
 (self.requestIdleCallback ?? setTimeout)(() => import('./ledger.js').then(ledger => ledger.watch()));

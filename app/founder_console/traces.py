@@ -1,0 +1,137 @@
+"""A run told step by step: what was done, what the gate said, what it cost, and where its proof lies."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from app.execution_graph import Run, StepView, run_status, runs_of_ticket
+from app.founder_console.naming import Naming
+from app.governance_ledger import EventFilter, RecordedEvent, read_events
+from app.postgres import Transaction
+
+MOST_EVENTS = 500
+RUN_TONES: dict[str, str] = {
+    "running": "go",
+    "done": "go",
+    "held": "wait",
+    "paused": "wait",
+    "failed": "stop",
+    "refused": "stop",
+    "diverged": "stop",
+}
+STEP_TONES: dict[str, str] = {"done": "good", "held": "wait", "unknown": "bad", "failed": "bad"}
+
+
+class Exhibit(msgspec.Struct, frozen=True):
+    """One piece of evidence of a step: the event that names it, its place there, and what it is."""
+
+    event_id: UUID
+    index: int
+    name: str
+
+
+class StepRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A step in the timeline."""
+
+    number: int
+    what: str
+    code: str
+    state: str
+    tone: str
+    verdict: str
+    verdict_code: str
+    figures: tuple[str, ...]
+    at: datetime
+    event_id: UUID | None
+    approval_id: UUID | None
+    exhibits: tuple[Exhibit, ...]
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in a ticket's list."""
+
+    id: UUID
+    status: str
+    tone: str
+    open: bool
+    at: datetime
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """A run with its steps, oldest first. `driven` while a worker has it in hand; `totals` are figures with names."""
+
+    run: Run
+    row: RunRow
+    steps: tuple[StepRow, ...]
+    totals: tuple[tuple[str, str], ...]
+    driven: bool
+
+
+def row_of(run: Run) -> RunRow:
+    tone = RUN_TONES.get(run.status, "")
+    return RunRow(id=run.id, status=run.status, tone=tone, open=run.is_open, at=run.started_at or run.created_at)
+
+
+async def rows_of(tx: Transaction, ticket_id: UUID) -> tuple[RunRow, ...]:
+    """The ticket's runs, newest first."""
+    return tuple(map(row_of, sorted(await runs_of_ticket(tx, ticket_id), key=lambda run: run.id, reverse=True)))
+
+
+async def trace(tx: Transaction, run_id: UUID, naming: Naming) -> Trace:
+    """Raises `RunUnknown`."""
+    view = await run_status(tx, run_id)
+    events = (await read_events(tx, EventFilter(run_id=run_id), limit=MOST_EVENTS)).items
+    formats, totals = naming.formats, view.totals
+    figures = [
+        ("steps", formats.number(totals.steps)),
+        ("model_calls", formats.number(totals.model_calls)),
+        ("tool_calls", formats.number(totals.tool_calls)),
+        ("tokens", formats.number(totals.tokens)),
+        ("cost", formats.usd(totals.cost_usd_micros)),
+    ]
+    return Trace(
+        run=view.run,
+        row=row_of(view.run),
+        steps=tuple(_step(step, events, naming) for step in view.steps),
+        totals=tuple((naming.words(f"run.total.{name}"), value) for name, value in figures if value != "0"),
+        driven=view.driven,
+    )
+
+
+def _step(step: StepView, events: Sequence[RecordedEvent], naming: Naming) -> StepRow:
+    told = [event for event in events if event.step == step.step]
+    verdict, _, code = step.verdict.partition(":")
+    return StepRow(
+        number=step.step,
+        what=naming.words("step.model") if step.kind == "model" else naming.tool(step.name),
+        code=step.name,
+        state=step.state,
+        tone=STEP_TONES.get(step.state, ""),
+        verdict=naming.words(f"step.verdict.{verdict}") if naming.words.has(f"step.verdict.{verdict}") else "",
+        verdict_code=code,
+        figures=_figures(step, naming),
+        at=step.planned_at,
+        event_id=told[0].event_id if told else None,
+        approval_id=step.approval_id,
+        exhibits=tuple(
+            Exhibit(event.event_id, index, ref.name or ref.media_type)
+            for event in reversed(told)
+            for index, ref in enumerate(event.evidence)
+        ),
+    )
+
+
+def _figures(step: StepView, naming: Naming) -> tuple[str, ...]:
+    formats = naming.formats
+    figures = [formats.took(step.ended_at - step.planned_at)] if step.ended_at else []
+    if step.money:
+        figures.append(formats.money(step.money))
+    if step.cost_usd_micros:
+        figures.append(formats.usd(step.cost_usd_micros))
+    if step.tokens:
+        figures.append(naming.words("step.tokens", n=formats.number(step.tokens)))
+    if step.attempts > 1:
+        figures.append(naming.words("step.attempts", n=step.attempts))
+    return tuple(figures)
