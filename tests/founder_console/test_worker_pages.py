@@ -1,0 +1,170 @@
+"""The Workers tab over HTTP: a run step by step, versions, changes, the end, and a ticket's files."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from app.adapters.evidence import FolderStore
+from app.auth import ensure_keys
+from app.canon.contract import ProcedureStep, ToolRule
+from app.canon.vocabulary import Principal, Rol
+from app.founder_console.sessions import start_session
+from app.main import build
+from app.postgres import Database
+from app.role_registry import amend, get_role, versions_of
+from app.settings import Settings
+from app.work_queue import get_approval, get_ticket, inputs_of, list_tickets
+from tests.builders import sign
+from tests.execution_graph.ring import Endpoint, Ring, builtin_tools
+from tests.founder_console.people import ORIGIN, a_founder
+from tests.founder_console.test_http import OWN, PAGE, Desk, browser
+
+
+class Office(Desk):
+    """A desk in a company whose workers work."""
+
+    ring: Ring
+
+    async def settle(self, ring: Ring) -> None:
+        self.ring, self.tenant = ring, ring.tenant
+        async with ring.transaction() as tx:
+            self.founder, self.by = await a_founder(tx)
+            cookie = await start_session(tx, self.founder.id, label="phone")
+        self.by = Principal(str(self.founder.id), self.tenant, Rol.FOUNDER)
+        self.client.cookies.set("__Host-flr", cookie)
+
+    async def read(self, path: str, status: int = 200) -> str:
+        answer = await self.client.get(path, headers=PAGE)
+        assert answer.status_code == status
+        return answer.text
+
+    async def post(self, path: str, status: int = 303, **data: str) -> str:
+        answer = await self.client.post(path, data=data, headers=OWN | PAGE, follow_redirects=False)
+        assert answer.status_code == status
+        return answer.headers.get("location") or answer.text
+
+
+@pytest.fixture
+async def office(database: Database, tmp_path: Path) -> AsyncIterator[Office]:
+    settings = Settings(home=tmp_path, public_url=ORIGIN)
+    ensure_keys(settings.keys, "token", "approval", "receipt", "seal")
+    store = FolderStore(tmp_path / "evidence")
+    ring = await Ring(database, store, builtin_tools(), Endpoint()).found()
+    app = build(settings, database, store)
+    async with browser(app, ORIGIN) as client:
+        made = Office(app, client, database, settings)
+        await made.settle(ring)
+        yield made
+
+
+async def test_a_run_is_told_step_by_step_with_what_the_gate_said(office: Office) -> None:
+    steps = [ProcedureStep("write_note", {"text": "satu"}), ProcedureStep("write_note", {"text": "dua"})]
+    role = await office.ring.hire("write_note", procedure=steps)
+    view = await office.ring.run(role)
+    page = await office.read(f"/runs/{view.run.id}")
+    assert page.count("Diizinkan gerbang") == 2
+    assert "Selesai" in page
+    assert f'href="/workers/{role.id}/versions?newer=1"' in page
+    assert f"/runs/{view.run.id}/cancel" not in page
+    assert f'href="/runs/{view.run.id}"' in await office.read(f"/tickets/{view.run.ticket_id}")
+    assert str(view.run.ticket_id) in await office.read(f"/workers/{role.id}")
+
+
+async def test_a_run_that_waits_leads_to_its_question_and_can_be_stopped(office: Office) -> None:
+    role = await office.ring.hire(
+        ToolRule("write_note", "ask"), procedure=[ProcedureStep("write_note", {"text": "satu"})]
+    )
+    view = await office.ring.run(role)
+    page = await office.read(f"/runs/{view.run.id}")
+    assert f'href="/approvals/{view.run.approval_id}"' in page
+    assert "Ditahan gerbang" in page
+    assert "menunggu Anda" in await office.read(f"/workers/{role.id}")
+    await office.post(f"/runs/{view.run.id}/cancel")
+    assert "Dibatalkan" in await office.read(f"/runs/{view.run.id}")
+    assert (await office.ring.ticket(view.run)).status == "cancelled"
+
+
+async def test_a_run_of_another_company_is_not_there(office: Office) -> None:
+    await office.read(f"/runs/{UUID(int=7)}", status=404)
+
+
+async def test_versions_stand_side_by_side(office: Office) -> None:
+    role = await office.ring.hire("write_note")
+    assert role.terms is not None
+    newer = msgspec.structs.replace(role.terms, title="Chief assistant")
+    async with office.ring.transaction() as tx:
+        asked = await amend(tx, role.id, seen_version=1, terms=newer, by=office.ring.founder, undo_seconds=0)
+        assert asked.pending is not None
+        await sign(tx, asked.pending.approval_id, office.ring.founder)
+        assert len(await versions_of(tx, role.id)) == 2
+    page = await office.read(f"/workers/{role.id}/versions")
+    assert "Versi 1 → 2" in page
+    assert "<del>Mira · Assistant</del>" in page
+    assert "<ins>Mira · Chief assistant</ins>" in page
+    first = await office.read(f"/workers/{role.id}/versions?newer=1")
+    assert "<ins>" not in first
+
+
+async def test_a_change_on_the_phone_becomes_a_card_to_sign(office: Office) -> None:
+    role = await office.ring.hire("write_note")
+    page = await office.read(f"/workers/{role.id}/amend")
+    assert 'name="tool:write_note" value="allow" checked' in page
+    assert 'name="tool:send_email" value="deny" checked' in page
+    there = await office.post(f"/workers/{role.id}/amend", version="1", **{"tool:write_note": "ask"})
+    async with office.ring.transaction() as tx:
+        approval = await get_approval(tx, UUID(there.removeprefix("/approvals/")))
+        standing = await get_role(tx, role.id)
+    assert approval.kind == "amend"
+    assert standing.terms == role.terms
+    assert standing.pending is not None
+    assert standing.pending.terms.boundary.tools == (ToolRule("write_note", "ask"),)
+
+
+async def test_a_change_of_nothing_or_of_an_old_version_asks_nothing(office: Office) -> None:
+    role = await office.ring.hire("write_note")
+    assert "Belum ada yang diubah" in await office.post(f"/workers/{role.id}/amend", 422, version="1")
+    await office.post(f"/workers/{role.id}/amend", 422, version="0", **{"tool:write_note": "ask"})
+    async with office.ring.transaction() as tx:
+        assert (await get_role(tx, role.id)).pending is None
+
+
+async def test_who_is_retired_leaves_the_list_and_stays_readable(office: Office) -> None:
+    role = await office.ring.hire("write_note")
+    assert "untuk seterusnya" in await office.read(f"/workers/{role.id}")
+    await office.post(f"/workers/{role.id}/retire")
+    page = await office.read(f"/workers/{role.id}")
+    assert f"/workers/{role.id}/retire" not in page
+    assert f"/workers/{role.id}/amend" not in page
+    assert "1 tidak bekerja lagi" in await office.read("/workers")
+
+
+async def test_files_are_marked_one_by_one_or_all_at_once(office: Office) -> None:
+    role = await office.ring.hire("write_note")
+    form = {"title": "Hitung", "instructions": "Hitung kotak", "role_id": str(role.id), "due_at": "2027-01-02T10:00"}
+    form |= {"priority": "1", "approval_required": "yes", "trusted_file": "a.csv", "secret_file": "b.csv"}
+    files = [("files", ("a.csv", b"1", "text/csv")), ("files", ("b.csv", b"2", "text/csv"))]
+    answer = await office.client.post("/tickets", data=form, files=files, headers=OWN | PAGE, follow_redirects=False)
+    assert answer.status_code == 303
+    ticket_id = UUID(answer.headers["location"].removeprefix("/tickets/"))
+    async with office.ring.transaction() as tx:
+        opened, kept = await get_ticket(tx, ticket_id), await inputs_of(tx, ticket_id)
+    assert (opened.priority, opened.approval_required) == (1, True)
+    assert opened.due_at is not None
+    assert {one.name: (one.trusted, one.secret) for one in kept} == {"a.csv": (True, False), "b.csv": (False, True)}
+    page = await office.read(f"/tickets/{ticket_id}")
+    assert f"/tickets/{ticket_id}/files/{kept[0].id}" in page
+    there = await office.client.get(f"/tickets/{ticket_id}/files/{kept[0].id}", headers=PAGE)
+    assert there.content == b"1"
+
+
+async def test_our_script_is_told_the_problem_alone_and_nothing_is_opened(office: Office) -> None:
+    files = [("files", (".hidden", b"1", "text/csv"))]
+    form = {"title": "Hitung", "instructions": "Hitung kotak"}
+    answer = await office.client.post("/tickets", data=form, files=files, headers=OWN | {"x-fragment": "1"})
+    assert answer.status_code == 422
+    assert "hidden" in answer.json()["problem"]
+    async with office.ring.transaction() as tx:
+        assert (await list_tickets(tx)).items == ()
