@@ -41,8 +41,8 @@ class Office(Desk):
         assert answer.status_code == status
         return answer.text
 
-    async def post(self, path: str, status: int = 303, **data: str) -> str:
-        answer = await self.client.post(path, data=data, headers=OWN | PAGE, follow_redirects=False)
+    async def post(self, path: str, data: dict[str, str] | None = None, status: int = 303) -> str:
+        answer = await self.client.post(path, data=data or {}, headers=OWN | PAGE, follow_redirects=False)
         assert answer.status_code == status
         return answer.headers.get("location") or answer.text
 
@@ -113,7 +113,7 @@ async def test_a_change_on_the_phone_becomes_a_card_to_sign(office: Office) -> N
     page = await office.read(f"/workers/{role.id}/amend")
     assert 'name="tool:write_note" value="allow" checked' in page
     assert 'name="tool:send_email" value="deny" checked' in page
-    there = await office.post(f"/workers/{role.id}/amend", version="1", **{"tool:write_note": "ask"})
+    there = await office.post(f"/workers/{role.id}/amend", {"version": "1", "tool:write_note": "ask"})
     async with office.ring.transaction() as tx:
         approval = await get_approval(tx, UUID(there.removeprefix("/approvals/")))
         standing = await get_role(tx, role.id)
@@ -125,8 +125,8 @@ async def test_a_change_on_the_phone_becomes_a_card_to_sign(office: Office) -> N
 
 async def test_a_change_of_nothing_or_of_an_old_version_asks_nothing(office: Office) -> None:
     role = await office.ring.hire("write_note")
-    assert "Belum ada yang diubah" in await office.post(f"/workers/{role.id}/amend", 422, version="1")
-    await office.post(f"/workers/{role.id}/amend", 422, version="0", **{"tool:write_note": "ask"})
+    assert "Belum ada yang diubah" in await office.post(f"/workers/{role.id}/amend", {"version": "1"}, 422)
+    await office.post(f"/workers/{role.id}/amend", {"version": "0", "tool:write_note": "ask"}, 422)
     async with office.ring.transaction() as tx:
         assert (await get_role(tx, role.id)).pending is None
 
