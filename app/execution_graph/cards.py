@@ -14,7 +14,7 @@ from app.canon.contract import Contract, Terms
 from app.canon.gate import Hold, Proposal
 from app.canon.reasons import reason_sentence
 from app.canon.sentences import budget_sentence
-from app.canon.tool import ToolSpec
+from app.canon.tool import Arguments, ToolSpec
 from app.canon.values import shown, texts_at
 from app.canon.vocabulary import Money, Tier
 from app.execution_graph.gates import Judged
@@ -28,7 +28,8 @@ UNKNOWN_DAYS = 30
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """Where a card belongs: run, step, ticket, the tools that it may speak of, how long a decision stays revocable."""
+    """Where a card belongs: run, step, ticket, the tools that it may speak of, how long a decision stays revocable.
+    `asked` is what the worker had asked for, where the founder changed it."""
 
     run_id: UUID
     step: int
@@ -36,6 +37,7 @@ class Setting(msgspec.Struct, frozen=True):
     actor: str
     undo_seconds: int
     tools: Mapping[str, ToolSpec] = {}
+    asked: Arguments | None = None
 
 
 def tool_call_card(judged: Judged, hold: Hold, setting: Setting) -> NewApproval:
@@ -53,8 +55,10 @@ def tool_call_card(judged: Judged, hold: Hold, setting: Setting) -> NewApproval:
         "reason": hold.reason,
         "facts": [msgspec.to_builtins(fact) for fact in hold.facts],
         "expires_at": _instant(expires_at),
-        "text": _call_text(proposal, hold, setting.tools),
+        "text": _call_text(proposal, hold, setting),
     }
+    if setting.asked is not None:
+        payload |= {"asked": setting.asked, "change": edits(setting.asked, proposal.arguments)}
     return NewApproval(
         kind="tool_call",
         tier=hold.tier,
@@ -71,6 +75,36 @@ def tool_call_card(judged: Judged, hold: Hold, setting: Setting) -> NewApproval:
         tool=proposal.tool.name,
         money=hold.money,
     )
+
+
+def edits(asked: Arguments, edited: Arguments) -> list[dict[str, object]]:
+    """What the founder changed, one entry an argument; None for absent."""
+    names = [*edited, *(name for name in asked if name not in edited)]
+    return [
+        {"field": name, "before": asked.get(name), "after": edited.get(name)}
+        for name in names
+        if asked.get(name) != edited.get(name)
+    ]
+
+
+def edits_sentence(asked: Arguments, edited: Arguments, language: Language = "en") -> str:
+    """`The founder changed this call before approving it: amount_minor 500000 → 400000.`"""
+    said = "; ".join(f"{one['field']} {_value(one['before'])} → {_value(one['after'])}" for one in edits(asked, edited))
+    if language == "en":
+        return f"The founder changed this call before approving it: {said}."
+    return f"Pendiri mengubah panggilan ini sebelum menyetujuinya: {said}."
+
+
+def _value(value: object) -> str:
+    return "–" if value is None else shown(value)
+
+
+def _edited_text(text: Texts, asked: Arguments, edited: Arguments) -> Texts:
+    fields = ", ".join(str(one["field"]) for one in edits(asked, edited))
+    return {
+        "en": f"{text['en']} Changed by the founder: {fields}.",
+        "id": f"{text['id']} Diubah oleh pendiri: {fields}.",
+    }
 
 
 def act_parts(proposal: Proposal, contract: Contract) -> dict[str, object]:
@@ -177,9 +211,11 @@ def _start_text(terms: Terms, ticket: Ticket, language: Language) -> str:
     return f"{terms.name} mulai mengerjakan “{ticket.title}”. {ceiling}".strip()
 
 
-def _call_text(proposal: Proposal, hold: Hold, tools: Mapping[str, ToolSpec]) -> Texts:
-    """What would be done, then why it is asked."""
-    return {"en": _call_sentences(proposal, hold, tools, "en"), "id": _call_sentences(proposal, hold, tools, "id")}
+def _call_text(proposal: Proposal, hold: Hold, setting: Setting) -> Texts:
+    """What would be done, then why it is asked, then what the founder changed in it."""
+    tools = setting.tools
+    text = {"en": _call_sentences(proposal, hold, tools, "en"), "id": _call_sentences(proposal, hold, tools, "id")}
+    return text if setting.asked is None else _edited_text(text, setting.asked, proposal.arguments)
 
 
 def _call_sentences(proposal: Proposal, hold: Hold, tools: Mapping[str, ToolSpec], language: Language) -> str:

@@ -12,10 +12,10 @@ from app.canon.evidence import EvidenceRef
 from app.canon.gate import Proposal
 from app.canon.tool import Arguments, EvidenceItem, Tool, ToolAnswer, ToolCall
 from app.canon.vocabulary import Money
-from app.execution_graph.cards import Setting
+from app.execution_graph.cards import Setting, edits_sentence
 from app.execution_graph.drive import Drive
 from app.execution_graph.gates import Judged, Surroundings, judge
-from app.execution_graph.journal import Asked, answered, new_step
+from app.execution_graph.journal import Asked, answered, asked_arguments, new_step
 from app.execution_graph.model import RunStatus, Step, StepState
 from app.execution_graph.runs import hold
 from app.execution_graph.sources import reads_secrets
@@ -111,7 +111,15 @@ class Case(msgspec.Struct, frozen=True):
     def setting(self) -> Setting:
         drive = self.drive
         tools = {name: tool.spec for name, tool in drive.runtime.tools.items()}
-        return Setting(drive.run.id, self.asked.step, self.ticket, drive.actor, drive.runtime.undo_seconds, tools)
+        return Setting(
+            drive.run.id,
+            self.asked.step,
+            self.ticket,
+            drive.actor,
+            drive.runtime.undo_seconds,
+            tools,
+            None if self.step is None or self.step.edited is None else asked_arguments(self.step),
+        )
 
     @property
     def proposal(self) -> Proposal:
@@ -155,7 +163,11 @@ class Case(msgspec.Struct, frozen=True):
     async def settle(
         self, answer: ToolAnswer, columns: Mapping[str, object], *, state: StepState | None = None
     ) -> Told:
-        """Record the final answer, and what else the step keeps."""
+        """Record the final answer, and what else the step keeps. Of a call that the founder changed, the worker is told
+        so first."""
+        if self.step is not None and self.step.edited is not None and answer.status in ("done", "failed"):
+            changed = edits_sentence(asked_arguments(self.step), self.arguments)
+            answer = msgspec.structs.replace(answer, content=f"{changed}\n{answer.content}")
         step, told = answered(self.entry("failed", **columns), answer, state)
         await self.drive.journal.write(self.tx, step)
         return Told(told)
@@ -207,6 +219,8 @@ class Case(msgspec.Struct, frozen=True):
             "arguments": self.arguments,
             "answer": answer,
         }
+        if self.step is not None and self.step.edited is not None:
+            document["asked"] = asked_arguments(self.step)
         content = msgspec.json.encode(document, enc_hook=str)
         name = f"step-{self.asked.step}-{self.asked.name}.json"
         both = EvidenceItem(name, "application/json", content)

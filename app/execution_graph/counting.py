@@ -35,7 +35,9 @@ _SUM = r"""
 SELECT ceil(coalesce(sum((v #>> '{}')::numeric), 0))
 FROM execution_graph.run_steps s
 JOIN execution_graph.runs r ON r.id = s.run_id
-CROSS JOIN LATERAL jsonb_path_query(s.request::jsonb, $4::text::jsonpath) part
+CROSS JOIN LATERAL jsonb_path_query(
+  CASE WHEN s.edited IS NULL THEN s.request::jsonb ELSE jsonb_build_object('arguments', s.edited::jsonb) END,
+  $4::text::jsonpath) part
 CROSS JOIN LATERAL jsonb_path_query(part, 'strict $.**') v
 WHERE r.role_id = $1 AND s.kind = 'tool' AND s.name = $3 AND s.state IN ('started', 'done', 'unknown')
   AND CASE $5 WHEN 'ticket' THEN r.ticket_id = $2

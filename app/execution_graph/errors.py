@@ -19,6 +19,14 @@ class StillUndecided(Conflict):
     """The run waits for an approval; decide it, then the run goes on by itself."""
 
 
+class EditRefused(Conflict):
+    """The changed call cannot be asked; the question stays as it was. `data` says by which law and why."""
+
+    def __init__(self, reason: str, law: str = "", facts: list[dict[str, object]] | None = None) -> None:
+        super().__init__(reason)
+        self.data: dict[str, object] = {"law": law, "facts": facts or []}
+
+
 class Fenced(Fault):
     """Another worker has taken the run over: nothing that this one writes may count."""
 

@@ -13,6 +13,7 @@ from app.auth import require
 from app.canon.vocabulary import Principal, Rol
 from app.execution_graph import runs
 from app.execution_graph.checks_http import ROUTES as CHECK_ROUTES
+from app.execution_graph.editing_http import WRITES as EDIT_ROUTES
 from app.execution_graph.model import Run, RunStatus, StepView, Totals
 from app.execution_graph.runtime import Defaults
 from app.governance_ledger import Page
@@ -121,4 +122,9 @@ async def list_runs(request: Caller, tx: NamedDependency[Transaction], ticket_id
     return Page(await runs.runs_of_ticket(tx, ticket_id))
 
 
-ROUTES = (status, list_runs, *CHECK_ROUTES, Router("/", route_handlers=[start, resume, cancel], parameters=KEYED))
+ROUTES = (
+    status,
+    list_runs,
+    *CHECK_ROUTES,
+    Router("/", route_handlers=[start, resume, cancel, *EDIT_ROUTES], parameters=KEYED),
+)

@@ -135,6 +135,18 @@ class Journal:
         self._fenced = False
 
 
+def arguments_of(step: Step) -> Arguments:
+    """The arguments of a tool call: as the founder changed them, else as the worker asked."""
+    decoded: Arguments = json.loads(step.request)["arguments"] if step.edited is None else json.loads(step.edited)
+    return decoded
+
+
+def asked_arguments(step: Step) -> Arguments:
+    """The arguments as the worker asked."""
+    decoded: Arguments = json.loads(step.request)["arguments"]
+    return decoded
+
+
 def new_step(
     asked: Asked,
     state: StepState,

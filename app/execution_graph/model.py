@@ -81,7 +81,8 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the journal. `request` is canonical JSON of what was asked, `answer` JSON of what was told."""
+    """One entry of the journal. `request` is canonical JSON of what was asked, `answer` JSON of what was told; `edited`
+    are the arguments of a tool call (canonical JSON) as the founder changed them, None where nobody did."""
 
     step: int
     beat: BeatName
@@ -102,6 +103,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     currency: str | None
     planned_at: datetime
     ended_at: datetime | None
+    edited: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -155,6 +157,7 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     approval_id: UUID | None
     answer_status: str
+    edited: bool = False
     attempts: int
     cost_usd_micros: int
     tokens: int

@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeVar, assert_never
 import asyncpg
 import msgspec
 
-from app.canon.tool import Arguments, OutcomeUnknown, Tool, ToolCall, ToolFailed, ToolResult
+from app.canon.tool import OutcomeUnknown, Tool, ToolCall, ToolFailed, ToolResult
 from app.execution_graph.acting import done, failed
 from app.execution_graph.blotting import CallSecrets
 from app.execution_graph.case import Acts, Case, Permit, Stops, Told, Waits
@@ -37,7 +37,7 @@ class Lost(msgspec.Struct, frozen=True):
 Ended: TypeAlias = ToolResult | Failed | Lost
 
 
-async def act(drive: Drive, asked: Asked, arguments: Arguments, acts: Acts) -> Told | Waits | Stops:
+async def act(drive: Drive, asked: Asked, acts: Acts) -> Told | Waits | Stops:
     """Make the call whose intent is committed, then record how it ended. Raises `Halt` when the run was taken over."""
     tool = drive.runtime.tools[asked.name]
     ended = await _perform(tool, acts.call)
@@ -45,7 +45,7 @@ async def act(drive: Drive, asked: Asked, arguments: Arguments, acts: Acts) -> T
     async def record() -> Told | Waits | Stops:
         async with drive.transaction() as tx:
             status = await drive.journal.fence(tx)
-            case = Case(tx, drive, asked, arguments, status, acts.step, tool, acts.contract, drive.ticket)
+            case = Case(tx, drive, asked, acts.call.arguments, status, acts.step, tool, acts.contract, drive.ticket)
             return await _record(case, acts.permit, ended)
 
     return await _insist(record)

@@ -295,6 +295,7 @@ def _view(step: Step) -> StepView:
         verdict=step.verdict,
         approval_id=step.approval_id,
         answer_status=told,
+        edited=step.edited is not None,
         attempts=step.attempts,
         cost_usd_micros=step.cost_usd_micros,
         tokens=step.tokens,

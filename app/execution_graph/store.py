@@ -15,7 +15,7 @@ from app.postgres import Transaction
 _RUN = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id,
   summary, created_at, started_at, closed_at"""
 _STEP = """step, beat, kind, name, attempts, request_digest, request, state, approval_id, effect, verdict, answer,
-  secret, cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at"""
+  secret, cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at, edited"""
 
 
 async def now(tx: Transaction) -> datetime:
@@ -314,6 +314,17 @@ SELECT $1::uuid, $2::uuid, $3::int, $4::int, $5, $6, $7, $8::int, $9, $10, $11, 
 FROM mine
 RETURNING planned_at, ended_at
 """  # noqa: S608 - only constants are joined
+
+
+async def edit_held_step(tx: Transaction, run_id: UUID, step: int, edited: str | None, approval_id: UUID) -> bool:
+    """Keep what the founder made of a held call, and the question it waits for now; False when it is held no more."""
+    return bool(await tx.connection.fetchval(_EDIT_STEP, run_id, step, edited, approval_id))
+
+
+_EDIT_STEP = """
+UPDATE execution_graph.run_steps SET edited = $3, approval_id = $4
+WHERE run_id = $1 AND step = $2 AND state = 'held' AND answer IS NULL RETURNING true
+"""
 
 
 def money_of(step: Step) -> Money | None:

@@ -1,6 +1,5 @@
 """Taking a run up: its lease, the journal, and whether it may go on at all, decided in one transaction."""
 
-import json
 from uuid import UUID
 
 from app.canon.contract import Contract
@@ -9,7 +8,7 @@ from app.execution_graph.acting import failed
 from app.execution_graph.briefing import decode_brief, write_brief
 from app.execution_graph.case import Case, Permit
 from app.execution_graph.drive import Drive
-from app.execution_graph.journal import Asked, Journal
+from app.execution_graph.journal import Asked, Journal, arguments_of
 from app.execution_graph.lost_outcomes import lost, resolve
 from app.execution_graph.model import Lease, Run, Step
 from app.execution_graph.runs import ask_to_start, close_run, pause_run, run_event, still_waits
@@ -176,6 +175,6 @@ async def _clear_step(case: Case, step: Step) -> None:
 
 def _case(tx: Transaction, drive: Drive, contract: Contract, step: Step) -> Case:
     asked = Asked(step.step, step.beat, step.kind, step.name, step.request, step.request_digest)
-    arguments = json.loads(step.request)["arguments"]
+    arguments = arguments_of(step)
     tool = drive.runtime.tools.get(step.name)
     return Case(tx, drive, asked, arguments, drive.run.status, step, tool, contract, drive.ticket)

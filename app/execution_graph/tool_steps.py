@@ -15,7 +15,7 @@ from app.execution_graph.cards import act_parts, tool_call_card
 from app.execution_graph.case import Acts, Case, Outcome, Stops, Told, Waits
 from app.execution_graph.drive import Drive
 from app.execution_graph.gates import Judged
-from app.execution_graph.journal import Asked, asked_tool, decode_answer
+from app.execution_graph.journal import Asked, arguments_of, asked_tool, decode_answer
 from app.execution_graph.lost_outcomes import after_crash, after_unknown
 from app.execution_graph.model import Step
 from app.execution_graph.outside import act
@@ -41,10 +41,10 @@ async def call_tool(drive: Drive, number: int, name: str, arguments: Arguments) 
     check_breakers(drive, asked)
     async with drive.transaction() as tx:
         outcome = await _enter(tx, drive, asked, canonical, step)
-    return await _follow(drive, asked, canonical, outcome)
+    return await _follow(drive, asked, outcome)
 
 
-async def _follow(drive: Drive, asked: Asked, arguments: Arguments, outcome: Outcome) -> ToolAnswer:
+async def _follow(drive: Drive, asked: Asked, outcome: Outcome) -> ToolAnswer:
     match outcome:
         case Told(answer):
             return answer
@@ -53,7 +53,7 @@ async def _follow(drive: Drive, asked: Asked, arguments: Arguments, outcome: Out
         case Stops(reason):
             raise Halt(reason)
         case Acts():
-            return await _follow(drive, asked, arguments, await act(drive, asked, arguments, outcome))
+            return await _follow(drive, asked, await act(drive, asked, outcome))
         case _:
             assert_never(outcome)
 
@@ -79,7 +79,8 @@ async def _enter(tx: Transaction, drive: Drive, asked: Asked, arguments: Argumen
 async def open_case(
     tx: Transaction, drive: Drive, asked: Asked, arguments: Arguments, step: Step | None
 ) -> Case | Stops:
-    """Reads what is in force in the transaction; lease and run of a new step are checked when it is written."""
+    """Reads what is in force in the transaction; lease and run of a new step are checked when it is written. A call
+    that the founder has changed goes on as changed."""
     status = await drive.journal.fence(tx) if step is not None else "running"
     if status != "running":
         return Stops(status)
@@ -94,7 +95,8 @@ async def open_case(
     if contract.paused:
         return Stops("paused")
     tool = drive.runtime.tools.get(asked.name)
-    return Case(tx, drive, asked, arguments, status, step, tool, contract, drive.ticket)
+    in_hand = arguments if step is None or step.edited is None else arguments_of(step)
+    return Case(tx, drive, asked, in_hand, status, step, tool, contract, drive.ticket)
 
 
 async def _propose(case: Case) -> Outcome:

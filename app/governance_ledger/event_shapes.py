@@ -113,11 +113,17 @@ class Approval(Shape, frozen=True, kw_only=True):
 
 
 class ApprovalRaised(Approval, frozen=True, kw_only=True):
+    """`replaces` is the question in whose place this one stands."""
+
     undo_seconds: int
+    replaces: UUID | UnsetType = UNSET
 
 
 class ApprovalTakenBack(Approval, frozen=True, kw_only=True):
+    """`superseded_by` is the question that stands in its place."""
+
     reason: str
+    superseded_by: UUID | UnsetType = UNSET
 
 
 class ApprovalDecided(Approval, frozen=True, kw_only=True):
@@ -282,6 +288,19 @@ class ToolHeld(Tool, frozen=True, kw_only=True):
     reason: str
     facts: list[Finding] | UnsetType = UNSET
     payload_digest: Digest | UnsetType = UNSET
+
+
+class ToolEdited(Tool, frozen=True, kw_only=True):
+    """The founder changed a held call: the gate's verdict on it as changed, asked as `approval_id`."""
+
+    approval_id: UUID
+    replaces: UUID
+    fields: list[str]
+    tier: str
+    tier_before: str
+    reason: str
+    facts: list[Finding]
+    payload_digest: Digest
 
 
 class ToolRefused(Tool, frozen=True, kw_only=True):

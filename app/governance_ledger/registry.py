@@ -278,6 +278,7 @@ SHAPES: dict[str, type[Shape]] = {
     "ticket.routed": shapes.TicketMoved,
     "ticket.started": shapes.TicketMoved,
     "tool.done": shapes.ToolPermitted,
+    "tool.edited": shapes.ToolEdited,
     "tool.expired": shapes.ToolUnanswered,
     "tool.failed": shapes.ToolFailed,
     "tool.held": shapes.ToolHeld,

@@ -29,7 +29,7 @@ from app.work_queue.approvals import (
     withdraw,
 )
 from app.work_queue.bounds import keep_pace
-from app.work_queue.deciding import decide, offer, prove, undo
+from app.work_queue.deciding import decide, hold_open, offer, prove, undo
 from app.work_queue.delivery import Handler, publish
 from app.work_queue.errors import (
     ApprovalClosed,
@@ -104,6 +104,7 @@ __all__ = [
     "get_approval",
     "get_ticket",
     "grant_mandate",
+    "hold_open",
     "inputs_of",
     "is_closed",
     "keep_pace",

@@ -20,6 +20,7 @@ from app.work_queue.errors import ApprovalUnknown, ApprovalUnusable
 from app.work_queue.model import Approval, ApprovalKind, ApprovalStatus, NewApproval, Vote
 
 SYSTEM = "system:work_queue"
+_ANEW = "asked anew with other contents"
 _LIST = "approvals"
 
 
@@ -71,8 +72,9 @@ async def announce(tx: Transaction, approval: Approval, *, after_seconds: float 
 async def raise_approval(tx: Transaction, new: NewApproval) -> Approval:
     """Ask the founder. Event `approval.raised`, message `ApprovalRaised`, in the caller's transaction.
 
-    Asking the same of the same step again returns the pending approval; asking something else for that step
-    supersedes it. Raises `Invalid` when it would expire at once, `NotCanonical` for a payload without a byte form.
+    Asking the same of the same step again returns the pending approval; asking something else for that step, or naming
+    the question that it `replaces`, supersedes it. Raises `Invalid` when it would expire at once, `NotCanonical` for a
+    payload without a byte form.
     """
     at = await store.now(tx)
     approval = _pending(new, at)
@@ -82,7 +84,8 @@ async def raise_approval(tx: Transaction, new: NewApproval) -> Approval:
     if before is not None and before.payload_digest == approval.payload_digest:
         return before
     if before is not None:
-        await withdraw(tx, before.id, "asked anew with other contents", superseded=True)
+        approval = msgspec.structs.replace(approval, replaces=before.id)
+        await withdraw(tx, before.id, _ANEW, actor=new.actor, superseded_by=approval.id)
     await store.insert_approval(tx, approval)
     await _record_raised(tx, approval, new)
     await publish(tx, ApprovalRaised(tx.tenant, approval.id))
@@ -94,10 +97,18 @@ async def _record_raised(tx: Transaction, approval: Approval, new: NewApproval) 
     payload = canonical_bytes(approval.payload)
     shown = await keep_evidence(tx, payload, media_type="application/json", name="payload.json")
     event = event_of(approval, "raised", actor=new.actor, at=approval.raised_at, undo_seconds=new.undo_seconds)
+    if approval.replaces is not None:
+        event = _linked(event, replaces=approval.replaces)
     await append(tx, msgspec.structs.replace(event, evidence=(shown,)))
 
 
+def _linked(event: Event, **links: UUID) -> Event:
+    return msgspec.structs.replace(event, data=event.data | {name: str(link) for name, link in links.items()})
+
+
 async def _pending_of_step(tx: Transaction, new: NewApproval) -> Approval | None:
+    if new.replaces is not None:
+        return await get_approval(tx, new.replaces)
     if new.run_id is None:
         return None
     where = {"run_id": new.run_id, "step": new.step, "kind": new.kind}
@@ -135,6 +146,8 @@ def _pending(new: NewApproval, at: datetime) -> Approval:
         reason="",
         signature=None,
         consumed_at=None,
+        replaces=new.replaces,
+        apart=new.apart,
     )
 
 
@@ -192,9 +205,16 @@ async def votes_of(tx: Transaction, approval_id: UUID) -> tuple[Vote, ...]:
 
 
 async def withdraw(
-    tx: Transaction, approval_id: UUID, reason: str, *, actor: str = SYSTEM, superseded: bool = False
+    tx: Transaction,
+    approval_id: UUID,
+    reason: str,
+    *,
+    actor: str = SYSTEM,
+    superseded: bool = False,
+    superseded_by: UUID | None = None,
 ) -> Approval:
-    """Take the question back: nobody needs to decide it any more, or (`superseded`) another one stands in its place.
+    """Take the question back: nobody needs to decide it any more, or (`superseded`) another one stands in its place,
+    which `superseded_by` names where it is known already.
 
     Does nothing to an approval that is rejected, expired, used or withdrawn. Event `approval.withdrawn` or
     `approval.superseded`; who waits is told at once. Raises `ApprovalUnknown`.
@@ -202,12 +222,15 @@ async def withdraw(
     approval = await store.lock_approval(tx, approval_id)
     if approval is None:
         raise ApprovalUnknown(approval_id)
-    to: ApprovalStatus = "superseded" if superseded else "withdrawn"
+    to: ApprovalStatus = "superseded" if superseded or superseded_by is not None else "withdrawn"
     if approval.status not in ("pending", "approved") or approval.consumed_at is not None:
         return approval
     at = await store.now(tx)
-    closed = await store.update_approval(tx, approval, status=to, reason=reason, frozen_at=None)
-    await append(tx, event_of(closed, to, actor=actor, at=at, reason=reason))
+    closed = await store.update_approval(
+        tx, approval, status=to, reason=reason, frozen_at=None, superseded_by=superseded_by
+    )
+    event = event_of(closed, to, actor=actor, at=at, reason=reason)
+    await append(tx, event if superseded_by is None else _linked(event, superseded_by=superseded_by))
     await announce(tx, closed)
     return closed
 

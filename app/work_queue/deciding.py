@@ -300,6 +300,16 @@ async def _count(tx: Transaction, approval: Approval, ballot: _Ballot, vote: Vot
     return await store.update_approval(tx, approval, signature=vote.signature)
 
 
+async def hold_open(tx: Transaction, approval_id: UUID, version: int | None = None) -> Approval:
+    """The approval, locked, while it can still be decided. Raises `ApprovalUnknown`, `ApprovalClosed`, and
+    `ApprovalStale` when it is not at the `version` seen."""
+    approval = await store.lock_approval(tx, approval_id)
+    if approval is None:
+        raise ApprovalUnknown(approval_id)
+    _check_open(approval, await store.now(tx), version)
+    return approval
+
+
 async def undo(tx: Transaction, approval_id: UUID, *, by: Principal) -> Approval:
     """Take an approval back before its undo window ends; with it those that were decided along by the same tap.
 

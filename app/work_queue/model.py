@@ -15,7 +15,7 @@ from app.canon.vocabulary import Money, Tier
 TicketStatus: TypeAlias = Literal["open", "held", "working", "done", "returned", "refused", "failed", "cancelled"]
 ApprovalStatus: TypeAlias = Literal["pending", "approved", "rejected", "expired", "withdrawn", "superseded"]
 ApprovalKind: TypeAlias = Literal[
-    "start", "tool_call", "hire", "amend", "budget_raise", "party", "unknown_outcome", "mandate"
+    "start", "tool_call", "hire", "amend", "budget_raise", "party", "unknown_outcome", "rule", "quorum", "mandate"
 ]
 Method: TypeAlias = Literal["session", "passkey", "device_key", "standing"]
 
@@ -131,7 +131,8 @@ class TicketInput(msgspec.Struct, frozen=True, kw_only=True):
 
 class NewApproval(msgspec.Struct, frozen=True, kw_only=True):
     """A question to the founder. `payload` is all that is shown and signed (canonical JSON: money as strings or
-    integers, no floats); `actor` is who asks, and cannot vote himself where `quorum` is above one."""
+    integers, no floats); `actor` is who asks, and cannot vote himself where `quorum` is above one or `apart` is set.
+    `replaces` is a pending question in whose place this one stands."""
 
     kind: ApprovalKind
     tier: Tier
@@ -141,6 +142,8 @@ class NewApproval(msgspec.Struct, frozen=True, kw_only=True):
     undo_seconds: int
     actor: str
     quorum: int = 1
+    apart: bool = False
+    replaces: UUID | None = None
     ticket_id: UUID | None = None
     run_id: UUID | None = None
     step: int | None = None
@@ -154,6 +157,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A question and what became of it. `effective_at` ends the undo window: nothing is acted upon before.
 
     `expires_at` moves on by the time that the role or company was paused; `payload` keeps the expiry first shown.
+    `replaces` and `superseded_by` link a question to the one before it and the one in its place.
     """
 
     id: UUID
@@ -185,6 +189,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     signature: str | None
     consumed_at: datetime | None
+    replaces: UUID | None = None
+    superseded_by: UUID | None = None
+    apart: bool = False
 
     def in_effect(self, now: datetime) -> bool:
         """Decided, and the undo window is over at `now`."""
@@ -229,6 +236,7 @@ class GrantedMandate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ACT = ("kind", "role", "tool", "arguments", "money", "tier", "terms", "cost_ceiling", "change", "policy")
+_ACT = ("kind", "role", "tool", "arguments", "money", "tier", "terms", "cost_ceiling", "change", "policy", "asked")
 
 
 def act_of(payload: Mapping[str, object]) -> str:

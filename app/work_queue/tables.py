@@ -74,6 +74,9 @@ class ApprovalRow(Table, tablename="approvals", schema="work_queue", db=ENGINE):
     reason = Text(default="")
     signature = Text(null=True, default=None)
     consumed_at = Timestamptz(null=True, default=None)
+    replaces = UUID(null=True, default=None)
+    superseded_by = UUID(null=True, default=None)
+    apart = Boolean(default=False)
 
 
 class VoteRow(Table, tablename="approval_decisions", schema="work_queue", db=ENGINE):
