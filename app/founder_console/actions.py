@@ -112,11 +112,22 @@ async def _refused(visit: Visit, approval_id: UUID, refusal: Fault) -> Page:
     if isinstance(refusal, ProofMismatch):
         return visit.notice(words("notice.key_wrong"), words("notice.key_wrong_text"), href=href, status=403)
     if isinstance(refusal, ApprovalClosed):
-        card = card_of(await get_approval(visit.tx, approval_id), visit.naming)
+        closed = await get_approval(visit.tx, approval_id)
+        if closed.superseded_by is not None:
+            return await _superseded(visit, closed.superseded_by)
+        card = card_of(closed, visit.naming)
         return visit.notice(words("notice.closed"), _outcome(visit, card), href=href, status=409)
     if isinstance(refusal, Conflict):
         return visit.notice(words("notice.changed"), words("notice.changed_text"), href=href, status=409)
     return visit.notice(words("notice.refused"), str(refusal), href=href, status=403)
+
+
+async def _superseded(visit: Visit, successor: UUID) -> Page:
+    """What stands in the card's place, and the way to it."""
+    after = card_of(await get_approval(visit.tx, successor), visit.naming)
+    changed = "; ".join(f"{one.field} {one.before} → {one.after}" for one in after.change) or after.act
+    text = visit.words("notice.superseded_text", what=changed)
+    return visit.notice(visit.words("notice.superseded"), text, href=f"/approvals/{successor}", status=409)
 
 
 def _outcome(visit: Visit, card: Any) -> str:

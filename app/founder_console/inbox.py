@@ -74,6 +74,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     undo_seconds: int
     undo_seconds_left: int
     undo_until: datetime | None
+    editable: bool
+    superseded_by: UUID | None
 
     @property
     def open(self) -> bool:
@@ -167,6 +169,8 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         undo_seconds=approval.undo_seconds,
         undo_seconds_left=max(round((undo_until - now).total_seconds()), 1) if undo_until else 0,
         undo_until=undo_until,
+        editable=approval.kind == "tool_call" and approval.run_id is not None and approval.tool in naming.tools,
+        superseded_by=approval.superseded_by,
     )
 
 

@@ -142,7 +142,11 @@ async def history(request: Caller, tx: NamedDependency[Transaction], after: From
 
 @get("/approvals/{approval_id:uuid}", include_in_schema=False)
 async def decision(
-    request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID], decided: FromQuery[str] = ""
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    approval_id: FromPath[UUID],
+    decided: FromQuery[str] = "",
+    edited: FromQuery[str] = "",
 ) -> Page:
     """One decision with all that stands behind it."""
     visit = await enter(request, tx)
@@ -160,6 +164,7 @@ async def decision(
         others=visit.cards,
         trail=tuple(reversed(lines)),
         decided=card if decided and not card.open else None,
+        edited=bool(edited),
     )
 
 
