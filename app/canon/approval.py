@@ -11,6 +11,7 @@ from app.canon.vocabulary import Principal
 
 Decision: TypeAlias = Literal["approve", "reject"]
 STATEMENT_TYPE = "flr.decision.v1"
+LIST_TYPE = "flr.decisions.v1"
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -33,6 +34,36 @@ class Statement(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.signed_bytes()).digest()
 
 
+class Item(msgspec.Struct, frozen=True):
+    """One decision of a list that is signed at once."""
+
+    approval: str
+    decision: Decision
+    version: int
+    payload_digest: str
+
+
+class ListStatement(msgspec.Struct, frozen=True):
+    """Many decisions under one signature: every approval, its version, the decision and the payload's digest."""
+
+    items: tuple[Item, ...]
+    nonce: str
+    iat: int
+    typ: str = LIST_TYPE
+
+    def signed_bytes(self) -> bytes:
+        """`flr.decisions.v1` NUL canonical JSON."""
+        return LIST_TYPE.encode() + b"\0" + canonical_bytes(msgspec.to_builtins(self))
+
+    def challenge(self) -> bytes:
+        """SHA-256 of the signed bytes."""
+        return hashlib.sha256(self.signed_bytes()).digest()
+
+    def subject(self) -> str:
+        """What the nonce was offered for: these items, in this order."""
+        return hashlib.sha256(canonical_bytes(msgspec.to_builtins(self.items))).hexdigest()
+
+
 class DeviceProof(msgspec.Struct, frozen=True, tag="device_key", tag_field="kind"):
     """An Ed25519 signature over `Statement.challenge()` by the founder's registered device key."""
 
@@ -51,6 +82,24 @@ class PasskeyProof(msgspec.Struct, frozen=True, tag="passkey", tag_field="kind")
 Proof: TypeAlias = DeviceProof | PasskeyProof
 
 
+class DeviceListProof(msgspec.Struct, frozen=True, tag="device_key", tag_field="kind"):
+    """A device key's signature over `ListStatement.challenge()`."""
+
+    kid: str
+    statement: ListStatement
+    signature: str
+
+
+class PasskeyListProof(msgspec.Struct, frozen=True, tag="passkey", tag_field="kind"):
+    """A WebAuthn assertion whose challenge is the list's."""
+
+    statement: ListStatement
+    assertion: dict[str, object]
+
+
+ListProof: TypeAlias = DeviceListProof | PasskeyListProof
+
+
 class ProofRefused(Exception):
     """The proof does not show that this founder decided exactly this. The message says why."""
 
@@ -58,7 +107,8 @@ class ProofRefused(Exception):
 class VerifiedProof(msgspec.Struct, frozen=True):
     """A proof that held, in the form kept in the approval JWT: enough to check it again from public keys alone.
 
-    `claims["statement"]` is the statement as signed: whoever uses the proof compares it with the approval in hand.
+    `claims["statement"]` is the statement as signed, of one decision or of a list: whoever uses the proof compares it
+    with the approval in hand.
     """
 
     method: Literal["passkey", "device_key", "session"]
@@ -69,12 +119,30 @@ class VerifiedProof(msgspec.Struct, frozen=True):
         """What was signed."""
         return msgspec.convert(self.claims["statement"], Statement)
 
+    def signed_for(self, approval: str) -> Item | None:
+        """What was signed about this approval; None when the list does not name it. Raises `KeyError` and
+        `msgspec.ValidationError` for a proof without a statement."""
+        said = self.claims["statement"]
+        if isinstance(said, dict) and said.get("typ") == LIST_TYPE:
+            items = msgspec.convert(said, ListStatement).items
+            return next((item for item in items if item.approval == approval), None)
+        one = self.statement
+        return Item(one.approval, one.decision, one.version, one.payload_digest)
+
 
 class Offer(msgspec.Struct, frozen=True):
     """A statement with a fresh nonce, ready to be signed. `challenge` is base64url of `statement.challenge()`;
     `passkey` are WebAuthn request options as JSON, None where the founder has no passkey."""
 
     statement: Statement
+    challenge: str
+    passkey: dict[str, object] | None = None
+
+
+class ListOffer(msgspec.Struct, frozen=True):
+    """The same for a list."""
+
+    statement: ListStatement
     challenge: str
     passkey: dict[str, object] | None = None
 
@@ -88,7 +156,11 @@ class ProofVerifier(Protocol):
         """A statement for `by` to sign, good for two minutes and one use."""
         ...
 
-    async def verify(self, tx: object, by: Principal, proof: Proof) -> VerifiedProof:
+    async def offer_list(self, tx: object, by: Principal, items: tuple[Item, ...]) -> ListOffer:
+        """One statement over all of `items`."""
+        ...
+
+    async def verify(self, tx: object, by: Principal, proof: Proof | ListProof) -> VerifiedProof:
         """Consumes the nonce. Raises ProofRefused."""
         ...
 

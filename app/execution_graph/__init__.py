@@ -12,6 +12,8 @@ Invariants:
 - a held run holds no worker; `resume` never decides.
 """
 
+from app.execution_graph.editing import Edit, edit_call
+from app.execution_graph.errors import EditRefused
 from app.execution_graph.model import Run, RunStatus, RunView, StepView, Totals
 from app.execution_graph.runs import (
     cancel_run,
@@ -25,12 +27,15 @@ from app.execution_graph.runtime import Defaults
 
 __all__ = [
     "Defaults",
+    "Edit",
+    "EditRefused",
     "Run",
     "RunStatus",
     "RunView",
     "StepView",
     "Totals",
     "cancel_run",
+    "edit_call",
     "get_run",
     "request_resume",
     "run_status",

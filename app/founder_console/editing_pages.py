@@ -14,8 +14,7 @@ from app.canon.errors import Conflict, Invalid
 from app.canon.facts import Fact
 from app.canon.reasons import reason_sentence
 from app.canon.tool import Arguments, ToolSpec
-from app.execution_graph.editing import Edit, edit_call
-from app.execution_graph.errors import EditRefused
+from app.execution_graph import Edit, EditRefused, edit_call
 from app.founder_console.call_fields import Field, again, fields_of, typed
 from app.founder_console.inbox import card_of
 from app.founder_console.visits import Caller, Visit, enter, go

@@ -12,8 +12,14 @@ from app import clock
 from app.auth import b64url, unb64url
 from app.canon.approval import (
     Decision,
+    DeviceListProof,
     DeviceProof,
+    Item,
+    ListOffer,
+    ListProof,
+    ListStatement,
     Offer,
+    PasskeyListProof,
     PasskeyProof,
     Proof,
     ProofRefused,
@@ -40,39 +46,47 @@ class ProofBook:
     ) -> Offer:
         """A statement for `by` to sign, good once and for two minutes."""
         opened, founder = _opened(tx), _founder(by)
-        nonce = secrets.token_urlsafe(18)
-        await store.insert_challenge(
-            opened, nonce, founder, purpose="decision", subject=str(approval_id), ttl_seconds=OFFER_SECONDS
-        )
-        iat = int(clock.now().timestamp())
-        statement = Statement(str(approval_id), decision, version, payload_digest, nonce, iat)
-        options = await self._passkey_options(opened, founder, statement)
+        nonce = await _nonce(opened, founder, str(approval_id))
+        statement = Statement(str(approval_id), decision, version, payload_digest, nonce, _seconds())
+        options = await self._passkey_options(opened, founder, statement.challenge())
         return Offer(statement, b64url(statement.challenge()), options)
 
-    async def _passkey_options(self, tx: Transaction, founder: UUID, statement: Statement) -> dict[str, object] | None:
+    async def offer_list(self, tx: object, by: Principal, items: tuple[Item, ...]) -> ListOffer:
+        """One statement for `by` to sign over all of `items`, good once and for two minutes."""
+        opened, founder = _opened(tx), _founder(by)
+        unsigned = ListStatement(items, "", _seconds())
+        nonce = await _nonce(opened, founder, unsigned.subject())
+        statement = msgspec.structs.replace(unsigned, nonce=nonce)
+        options = await self._passkey_options(opened, founder, statement.challenge())
+        return ListOffer(statement, b64url(statement.challenge()), options)
+
+    async def _passkey_options(self, tx: Transaction, founder: UUID, challenge: bytes) -> dict[str, object] | None:
         now = await store.now(tx)
         keys = [key for key in await store.fetch_passkeys(tx, founder) if key.usable_from <= now]
         if not keys:
             return None
         return {
-            "challenge": b64url(statement.challenge()),
+            "challenge": b64url(challenge),
             "timeout": 60_000,
             "rpId": self._party.id,
             "userVerification": "required",
             "allowCredentials": [{"type": "public-key", "id": key.credential_id} for key in keys],
         }
 
-    async def verify(self, tx: object, by: Principal, proof: Proof) -> VerifiedProof:
+    async def verify(self, tx: object, by: Principal, proof: Proof | ListProof) -> VerifiedProof:
         """Uses the statement's nonce up. Raises `ProofRefused`."""
         opened, founder = _opened(tx), _founder(by)
-        used = await store.use_challenge(opened, proof.statement.nonce, founder, "decision")
-        if used != proof.statement.approval:
+        said = proof.statement
+        used = await store.use_challenge(opened, said.nonce, founder, "decision")
+        if used != (said.subject() if isinstance(said, ListStatement) else said.approval):
             raise ProofRefused("the statement was used, has expired or was made for somebody else: ask for a fresh one")
-        if isinstance(proof, DeviceProof):
+        if isinstance(proof, DeviceProof | DeviceListProof):
             return await _verify_device(opened, founder, proof)
         return await self._verify_passkey(opened, founder, proof)
 
-    async def _verify_passkey(self, tx: Transaction, founder: UUID, proof: PasskeyProof) -> VerifiedProof:
+    async def _verify_passkey(
+        self, tx: Transaction, founder: UUID, proof: PasskeyProof | PasskeyListProof
+    ) -> VerifiedProof:
         try:
             signed = await check_assertion(tx, self._party, dict(proof.assertion), proof.statement.challenge())
         except KeyRefused as error:
@@ -97,7 +111,17 @@ class ProofBook:
         )
 
 
-async def _verify_device(tx: Transaction, founder: UUID, proof: DeviceProof) -> VerifiedProof:
+async def _nonce(tx: Transaction, founder: UUID, subject: str) -> str:
+    nonce = secrets.token_urlsafe(18)
+    await store.insert_challenge(tx, nonce, founder, purpose="decision", subject=subject, ttl_seconds=OFFER_SECONDS)
+    return nonce
+
+
+def _seconds() -> int:
+    return int(clock.now().timestamp())
+
+
+async def _verify_device(tx: Transaction, founder: UUID, proof: DeviceProof | DeviceListProof) -> VerifiedProof:
     key = await store.fetch_device_key(tx, proof.kid)
     if key is None or key.founder_id != founder:
         raise ProofRefused("this device key is not registered for you: `flr device add`")

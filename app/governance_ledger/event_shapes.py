@@ -290,19 +290,6 @@ class ToolHeld(Tool, frozen=True, kw_only=True):
     payload_digest: Digest | UnsetType = UNSET
 
 
-class ToolEdited(Tool, frozen=True, kw_only=True):
-    """The founder changed a held call: the gate's verdict on it as changed, asked as `approval_id`."""
-
-    approval_id: UUID
-    replaces: UUID
-    fields: list[str]
-    tier: str
-    tier_before: str
-    reason: str
-    facts: list[Finding]
-    payload_digest: Digest
-
-
 class ToolRefused(Tool, frozen=True, kw_only=True):
     law: str
     reason: str

@@ -194,6 +194,19 @@ class MandateEnded(Shape, frozen=True, kw_only=True):
     person: UUID
 
 
+class ToolEdited(shapes.Tool, frozen=True, kw_only=True):
+    """The founder changed a held call: the gate's verdict on it as changed, asked as `approval_id`."""
+
+    approval_id: UUID
+    replaces: UUID
+    fields: list[str]
+    tier: str
+    tier_before: str
+    reason: str
+    facts: list[shapes.Finding]
+    payload_digest: shapes.Digest
+
+
 SHAPES: dict[str, type[Shape]] = {
     "approval.decided": shapes.ApprovalDecided,
     "approval.escalated": ApprovalEscalated,
@@ -278,7 +291,7 @@ SHAPES: dict[str, type[Shape]] = {
     "ticket.routed": shapes.TicketMoved,
     "ticket.started": shapes.TicketMoved,
     "tool.done": shapes.ToolPermitted,
-    "tool.edited": shapes.ToolEdited,
+    "tool.edited": ToolEdited,
     "tool.expired": shapes.ToolUnanswered,
     "tool.failed": shapes.ToolFailed,
     "tool.held": shapes.ToolHeld,

@@ -59,7 +59,8 @@ class Docket:
         self._votes: dict[str, _Vote] = {}
         self._void: set[str] = set()
         self._frozen: set[str] = set()
-        self._nonces: set[str] = set()
+        self._nonces: dict[str, str] = {}
+        self._listed: set[tuple[str, str]] = set()
         self._contracts: set[str] = set()
         self._used: set[tuple[str, str]] = set()
         self._mandates = Mandates(whole=whole)
@@ -176,9 +177,7 @@ class Docket:
             return
         self.proofs += 1
         key = self._keys.get((token.method, token.key_name))
-        if token.nonce in self._nonces:
-            raise Broken("the founder's statement was used before")
-        self._nonces.add(token.nonce)
+        self._use_nonce(token, claims)
         if key is None:
             if self._whole:
                 raise Broken("the founder's key is not one that the ledger made known, or it was removed")
@@ -188,6 +187,14 @@ class Docket:
             raise Broken("the founder's key is not the one that the ledger made known")
         if key.usable_from > claims["iat"] + SKEW_SECONDS:
             raise Broken("the founder's key was not usable yet")
+
+    def _use_nonce(self, token: Token, claims: Mapping[str, Any]) -> None:
+        """A statement is used once; one over a list once for each decision that it names."""
+        known, place = self._nonces.get(token.nonce), (token.nonce, claims["approval"])
+        if known is not None and (not token.listed or known != token.listed or place in self._listed):
+            raise Broken("the founder's statement was used before")
+        self._nonces[token.nonce] = token.listed
+        self._listed.add(place)
 
     def _use(self, fact: Fact, token: Token, data: Mapping[str, Any]) -> None:
         claims = self._sound(token)

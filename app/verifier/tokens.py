@@ -18,6 +18,7 @@ from app.verifier.notes import holds, kid_of
 
 TYPE = "approval+jwt"
 STATEMENT = "flr.decision.v1"
+LIST = "flr.decisions.v1"
 KEYED = ("passkey", "device_key")
 _PRESENT_AND_VERIFIED = 0x05
 _TEXTS = ("iss", "sub", "tid", "jti", "approval", "decision", "payload_digest", "act_digest", "kind")
@@ -28,7 +29,8 @@ class Refused(Exception):
 
 
 class Token(NamedTuple):
-    """A token whose signature holds, or the `fault` in it. `key` is the founder's public key that signed, if any."""
+    """A token whose signature holds, or the `fault` in it. `key` is the founder's public key that signed, if any;
+    `listed` names the whole list where it signed one."""
 
     claims: Mapping[str, Any]
     fault: str | None = None
@@ -36,6 +38,7 @@ class Token(NamedTuple):
     key: bytes = b""
     key_name: str = ""
     nonce: str = ""
+    listed: str = ""
 
     def says(self, name: str) -> Any:
         return self.claims.get(name)
@@ -102,20 +105,32 @@ def _proved(claims: Mapping[str, Any]) -> Token:
     try:
         statement = proof["statement"]
         key = unb64url(proof["public_key"])
-        check(proof, key, _challenge(statement))
+        challenge = _challenge(statement)
+        check(proof, key, challenge)
         nonce = str(statement["nonce"])
+        said = [_decision(item) for item in _items(statement)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused("the founder's proof is not complete") from error
-    said = (statement.get("approval"), statement.get("decision"), statement.get("payload_digest"))
-    if said != (claims["approval"], claims["decision"], claims["payload_digest"]):
+    if said.count(_decision(claims)) != 1 or len({approval for approval, *_ in said}) != len(said):
         raise Refused("the founder's key signed something else than this decision")
-    return Token(claims, None, str(proof["method"]), key, str(name), nonce)
+    listed = challenge.hex() if statement["typ"] == LIST else ""
+    return Token(claims, None, str(proof["method"]), key, str(name), nonce, listed)
 
 
 def _challenge(statement: Mapping[str, Any]) -> bytes:
-    if statement.get("typ") != STATEMENT:
+    typ = statement.get("typ")
+    if typ not in (STATEMENT, LIST):
         raise Refused("the founder's key signed no decision")
-    return hashlib.sha256(STATEMENT.encode() + b"\0" + canonical_bytes(dict(statement))).digest()
+    return hashlib.sha256(str(typ).encode() + b"\0" + canonical_bytes(dict(statement))).digest()
+
+
+def _items(statement: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The decisions that a statement names: one, or those of its list."""
+    return list(statement["items"]) if statement["typ"] == LIST else [statement]
+
+
+def _decision(named: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    return named.get("approval"), named.get("decision"), named.get("payload_digest")
 
 
 def _check_device(proof: Mapping[str, Any], key: bytes, challenge: bytes) -> None:

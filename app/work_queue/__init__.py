@@ -28,6 +28,7 @@ from app.work_queue.approvals import (
     votes_of,
     withdraw,
 )
+from app.work_queue.batches import Wanted, decide_list, offer_list
 from app.work_queue.bounds import keep_pace
 from app.work_queue.deciding import decide, hold_open, offer, prove, undo
 from app.work_queue.delivery import Handler, publish
@@ -93,9 +94,11 @@ __all__ = [
     "TicketStatus",
     "TooManyDecisions",
     "Vote",
+    "Wanted",
     "attach_input",
     "consume",
     "decide",
+    "decide_list",
     "delivery",
     "end_mandate",
     "expire",
@@ -116,6 +119,7 @@ __all__ = [
     "mark_shown",
     "move_ticket",
     "offer",
+    "offer_list",
     "open_ticket",
     "patch_ticket",
     "pending_alike",

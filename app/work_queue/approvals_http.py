@@ -17,6 +17,7 @@ from app.governance_ledger import Page
 from app.postgres import Transaction
 from app.problems import documented
 from app.work_queue import approvals, deciding
+from app.work_queue.batches_http import WRITES as BATCH_ROUTES
 from app.work_queue.errors import NothingPending, SeveralPending
 from app.work_queue.idempotency import KEYED
 from app.work_queue.model import Approval, ApprovalKind, ApprovalStatus, Reason, Vote
@@ -245,7 +246,7 @@ ROUTES = (
     list_decisions,
     Router(
         "/",
-        route_handlers=[approve_ticket, reject_ticket, get_statement, approve, reject, undo],
+        route_handlers=[approve_ticket, reject_ticket, get_statement, approve, reject, undo, *BATCH_ROUTES],
         parameters=KEYED,
     ),
 )

@@ -1,5 +1,6 @@
 """The one use case behind every approve and reject: who may decide, with which key, and what it sets off."""
 
+from collections.abc import Container
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from app.canon.approval import (
     ApprovalClaims,
     ApprovalSigner,
     Decision,
+    Item,
     Offer,
     Proof,
     ProofRefused,
@@ -108,6 +110,7 @@ async def decide(
     version: int | None = None,
     reason: str = "",
     together: bool = True,
+    apart_from: Container[UUID] = (),
 ) -> Approval:
     """Cast a founder's or deputy's decision; the approval as it stands then.
 
@@ -116,7 +119,8 @@ async def decide(
     quorum the event is `approval.voted` and it stays pending. R2 is approved only with the founder's own key.
 
     `together` decides all pending approvals of the same act on the same card: each keeps its own vote and JWT. What
-    needs a key or a quorum is never decided along, since a key signs one payload; nor is the key's proof carried over.
+    needs a key or a quorum is never decided along, since a key signs one payload; nor is the key's proof carried over;
+    nor what `apart_from` names, which gets a decision of its own.
 
     A deputy decides under a mandate (`mandates`): approves what lies inside its bounds, rejects while it lasts. Its id
     stands in the JWT. A contract (hire, amend, budget raise) is approved by a founder only.
@@ -138,7 +142,7 @@ async def decide(
     ballot = _Ballot(decision, by, signer, proof, reason, at, mandate)
     _check_open(asked, ballot.at, version)
     _check_proof(asked, decision, proof)
-    along = [other for other in locked if _goes_along(asked, other, ballot)]
+    along = [other for other in locked if other.id not in apart_from and _goes_along(asked, other, ballot)]
     decided = await _cast(tx, asked, ballot, along)
     for other in along:
         await _cast(tx, other, msgspec.structs.replace(ballot, proof=None), [asked])
@@ -181,13 +185,15 @@ def _check_proof(approval: Approval, decision: Decision, proof: VerifiedProof | 
         raise ProofRequired(approval.id, approval.version, approval.payload_digest)
     if keyed and proof is not None:
         try:
-            statement = proof.statement
+            statement = proof.signed_for(str(approval.id))
         except (KeyError, msgspec.ValidationError) as error:
             raise ProofMismatch("the proof does not carry the statement that was signed") from error
+        if statement is None:
+            raise ProofMismatch("the list that the key signed does not name this decision")
         _check_statement(approval, decision, statement)
 
 
-def _check_statement(approval: Approval, decision: Decision, statement: Statement) -> None:
+def _check_statement(approval: Approval, decision: Decision, statement: Statement | Item) -> None:
     signed = (statement.approval, statement.decision, statement.payload_digest)
     if signed != (str(approval.id), decision, approval.payload_digest):
         raise ProofMismatch("the key signed something else than this decision: ask for a fresh statement")

@@ -176,6 +176,12 @@ async def lock_approvals(tx: Transaction, approval_id: UUID, *, alike: ApprovalS
     return [_approval(dict(record)) for record in await tx.connection.fetch(_LOCK_APPROVALS, approval_id, alike)]
 
 
+async def lock_all(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """Lock these approvals in the order that everybody takes them in."""
+    sql = "SELECT id FROM work_queue.approvals WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+    await tx.connection.fetch(sql, list(ids))
+
+
 async def update_approval(tx: Transaction, approval: Approval, **changes: Any) -> Approval:
     """Write `changes` and the next version over a locked approval."""
     changes["version"] = approval.version + 1

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from app.auth import SigningKey, raw_public
-from app.canon.approval import Decision
+from app.auth import SigningKey, b64url, raw_public
+from app.canon.approval import Decision, DeviceListProof, ListProof, PasskeyListProof
 from app.canon.canonical_json import digest
 from app.canon.contract import Contract
 from app.canon.vocabulary import Money, Principal, Tier, new_id
@@ -15,7 +15,18 @@ from app.governance_ledger import Event, append, keep_evidence
 from app.messages import ApprovalDecided
 from app.postgres import Transaction
 from app.role_registry import contract_in_force, create_company, hire, on_approval_decided
-from app.work_queue import Approval, consume, decide, get_approval, prove, raise_approval
+from app.work_queue import (
+    Approval,
+    Wanted,
+    consume,
+    decide,
+    decide_list,
+    get_approval,
+    offer_list,
+    prove,
+    raise_approval,
+)
+from app.work_queue.batches import Result
 from tests.builders import APPROVALS, a_question, some_terms
 from tests.founder_console.authenticator import SoftAuthenticator
 from tests.founder_console.people import BOOK, a_device_key, a_founder, a_passkey, by_device, by_passkey, offered
@@ -59,6 +70,22 @@ async def a_role(tx: Transaction, company: Company, *, by: str = "device") -> Co
     approval = await decided(tx, company, await get_approval(tx, role.pending.approval_id), by=by)
     await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None), reader=APPROVALS)
     return await contract_in_force(tx, role.id)
+
+
+async def decided_together(
+    tx: Transaction, company: Company, *approvals: Approval, by: str = "device", decision: Decision = "approve"
+) -> tuple[Result, ...]:
+    """The founder's one signature over the list of decisions."""
+    wanted = [Wanted(one.id, decision, one.version) for one in approvals]
+    offer = await offer_list(tx, wanted, by=company.by, verifier=BOOK)
+    proof: ListProof
+    if by == "device":
+        signature = b64url(company.device.sign(offer.statement.challenge()))
+        proof = DeviceListProof(company.device.kid, offer.statement, signature)
+    else:
+        assert offer.passkey is not None
+        proof = PasskeyListProof(offer.statement, company.phone.get(offer.passkey))
+    return await decide_list(tx, wanted, by=company.by, signer=APPROVALS, verifier=BOOK, proof=proof)
 
 
 class Call:

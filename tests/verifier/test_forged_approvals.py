@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.auth import ApprovalTokens, KeyRing, SigningKey, b64url
-from app.canon.approval import ApprovalClaims, Statement
+from app.canon.approval import ApprovalClaims, Item, ListStatement, Statement
 from app.canon.contract import Contract
 from app.canon.vocabulary import Tier, new_id
 from app.governance_ledger import Event, append
@@ -199,6 +199,68 @@ async def with_a_statement_used_before(scene: Scene) -> None:
     await scene.decide(approval, scene.claims(approval, proof=scene.proof(approval, nonce="once")))
 
 
+def _listed(scene: Scene, *approvals: Approval, nonce: str = "", **bent: Any) -> dict[str, Any]:
+    """A device key's proof over a list, but for what is `bent` in it after signing."""
+    items = tuple(Item(str(one.id), "approve", 1, one.payload_digest) for one in approvals)
+    statement = ListStatement(items, nonce or str(new_id()), 0)
+    key = scene.company.device
+    return {
+        "method": "device_key",
+        "kid": key.kid,
+        "public_key": b64url(key.raw_public),
+        "signature": b64url(key.sign(statement.challenge())),
+        "statement": msgspec.to_builtins(statement) | bent,
+    }
+
+
+async def _two(scene: Scene) -> tuple[Approval, Approval]:
+    return await scene.asked(), await Call(scene.tx, scene.contract, {"to": "z@b.example"}).ask(scene.tx)
+
+
+async def with_a_list_that_does_not_name_it(scene: Scene) -> None:
+    first, second = await _two(scene)
+    await scene.decide(first, scene.claims(first, proof=_listed(scene, second)))
+
+
+async def with_a_name_added_to_a_signed_list(scene: Scene) -> None:
+    first, second = await _two(scene)
+    items = [msgspec.to_builtins(Item(str(one.id), "approve", 1, one.payload_digest)) for one in (first, second)]
+    await scene.decide(second, scene.claims(second, proof=_listed(scene, first, items=items)))
+
+
+async def with_a_list_that_rejects_it(scene: Scene) -> None:
+    first, _ = await _two(scene)
+    proof = _listed(scene, first)
+    item = Item(str(first.id), "reject", 1, first.payload_digest)
+    statement = ListStatement((item,), "n", 0)
+    signature = b64url(scene.company.device.sign(statement.challenge()))
+    proof |= {"statement": msgspec.to_builtins(statement), "signature": signature}
+    await scene.decide(first, scene.claims(first, proof=proof))
+
+
+async def with_an_item_of_a_list_used_twice(scene: Scene) -> None:
+    first, second = await _two(scene)
+    proof = _listed(scene, first, second)
+    await scene.decide(first, scene.claims(first, proof=proof))
+    await scene.decide(first, scene.claims(first, proof=proof))
+
+
+async def with_one_nonce_for_two_lists(scene: Scene) -> None:
+    first, second = await _two(scene)
+    await scene.decide(first, scene.claims(first, proof=_listed(scene, first, nonce="once")))
+    await scene.decide(second, scene.claims(second, proof=_listed(scene, second, nonce="once")))
+
+
+async def with_a_list_under_the_type_of_one_decision(scene: Scene) -> None:
+    first, second = await _two(scene)
+    await scene.decide(first, scene.claims(first, proof=_listed(scene, first, second, typ="flr.decision.v1")))
+
+
+async def with_a_list_that_names_it_twice(scene: Scene) -> None:
+    first, _ = await _two(scene)
+    await scene.decide(first, scene.claims(first, proof=_listed(scene, first, first)))
+
+
 async def in_somebody_elses_name(scene: Scene) -> None:
     approval = await scene.asked()
     await scene.decide(approval, scene.claims(approval, sub="founder:7"))
@@ -269,6 +331,13 @@ ATTACKS: dict[Attack, str] = {
     with_a_statement_bent_afterwards: "signature does not hold",
     with_a_statement_of_another_question: "signed something else",
     with_a_statement_used_before: "statement was used before",
+    with_a_list_that_does_not_name_it: "signed something else",
+    with_a_name_added_to_a_signed_list: "signature does not hold",
+    with_a_list_that_rejects_it: "signed something else",
+    with_an_item_of_a_list_used_twice: "statement was used before",
+    with_one_nonce_for_two_lists: "statement was used before",
+    with_a_list_under_the_type_of_one_decision: "signature does not hold|is not complete",
+    with_a_list_that_names_it_twice: "signed something else",
     in_somebody_elses_name: "for somebody else",
     after_it_was_taken_back: "had taken the approval back",
     against_a_no: "under a decision to reject",

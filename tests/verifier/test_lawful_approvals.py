@@ -5,6 +5,7 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
+import pytest
 
 from app.canon.canonical_json import digest
 from app.canon.contract import BudgetLimit
@@ -18,7 +19,7 @@ from app.verifier.keys import Trusted
 from app.work_queue import Approval, get_approval, propose_mandate, raise_approval, undo
 from tests.builders import APPROVALS, a_question, principal
 from tests.governance_ledger.ledgers import KEY, TENANT, sign, verify
-from tests.verifier.decisions import APPROVAL_KEYS, Call, Company, a_company, a_role, decided
+from tests.verifier.decisions import APPROVAL_KEYS, Call, Company, a_company, a_role, decided, decided_together
 from tests.verifier.files import checked, exported
 
 TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)
@@ -106,6 +107,22 @@ async def test_votes_and_what_is_decided_along_verify(
         await decided(tx, company, twins[0])
         assert {(await get_approval(tx, twin.id)).status for twin in twins} == {"approved"}
     await holds(database, sealer, tmp_path, signatures=5)
+
+
+@pytest.mark.parametrize("by", ["device", "phone"])
+async def test_decisions_signed_as_a_list_verify_each_by_itself(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path, by: str
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        company = await a_company(tx)
+        contract = await a_role(tx, company)
+        calls = [Call(tx, contract, {"to": f"{name}@b.example"}) for name in "abc"]
+        asked = [await call.ask(tx, Tier.R2) for call in calls]
+        results = await decided_together(tx, company, *asked, by=by)
+        for call, result in zip(calls, results, strict=True):
+            assert result.approval is not None
+            await call.use(tx, result.approval)
+    await holds(database, sealer, tmp_path, signatures=4)
 
 
 async def test_a_question_decided_while_it_was_frozen_verifies_though_its_time_was_over(

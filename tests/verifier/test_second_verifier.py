@@ -195,8 +195,11 @@ class Second:
     def take_proof(self, claims: dict[str, Any]) -> None:
         proof = claims["proof"]
         if proof["method"] == "device_key":
-            need(proof["statement"]["payload_digest"] == claims["payload_digest"], "another statement")
-            challenge = sha256(b"flr.decision.v1\x00", canonical(proof["statement"]))
+            said = proof["statement"]
+            named = said["items"] if said["typ"] == "flr.decisions.v1" else [said]
+            digests = [item["payload_digest"] for item in named if item["approval"] == claims["approval"]]
+            need(digests == [claims["payload_digest"]], "another statement")
+            challenge = sha256(said["typ"].encode() + b"\x00", canonical(said))
             need(signed_by(self.devices[proof["kid"]], unb64(proof["signature"]), challenge), "the founder's key")
 
 

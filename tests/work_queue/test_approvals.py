@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from app.auth import ApprovalTokens, KeyRing, SigningKey
-from app.canon.approval import Decision, Proof, ProofRefused, VerifiedProof
+from app.canon.approval import Decision, Item, ListOffer, ListProof, Proof, ProofRefused, VerifiedProof
 from app.canon.canonical_json import digest
 from app.canon.errors import Forbidden, Invalid
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
@@ -199,7 +199,10 @@ class RefusingVerifier:
     async def offer(self, tx: object, by: Principal, **_: Any) -> Any:
         raise ProofRefused("nobody is known here")
 
-    async def verify(self, tx: object, by: Principal, proof: Proof) -> VerifiedProof:
+    async def offer_list(self, tx: object, by: Principal, items: tuple[Item, ...]) -> ListOffer:
+        raise ProofRefused("nobody is known here")
+
+    async def verify(self, tx: object, by: Principal, proof: Proof | ListProof) -> VerifiedProof:
         raise ProofRefused("nobody is known here")
 
 
