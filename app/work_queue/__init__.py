@@ -30,7 +30,7 @@ from app.work_queue.approvals import (
 )
 from app.work_queue.batches import Wanted, decide_list, offer_list
 from app.work_queue.bounds import keep_pace
-from app.work_queue.deciding import decide, hold_open, offer, prove, undo
+from app.work_queue.deciding import decide, hold_open, offer, prove
 from app.work_queue.delivery import Handler, publish
 from app.work_queue.errors import (
     ApprovalClosed,
@@ -69,6 +69,7 @@ from app.work_queue.tickets import (
     open_ticket,
     patch_ticket,
 )
+from app.work_queue.undoing import undo
 
 __all__ = [
     "CLOSED",

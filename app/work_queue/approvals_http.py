@@ -16,7 +16,7 @@ from app.canon.vocabulary import Principal
 from app.governance_ledger import Page
 from app.postgres import Transaction
 from app.problems import documented
-from app.work_queue import approvals, deciding
+from app.work_queue import approvals, deciding, undoing
 from app.work_queue.batches_http import WRITES as BATCH_ROUTES
 from app.work_queue.errors import NothingPending, SeveralPending
 from app.work_queue.idempotency import KEYED
@@ -237,7 +237,7 @@ async def reject(
     responses=_REFUSALS,
 )
 async def undo(request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID]) -> Approval:
-    return await deciding.undo(tx, approval_id, by=request.auth)
+    return await undoing.undo(tx, approval_id, by=request.auth)
 
 
 ROUTES = (

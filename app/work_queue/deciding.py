@@ -157,19 +157,19 @@ def _check_rights(approval: Approval, decision: Decision, by: Principal) -> None
 def _check_open(approval: Approval, at: datetime, version: int | None) -> None:
     if approval.overdue(at) or approval.status == "expired":
         raise ApprovalClosed(
-            f"it expired at {approval.expires_at.isoformat()}: nobody decided in time", _outcome(approval, "expired")
+            f"it expired at {approval.expires_at.isoformat()}: nobody decided in time", outcome_of(approval, "expired")
         )
     if approval.status in DECIDED:
         raise ApprovalClosed(
-            f"it was {approval.status} by {approval.decided_by} already", _outcome(approval, approval.status)
+            f"it was {approval.status} by {approval.decided_by} already", outcome_of(approval, approval.status)
         )
     if approval.status != "pending":
-        raise ApprovalClosed(f"it is {approval.status}: {approval.reason}", _outcome(approval, approval.status))
+        raise ApprovalClosed(f"it is {approval.status}: {approval.reason}", outcome_of(approval, approval.status))
     if version is not None and version != approval.version:
         raise ApprovalStale(approval.id, version, approval.version)
 
 
-def _outcome(approval: Approval, status: str) -> dict[str, object]:
+def outcome_of(approval: Approval, status: str) -> dict[str, object]:
     return {
         "approval_id": str(approval.id),
         "status": status,
@@ -314,44 +314,3 @@ async def hold_open(tx: Transaction, approval_id: UUID, version: int | None = No
         raise ApprovalUnknown(approval_id)
     _check_open(approval, await store.now(tx), version)
     return approval
-
-
-async def undo(tx: Transaction, approval_id: UUID, *, by: Principal) -> Approval:
-    """Take an approval back before its undo window ends; with it those that were decided along by the same tap.
-
-    It is pending again and its votes are void. Event `approval.undone`. Raises `ApprovalUnknown`, `Forbidden`,
-    `ApprovalClosed` when the window is over or nothing was approved.
-    """
-    require(by, Rol.FOUNDER, Rol.DEPUTY)
-    locked = await store.lock_approvals(tx, approval_id, alike="approved")
-    asked = next((approval for approval in locked if approval.id == approval_id), None)
-    if asked is None:
-        raise ApprovalUnknown(approval_id)
-    at = await store.now(tx)
-    if asked.status != "approved" or asked.in_effect(at) or asked.consumed_at is not None:
-        raise ApprovalClosed(
-            "too late: only an approval whose undo window is open can be undone", _outcome(asked, asked.status)
-        )
-    undone = await _reopen(tx, asked, by, at)
-    for other in locked:
-        if other.id != asked.id and (other.decided_at, other.decided_by) == (asked.decided_at, asked.decided_by):
-            await _reopen(tx, other, by, at)
-    return undone
-
-
-async def _reopen(tx: Transaction, approval: Approval, by: Principal, at: datetime) -> Approval:
-    votes = [vote for vote in await store.fetch_votes(tx, approval.id) if vote.undone_at is None]
-    await store.undo_votes(tx, votes, at)
-    pending = await store.update_approval(
-        tx,
-        approval,
-        status="pending",
-        decided_at=None,
-        effective_at=None,
-        decided_by=None,
-        reason="",
-        signature=None,
-    )
-    subjects = tuple(f"work_queue.approval_decisions/{vote.id}" for vote in votes)
-    await append(tx, event_of(pending, "undone", actor=by.actor, at=at, subjects=subjects))
-    return pending

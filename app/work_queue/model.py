@@ -235,7 +235,6 @@ class GrantedMandate(msgspec.Struct, frozen=True, kw_only=True):
         return self.ended_at is None and not over
 
 
-_ACT = ("kind", "role", "tool", "arguments", "money", "tier", "terms", "cost_ceiling", "change", "policy")
 _ACT = ("kind", "role", "tool", "arguments", "money", "tier", "terms", "cost_ceiling", "change", "policy", "asked")
 
 
