@@ -12,7 +12,7 @@ __all__ = ["desk"]
 
 
 async def earn(desk: Desk, minor: int, currency: str = "IDR", at: datetime | None = None, **said: Any) -> None:
-    data = {"amount_minor": str(minor), "currency": currency, "source": "toko", "description": ""}
+    data: dict[str, object] = {"amount_minor": str(minor), "currency": currency, "source": "toko", "description": ""}
     data |= {"role_id": None, "ticket_id": None, **said}
     async with desk.database.transaction(desk.tenant) as tx:
         await append(tx, Event(type="revenue.recorded", actor=desk.by.actor, data=data, occurred_at=at))
