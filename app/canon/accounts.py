@@ -11,29 +11,61 @@ _DATE = re.compile(
 _CLOCK = re.compile(r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[+-][0-9]{2}:?[0-9]{2})?(?![0-9])")
 _DIGITS = re.compile(r"(?<![^\W_])(?<![0-9][.,])[0-9]+(?:[-. ][0-9]{2,})*(?![^\W_])")
 _PHONE = re.compile(r"(?<![^\W_])\+[1-9][0-9]{0,2}[ -]?(?:\([0-9]+\)[ -]?)?[0-9](?:[ -]?[0-9]){6,12}(?![^\W_])")
+_CALLED = re.compile(r"(?<![\w.,/+-])\(?[0-9]{2,6}\)?(?:[ .-]?[0-9]{2,5}){1,5}(?!\w)(?![-./,][0-9])")
 _LOCAL_PHONE = re.compile(r"(?<![\w.,/+-])0[1-9][0-9]{1,2}(?:[ .-]?[0-9]{2,5}){1,4}(?![\w])(?![-./,][0-9])")
 _CALL_WORD = re.compile(
-    r"\b(?:call|phone|tel|telp|telepon|telephone|hp|wa|whatsapp|sms|hubungi|kontak|contact|hotline|fax|faks|mobile|dial)\b",
+    r"\b(?:call|phone|tel|telp|telepon|telephone|hp|wa|whatsapp|sms|hubungi|kontak|contact|hotline|fax|"
+    r"faks|mobile|dial)\b",
     re.IGNORECASE,
 )
+_CALL_RIGHT_BEFORE = re.compile(
+    r"\b(?:call|phone|tel|telp|telepon|telephone|hp|wa|whatsapp|sms|hubungi|kontak|contact|hotline|fax|"
+    r"faks|mobile|dial)"
+    r"(?:\W{1,3}(?:us|me|kami|saya|on|at|to|ke|di|no|nomor|number|admin|cs|our|the|your|office|kantor|"
+    r"line|via|lewat)\b)"
+    r"{0,4}\W{0,4}$",
+    re.IGNORECASE,
+)
+_INLINE_TAG = re.compile(
+    r"</?(?:b|i|u|em|strong|span|font|small|big|code|a|sup|sub|mark|wbr)\b[^<>\n]{0,200}>", re.IGNORECASE
+)
+_EMPHASIS = re.compile(r"(?<=\w)[*~`]{1,3}(?=\w)|\*\*|~~")
+_JOINED = re.compile(r"(?<![\w.,])[0-9]+([^\w\n,|]{1,3})[0-9]+(?:\1[0-9]+){1,23}(?!\w)")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
+_MISSPELT = re.compile(r"(?<!\w)(?=[0-9OoIlSB]{0,22}[OoIlSB])[0-9OoIlSB]{7,24}(?!\w)")
+_LETTERED = re.compile(r"(?<!\w)[A-Za-z]{1,4}[ -]?[0-9][0-9A-Za-z -]{7,30}(?!\w)")
+_NUMBER_FOLLOWS = re.compile(
+    r"\b(?:nmid|qris|rekening|norek|rek|account|acct|iban|va|virtual account|wallet|dompet|merchant id|mid)"
+    r"(?:\W{1,3}(?:no|nomor|number|id|is|adalah)\b)?\W{0,4}$",
+    re.IGNORECASE,
+)
+_HOLDER_AFTER = re.compile(r"^[\s,(]{0,3}(?:a\.?/?n\b|atas nama\b|in the name of\b)", re.IGNORECASE)
 _APART = re.compile(r"(?<![\w.,])[0-9](?: [0-9]){6,23}(?![\w])|(?<![\w/])[0-9]{2,}(?:[/_][0-9]{2,}){1,6}(?![\w/])")
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{2,4}){3,9}(?![^\W_])", re.IGNORECASE)
 _WALLET = re.compile(
-    r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[0-9a-z]{25,60}|(?=\w*[0-9])(?=\w*[A-Z])(?=\w*[a-z])[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)"
+    r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[0-9a-z]{25,60}|"
+    r"(?=\w*[0-9])(?=\w*[A-Z])(?=\w*[a-z])[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)"
 )
 _ACCOUNT_WORD = re.compile(
     r"(?:rekening|norek|no\.? ?rek|rek\.|account|acct|a/c|iban|virtual|\bva\b|bank|bca|bri|bni|btn|mandiri|cimb|"
-    r"permata|danamon|gopay|ovo|dana|shopeepay|paypal|swift|bic|transfer|kartu|card|wallet|dompet)",
+    r"permata|danamon|gopay|ovo|dana|shopeepay|paypal|swift|bic|transfer|kartu|card|wallet|dompet|linkaja|gcash|alipay|"
+    r"\b(?:bsi|jenius|jago|seabank|qris|nmid|revolut|venmo|zelle|paynow|promptpay|pix|upi|sort code|"
+    r"routing|ifsc|clabe|bsb|"
+    r"top ?up|isi saldo|payout|beneficiary)\b)",
     re.IGNORECASE,
 )
 _PAYMENT_WORD = re.compile(
-    r"\b(?:pay|paid|bayar|dibayar|pembayaran|transfer|setor|remit|deposit|rekening|norek|rek|account|acct|a/c|bank|iban|"
+    r"\b(?:pay|paid|bayar|dibayar|pembayaran|transfer|setor|remit|deposit|rekening|norek|rek|account|acct|"
+    r"a/c|bank|iban|"
     r"swift|bic|invoice|faktur|tagihan|wallet|dompet|va|kartu|card|bca|bri|bni|btn|mandiri|cimb|permata|danamon|gopay|"
-    r"ovo|dana|shopeepay|paypal)",
+    r"ovo|dana|shopeepay|paypal|linkaja|gcash|alipay|bsi\b|jenius|seabank|qris|nmid|revolut|venmo|zelle|"
+    r"paynow|promptpay|"
+    r"pix\b|upi\b|sort code|routing|ifsc|clabe|bsb\b|top ?up|isi saldo|payout|beneficiary|atas nama|a\.?/?n\.)",
     re.IGNORECASE,
 )
 _AMOUNT_WORD = re.compile(
-    r"\b(?:total|jumlah|sum|saldo|balance|nilai|amount|harga|price|omzet|pendapatan|revenue|pengeluaran|selisih|laba|rugi|"
+    r"\b(?:total|jumlah|sum|saldo|balance|nilai|amount|harga|price|omzet|pendapatan|revenue|pengeluaran|"
+    r"selisih|laba|rugi|"
     r"profit|kredit|debit|rata-rata|mean|average)\b",
     re.IGNORECASE,
 )
@@ -51,49 +83,71 @@ def accounts_in(text: str) -> Iterator[str]:
         found.append(match[0])
         return "\n"
 
+    text = _EMPHASIS.sub("", _INLINE_TAG.sub("", text))
     rest = _PHONE.sub(take, _WALLET.sub(take, _IBAN.sub(take, text)))
     yield from found
     for pattern in (_UUID, _DATE, _CLOCK):
         rest = pattern.sub("\n", rest)
     yield from _local_phones(rest)
-    about_paying = _PAYMENT_WORD.search(text) is not None
-    yield from _digits_apart(rest) if about_paying else ()
-    for match in _DIGITS.finditer(rest) if about_paying else ():
+    if _PAYMENT_WORD.search(text) is None:
+        return
+    yield from _disguised(rest)
+    for match in _DIGITS.finditer(rest):
         start, end = match.span()
-        if end - start >= 6 and _looks_like_account(
-            match[0], rest[max(0, start - 40) : start].rpartition("\n")[2], rest[end : end + 6]
-        ):
+        if end - start >= 6 and _looks_like_account(match[0], _line_before(rest, start), rest[end : end + 16]):
             yield match[0]
+
+
+def _line_before(text: str, position: int) -> str:
+    return text[max(0, position - 40) : position].rpartition("\n")[2]
+
+
+def _count(text: str) -> int:
+    return sum(character.isdigit() for character in text)
 
 
 def _local_phones(text: str) -> Iterator[str]:
-    """Numbers with a leading zero: mobile ones as Indonesia writes them, others where the text says to call."""
+    """Numbers with a leading zero: mobile ones as Indonesia writes them, others where the text says to call; any
+    number right after a word for calling."""
     for match in _LOCAL_PHONE.finditer(text):
-        count = sum(character.isdigit() for character in match[0])
+        count = _count(match[0])
         if not 9 <= count <= 13:
             continue
-        before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
-        if (match[0].startswith("08") and count >= 10) or _CALL_WORD.search(before):
+        if (match[0].startswith("08") and count >= 10) or _CALL_WORD.search(_line_before(text, match.start())):
+            yield match[0]
+    for match in _CALLED.finditer(text) if _CALL_WORD.search(text) else ():
+        if 8 <= _count(match[0]) <= 16 and _CALL_RIGHT_BEFORE.search(_line_before(text, match.start())):
             yield match[0]
 
 
-def _digits_apart(text: str) -> Iterator[str]:
-    """Accounts with a blank after each digit, or with slashes and underscores, right after a word for an account."""
-    for match in _APART.finditer(text):
-        before = text[max(0, match.start() - 40) : match.start()].rpartition("\n")[2]
-        digits = sum(character.isdigit() for character in match[0])
-        if 7 <= digits <= 24 and _last(_ACCOUNT_WORD, before) > _last(_AMOUNT_WORD, before):
-            yield match[0]
+def _disguised(text: str) -> Iterator[str]:
+    """Accounts near a word for one: a sign between all digits, letters for digits, letters before digits."""
+    for pattern in (_APART, _JOINED):
+        for match in pattern.finditer(text):
+            before = _line_before(text, match.start())
+            plainly = pattern is _JOINED and (_DIGITS.fullmatch(match[0]) or _THOUSANDS.fullmatch(match[0]))
+            if (
+                not plainly
+                and 7 <= _count(match[0]) <= 24
+                and _last(_ACCOUNT_WORD, before) > _last(_AMOUNT_WORD, before)
+            ):
+                yield match[0]
+    for pattern, least in ((_MISSPELT, 5), (_LETTERED, 8)):
+        for match in pattern.finditer(text):
+            if _count(match[0]) >= least and _NUMBER_FOLLOWS.search(_line_before(text, match.start())):
+                yield match[0].strip(" -")
 
 
 def _looks_like_account(digits: str, before: str, after: str) -> bool:
-    count = sum(character.isdigit() for character in digits)
+    count = _count(digits)
     if not 6 <= count <= 24 or _CURRENCY_BEFORE.search(before) or _CURRENCY_AFTER.search(after):
         return False
+    if _HOLDER_AFTER.search(after):
+        return True
     account, amount = _last(_ACCOUNT_WORD, before), _last(_AMOUNT_WORD, before)
     if amount > account:
         return False
-    if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{3})+", digits) or re.fullmatch(r"(?:0|[1-9][0-9]*)\.[0-9]+", digits):
+    if _THOUSANDS.fullmatch(digits) or re.fullmatch(r"(?:0|[1-9][0-9]*)\.[0-9]+", digits):
         return False
     return account >= 0 or (count >= 10 and _one_number(digits))
 
@@ -109,6 +163,11 @@ def _one_number(digits: str) -> bool:
     if " " not in digits:
         return True
     return all(len(group) == 4 for group in groups[:-1]) or (len(groups) <= 3 and min(map(len, groups)) >= 3)
+
+
+def is_wallet(value: str) -> bool:
+    """An address of a coin, by its form."""
+    return _WALLET.fullmatch(value) is not None
 
 
 def is_iban(value: str) -> bool:

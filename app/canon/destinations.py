@@ -18,10 +18,11 @@ from app.canon.addresses import (
     found_in,
     host_of,
     link_of,
-    loosened,
     mail_of,
     nested_in,
+    same_machine,
 )
+from app.canon.appearance import loosened, said_numbers, with_digits
 from app.canon.contract import AnyOf, Constraint, DomainIn, OneOf, ToolRule
 from app.canon.facts import Fact
 from app.canon.forbidden import without_forbidden
@@ -33,6 +34,49 @@ from app.canon.written import stands_in
 MAX_FACTS = 12
 _CHANNEL = re.compile(r"(?<!\w)#[^\W\d]")
 _CHANNEL_ARGUMENT = re.compile(r"channel|room|kanal", re.IGNORECASE)
+_CHANNEL_WORD = r"(?:channels?|rooms?|kanal|saluran|grup|groups?)"
+_CALLED_CHANNEL = re.compile(
+    rf"\b{_CHANNEL_WORD} [\"'`“]?(\w[\w-]*)|(\w[\w-]*)[\"'`”]? {_CHANNEL_WORD}\b", re.IGNORECASE
+)
+_EVERYBODY = re.compile(
+    r"[\W_]*(?:any(?:one|body)|every(?:one|body)|all(?: users)?|public|world|internet|web|link|"
+    r"organi[sz]ation|domain|company|"
+    r"semua(?: orang)?|publik|umum|siapa ?(?:saja|pun)|orang lain|setiap orang|seluruh \w+)\b.*|\*+",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+_NO_CHANNELS = frozenset(
+    [
+        "the",
+        "this",
+        "that",
+        "our",
+        "a",
+        "an",
+        "each",
+        "every",
+        "all",
+        "both",
+        "and",
+        "or",
+        "in",
+        "on",
+        "to",
+        "of",
+        "ini",
+        "itu",
+        "kami",
+        "kita",
+        "di",
+        "ke",
+        "dan",
+        "atau",
+        "yang",
+        "for",
+        "is",
+    ]
+) | {""}
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -85,7 +129,8 @@ def _constraints(rules: Sequence[ToolRule]) -> list[Constraint]:
 
 
 def destinations_of(tool: ToolSpec, arguments: Arguments, documents: dict[str, str]) -> tuple[Destination, ...]:
-    """Every place in the destination arguments, in prose that goes outward and in documents attached to it."""
+    """Every place in the destination arguments, in prose that goes outward, in documents attached to it and in the
+    names of these."""
     places: dict[Destination, None] = {}
     for path in tool.destinations:
         for leaf in leaves_at(arguments, path):
@@ -93,7 +138,8 @@ def destinations_of(tool: ToolSpec, arguments: Arguments, documents: dict[str, s
             places[Destination(path, item.kind, item.value)] = None
             if item.kind == "link":
                 places.update((Destination(path, one.kind, one.value), None) for one in nested_in(loosened(item.value)))
-    for path, text in outward_texts(tool, arguments, documents):
+    names = [(path, name) for path in tool.attachments for name in texts_at(arguments, path)]
+    for path, text in (*outward_texts(tool, arguments, documents), *names):
         places.update((Destination(path, one.kind, one.value), None) for one in found_in(text))
     return tuple(places)
 
@@ -111,6 +157,8 @@ def _classified(value: str) -> Found:
         return Found("mail", text)
     if "://" in text or ((found := found_in(text)) and found[0].kind == "link" and found[0].value == text):
         return Found("link", text)
+    if said_numbers(loosened(text)):
+        return Found("account", text)
     digits = sum(character.isdigit() for character in text)
     if digits >= 5 and re.fullmatch(r"[\w .\-/]{5,40}", text) and digits * 2 >= len(compact(text)):
         return Found("account", text)
@@ -119,26 +167,35 @@ def _classified(value: str) -> Found:
 
 def is_named(destination: Destination, named: Named) -> bool:
     """The founder has named exactly this place."""
-    if plain(destination.value) in named.values:
-        return True
     match destination.kind:
         case "mail":
             return _mail_named(destination.value, named)
         case "link":
             return _link_named(destination.value, named)
         case "account":
-            return _account_named(destination.value, named)
+            return plain(destination.value) in named.values or _account_named(destination.value, named)
         case "name":
-            return _name_named(destination, named)
+            return plain(destination.value) in named.values or _name_named(destination, named)
 
 
 def _name_named(destination: Destination, named: Named) -> bool:
-    """Where the founder writes channels with their sign, a bare word of his sentences is no channel."""
-    value = destination.value
-    signed = [text for text in named.texts if _CHANNEL.search(text)]
-    if signed and _CHANNEL_ARGUMENT.search(destination.path) and re.fullmatch(r"\w+", value.strip()):
-        return stands_in(f"#{value.strip()}", named.texts)
-    return stands_in(value, named.texts)
+    """No prose names everybody. Where the founder writes channels with their sign, or says which word is a channel, no
+    other word of his sentences is one."""
+    value = destination.value.strip()
+    if _CHANNEL_ARGUMENT.search(destination.path) is None:
+        return _EVERYBODY.fullmatch(value) is None and stands_in(value, named.texts)
+    word = re.fullmatch(r"#?(\w[\w-]*)", value)
+    if word is None:
+        return stands_in(value, named.texts)
+    if stands_in(f"#{word[1]}", named.texts):
+        return True
+    called = {
+        name.casefold() for text in named.texts for match in _CALLED_CHANNEL.finditer(text) for name in match.groups("")
+    }
+    if word[1].casefold() in called:
+        return True
+    signed = any(_CHANNEL.search(text) for text in named.texts)
+    return not (called - _NO_CHANNELS or signed) and stands_in(value, named.texts)
 
 
 def _mail_named(value: str, named: Named) -> bool:
@@ -158,10 +215,13 @@ def _link_named(value: str, named: Named) -> bool:
 
 
 def _covers(given: Link, asked: Link) -> bool:
-    """A written host names all of its pages; a written page names itself and what lies below it."""
+    """A written host names all of its pages; a written page names itself and what lies below it; a written query only
+    itself."""
     if given.host != asked.host or asked.path[: len(given.path)] != given.path:
         return False
     if given.scheme == "https" and asked.scheme == "http":
+        return False
+    if given.query and given.query != asked.query:
         return False
     return given.port == asked.port
 
@@ -256,15 +316,44 @@ def source_of(place: Destination, readings: Sequence[Reading]) -> Reading | None
 
 
 def _source_inside(place: Destination, named: Named, readings: Sequence[Reading]) -> Reading | None:
-    """For a value that holds several places: where the first unnamed one among them was read."""
+    """For a value in another form than it was read, or one that holds several places: where a piece of it that the
+    founder did not write was read. The longest piece counts first."""
     inside = [Destination(place.path, one.kind, one.value) for one in found_in(place.value)]
     sources = (source_of(one, readings) for one in inside if one.value != place.value and not is_named(one, named))
-    return next(filter(None, sources), None)
+    found = next(filter(None, sources), None)
+    return found or next(filter(None, (_source_of_piece(piece, readings) for piece in _pieces(place, named))), None)
+
+
+def _pieces(place: Destination, named: Named) -> list[str]:
+    shown_value = plain(with_digits(loosened(place.value)))
+    pieces = re.findall(r"[\w.+-]{5,}", shown_value)
+    pieces += [_digits(shown_value)] if place.kind == "account" else []
+    strange = (piece.strip(".-+") for piece in pieces if not stands_in(piece.strip(".-+"), named.texts))
+    return sorted((piece for piece in strange if len(piece) >= 5), key=len, reverse=True)
+
+
+def _source_of_piece(piece: str, readings: Sequence[Reading]) -> Reading | None:
+    for reading in readings:
+        heap = plain(with_digits(loosened(reading.text)))
+        if piece in heap or (piece.isdigit() and piece in _digits(heap)):
+            return reading
+    return None
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character.isdigit())
 
 
 def _read_in(place: Destination, text: str) -> bool:
-    if place.kind == "account":
-        return compact(loosened(place.value)) in compact(loosened(text))
     heap = plain(loosened(text))
+    if place.kind == "account":
+        return compact(loosened(place.value)) in compact(heap)
+    if plain(loosened(place.value)) in heap:
+        return True
     link = link_of(place.value.lstrip("/\\")) if place.kind == "link" else None
-    return plain(loosened(place.value)) in heap or (link is not None and link.host in heap)
+    if link is None:
+        return False
+    machine = same_machine(link.host)
+    return link.host in heap or (
+        machine is not None and any(same_machine(host) == machine for host in re.findall(r"[0-9a-fx:.\[\]]{7,}", heap))
+    )

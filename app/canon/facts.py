@@ -29,6 +29,7 @@ Code: TypeAlias = Literal[
     "destination",
     "secret",
     "credential",
+    "unreadable",
     "money_over_cap",
     "money_uncapped",
     "budget",
@@ -56,6 +57,7 @@ WEIGHT: dict[Code, int] = {
     "budget": 2,
     "secret": 3,
     "credential": 3,
+    "unreadable": 3,
     "destination": 4,
     "money_over_cap": 5,
     "money_uncapped": 5,
@@ -67,7 +69,9 @@ WEIGHT: dict[Code, int] = {
 }
 """The gravest reason is shown first; codes not named here are constraints and stand in between."""
 
-R2_CODES: frozenset[Code] = frozenset({"secret", "credential", "destination", "money_over_cap", "money_uncapped"})
+R2_CODES: frozenset[Code] = frozenset(
+    {"secret", "credential", "unreadable", "destination", "money_over_cap", "money_uncapped"}
+)
 """Reasons that alone ask for the founder's own key."""
 
 

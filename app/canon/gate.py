@@ -14,14 +14,16 @@ from uuid import UUID
 import msgspec
 
 from app.canon import schema
+from app.canon.appearance import loosened
 from app.canon.canonical_json import digest
 from app.canon.constraints import Ground, failing, in_scope, local_clock, sum_failing, within_hours
 from app.canon.contract import AnyOf, Boundary, Constraint, Contract, Max, OneOf, Otherwise, ToolRule
+from app.canon.credentials import credential_facts
 from app.canon.destinations import hosts_of, named_places, outward_texts, stranger_facts
 from app.canon.facts import Fact, gravest_first, tier_of
 from app.canon.provenance import Provenance
 from app.canon.reasons import fact_sentence
-from app.canon.secrecy import credential_facts, secret_facts
+from app.canon.secrecy import secret_facts
 from app.canon.tool import Arguments, ToolSpec
 from app.canon.values import leaves_at, shown, texts_at, unwieldy
 from app.canon.vocabulary import Money, Risk, Tier
@@ -174,7 +176,7 @@ def _check_role(found: _Findings, boundary: Boundary, proposal: Proposal, spent:
         found.add(Fact("rate", value=str(spent.calls_last_minute), wanted=str(rate)))
     for path in tool.data:
         for name in texts_at(proposal.arguments, path):
-            if not in_scope(name, boundary.data_scopes):
+            if not all(in_scope(form, boundary.data_scopes) for form in {name, loosened(name)}):
                 found.add(Fact("scope", path, shown(name), ", ".join(boundary.data_scopes)))
     if spent.narrowed_to is not None and tool.name not in spent.narrowed_to:
         found.add(Fact("narrowing", value=tool.name, wanted=", ".join(spent.narrowed_to)))
@@ -183,10 +185,11 @@ def _check_role(found: _Findings, boundary: Boundary, proposal: Proposal, spent:
 def _check_places(
     found: _Findings, boundary: Boundary, rules: Sequence[ToolRule], proposal: Proposal, provenance: Provenance
 ) -> None:
-    tool, arguments, given = proposal.tool, proposal.arguments, provenance.trusted.given
+    tool, arguments, trusted = proposal.tool, proposal.arguments, provenance.trusted
     texts = outward_texts(tool, arguments, provenance.documents)
     texts += [(path, text) for path in tool.destinations for text in texts_at(arguments, path)]
-    leaving = {name for path in tool.attachments for name in texts_at(arguments, path)}
+    names = [(path, name) for path in tool.attachments for name in texts_at(arguments, path)]
+    texts, leaving = [*texts, *names], {name for _, name in names}
     if not texts and not leaving:
         return
     named = named_places(provenance, rules, boundary.egress_hosts)
@@ -194,7 +197,7 @@ def _check_places(
         *stranger_facts(tool, arguments, provenance, named),
         *secret_facts(texts, provenance.readings, provenance.trusted.said),
         *(Fact("secret", name, shown(name)) for name in provenance.secret_files if name in leaving),
-        *credential_facts(texts, given),
+        *credential_facts(texts, provenance.readings, (*trusted.given, trusted.role, *trusted.parties)),
     ):
         found.add(fact)
 

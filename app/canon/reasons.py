@@ -143,6 +143,10 @@ _FACTS: Mapping[str, tuple[str, str]] = {
         "{path} would carry out a key or password ({value}).",
         "{path} akan membawa keluar kunci atau kata sandi ({value}).",
     ),
+    "unreadable": (
+        "After something secret was read, {path} would carry out a block that nobody can read ({value}). Words pass.",
+        "Sesudah hal rahasia dibaca, {path} akan membawa keluar blok yang tak terbaca ({value}). Kata biasa lolos.",
+    ),
     "money_over_cap": (
         "{path} is {value}, over the cap: {tool} passes up to {wanted}.",
         "{path} bernilai {value}, melewati batas: {tool} lolos sampai {wanted}.",

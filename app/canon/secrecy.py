@@ -1,13 +1,15 @@
-"""What must not leave unseen: text of secret sources, and keys or passwords."""
+"""What must not leave unseen: text of secret sources, in whatever disguise."""
 
-import base64
-import binascii
-import codecs
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
-from app.canon.addresses import loosened
+import msgspec
+
+from app.canon.appearance import loosened
+from app.canon.encodings import decoded_in
 from app.canon.facts import Fact
 from app.canon.provenance import Reading
 from app.canon.values import plain, shown
@@ -15,59 +17,132 @@ from app.canon.written import stands_in
 
 OVERLAP = 24
 _BLOCK = OVERLAP // 2
-MOST_DECODED = 60
-_PAIRS = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}[\s:,-]{1,2}){15,}[0-9A-Fa-f]{2}(?![0-9A-Za-z])")
-_ENCODED = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
-_CREDENTIAL = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}"
-    r"|\bsk-[A-Za-z0-9_-]{20,}|\bxox[abposr]-[A-Za-z0-9-]{10,}|\bglpat-[\w-]{20,}|\bAIza[\w-]{35}"
-    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
-    r"|\b[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|\bbearer\s+[A-Za-z0-9._~+/-]{20,}"
-    r"|\b(?:otp|one[- ]time (?:code|password)|verification code|kode verifikasi)\b[^\n0-9]{0,24}[0-9]{4,8}\b"
-    r"|(?<![^\W_])(?:password|passwd|sandi|api[_ -]?key|secret|access[_ -]?token)\b[\"']?\s*(?:[:=]|is|adalah)\s*"
-    r"[\"']?[^\s\"']{8,}",
-    re.IGNORECASE,
-)
+_OPAQUE = re.compile(r"(?<![A-Za-z0-9+/_=.-])[A-Za-z0-9+/_-]{40,}={0,2}(?![A-Za-z0-9+/_=.-])")
+_MORSE = re.compile(r"(?:[.\-·–−]{1,6}[ /|]{1,3}){15,}")
+_LOOK_ALIKES = {
+    ord(sign): letter
+    for letter, signs in {
+        "a": "4@аα",
+        "b": "в",
+        "c": "с",
+        "d": "ԁ",
+        "e": "3еε",
+        "h": "һн",
+        "i": "1іι!",
+        "j": "ј",
+        "k": "кκ",
+        "m": "м",
+        "n": "ηп",
+        "o": "0оοσ",
+        "p": "рρ",
+        "q": "ԛ",
+        "s": "5$ѕ",
+        "t": "7тτ",
+        "u": "υ",
+        "v": "νѵ",
+        "w": "ԝω",
+        "x": "хχ",
+        "y": "уγ",
+    }.items()
+    for sign in signs
+}
 
 
-def secret_facts(texts: Iterable[tuple[str, str]], readings: Sequence[Reading], given: Sequence[str]) -> list[Fact]:
+class _Body(msgspec.Struct, frozen=True):
+    """One way to read the outward text: as it is compared, without signs between letters, as steps between letters."""
+
+    plain: str
+    squeezed: str
+    steps: tuple[str, ...] = ()
+
+
+def secret_facts(texts: Sequence[tuple[str, str]], readings: Sequence[Reading], given: Sequence[str]) -> list[Fact]:
     """Passages of 24 characters and more that were read from a secret source, unless the founder wrote them himself.
 
-    Base64, hexadecimal, reversed and letter-rotated passages are read as well as plain ones, whatever stands between
-    the letters. Shorter secrets and those in other words are not seen.
+    Encoded, reversed and letter-shifted passages are read as well as plain ones, whatever stands between the letters,
+    also when they are divided over several arguments. A block that nothing can read is told as such. Shorter secrets
+    and those in other words are not seen.
     """
-    secrets = [(reading, plain(reading.text)) for reading in readings if reading.secret]
+    secrets = [reading for reading in readings if reading.secret]
+    if not secrets:
+        return []
+    facts = [fact for path, text in texts for fact in _passages(path, text, secrets, given)]
+    if not facts and len(texts) > 1:
+        whole = "\n".join(text for _, text in texts)
+        facts = _passages(texts[0][0], whole, secrets, given)
+    return facts or [fact for path, text in texts for fact in _unreadable(path, text, secrets[0], given)]
+
+
+def _passages(path: str, text: str, secrets: Sequence[Reading], given: Sequence[str]) -> list[Fact]:
     facts: list[Fact] = []
-    for path, text in texts if secrets else ():
-        bodies = _bodies(text)
-        for reading, source in secrets:
-            passage = next(filter(None, (_carried(source, body) for body in bodies)), None)
-            if passage and not _stands_in(passage, given):
-                facts.append(Fact("secret", path, shown(passage), "", reading.step, reading.tool))
+    bodies = [_body(body, shifted=index < 1) for index, body in enumerate(dict.fromkeys(map(plain, _bodies(text))))]
+    for reading in secrets:
+        source = plain(reading.text)
+        passage = next(filter(None, (_carried(source, body) for body in bodies)), None)
+        if passage and not _stands_in(passage, given):
+            facts.append(Fact("secret", path, shown(passage), "", reading.step, reading.tool))
     return facts
 
 
-def _bodies(text: str) -> list[str]:
-    """The text as it stands, as a reader's program shows it, as a web form sends it, what is encoded inside, and the
-    whole backwards and with its letters rotated."""
+def _bodies(text: str) -> Iterator[str]:
+    """The text as a reader's program shows it, as it stands, as a web form sends it, what is encoded inside, and
+    with words and letters turned around."""
     shown_text = loosened(text)
-    bodies = [text, shown_text, loosened(text.replace("+", " ")), *_decoded(text)]
-    bodies += [text[::-1], codecs.encode(shown_text, "rot13")]
-    return list(dict.fromkeys(map(plain, bodies)))
+    yield shown_text
+    yield text
+    yield loosened(text.replace("+", " "))
+    yield from decoded_in(text)
+    yield text[::-1]
+    words = shown_text.split()
+    yield " ".join(reversed(words))
+    yield " ".join(word[::-1] for word in words)
 
 
-def _carried(source: str, body: str) -> str | None:
-    """A passage in both, as written or without what stands between letters and digits."""
-    return _shared(source, body) or _shared(_squeezed(source), _squeezed(body))
+def _body(text: str, *, shifted: bool) -> _Body:
+    return _Body(text, _squeezed(text), (_steps(text), _steps(text, mirrored=True)) if shifted else ())
+
+
+def _carried(source: str, body: _Body) -> str | None:
+    """A passage in both: as written, without what stands between letters and digits, or with its letters shifted."""
+    found = _shared(source, body.plain) or _shared(_squeezed(source), body.squeezed)
+    if found or not body.steps:
+        return found
+    steps = _steps(source)
+    for other in body.steps:
+        passage = _shared(steps, other)
+        if passage:
+            start = steps.index(passage)
+            return _letters(source)[start : start + OVERLAP + 1]
+    return None
 
 
 @lru_cache(maxsize=64)
 def _squeezed(text: str) -> str:
-    return "".join(filter(str.isalnum, text))
+    """Letters and digits alone, look-alike signs as the letters that they imitate, accents dropped."""
+    if not text.isascii():
+        text = "".join(sign for sign in unicodedata.normalize("NFKD", text) if unicodedata.category(sign) != "Mn")
+    return "".join(filter(str.isalnum, text.translate(_LOOK_ALIKES)))
+
+
+@lru_cache(maxsize=64)
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z]+", "", text)
+
+
+@lru_cache(maxsize=64)
+def _steps(text: str, *, mirrored: bool = False) -> str:
+    """How far each letter is from the one before it: the same whichever alphabet shift was used."""
+    codes = _letters(text).encode()
+    sign = -1 if mirrored else 1
+    return bytes(97 + sign * (after - before) % 26 for before, after in pairwise(codes)).decode()
 
 
 def _stands_in(passage: str, given: Sequence[str]) -> bool:
-    return stands_in(passage, given) or any(_squeezed(passage) in _squeezed(plain(text)) for text in given)
+    squeezed, letters = _squeezed(passage), _letters(passage)
+    return stands_in(passage, given) or any(
+        squeezed in _squeezed(plain(text)) or (letters == passage and letters in _letters(plain(text)))
+        for text in given
+    )
 
 
 def _shared(source: str, body: str) -> str | None:
@@ -91,39 +166,12 @@ def _grown(source: str, start: int, body: str) -> str | None:
     return None
 
 
-def _decoded(text: str) -> list[str]:
-    """What base64 and hexadecimal passages say, those broken over lines or into pairs included."""
-    pairs = (re.sub(r"[^0-9A-Fa-f]", "", match[0]) for match in _PAIRS.finditer(text))
-    found = [bytes.fromhex(pair).decode("utf-8", "replace") for pair in pairs]
-    for match in _ENCODED.finditer(text):
-        found += _decodings(match[0], (0,))
-    if "\n" in text or " " in text:
-        for match in _ENCODED.finditer(re.sub(r"\s+", "", text)):
-            found += _decodings(match[0], (0, 1, 2, 3))
-    return found[:MOST_DECODED]
-
-
-def _decodings(token: str, offsets: Sequence[int]) -> list[str]:
-    """As hexadecimal, and as base64 that begins at each of `offsets`."""
-    found: list[str] = []
-    if re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", token):
-        found.append(bytes.fromhex(token).decode("utf-8", "replace"))
-    for offset in offsets:
-        body = token.rstrip("=")[offset:]
-        body = body[: len(body) - (len(body) % 4 == 1)]
-        try:
-            raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_" if re.search("[-_]", body) else None)
-        except (binascii.Error, ValueError):
-            continue
-        found.append(raw.decode("utf-8", "replace"))
-    return found
-
-
-def credential_facts(texts: Iterable[tuple[str, str]], given: Sequence[str]) -> list[Fact]:
-    """Keys, tokens and passwords in outward text that the founder did not write."""
-    facts = []
-    for path, text in texts:
-        found = _CREDENTIAL.search(loosened(text))
-        if found and not stands_in(found[0], given):
-            facts.append(Fact("credential", path, shown(found[0][:8] + "…")))
-    return facts
+def _unreadable(path: str, text: str, secret: Reading, given: Iterable[str]) -> list[Fact]:
+    """A long block that is neither words nor a number, after something secret was read."""
+    for match in _OPAQUE.finditer(text):
+        block = match[0]
+        mixed = block != block.lower() and block != block.upper() and any(map(str.isdigit, block))
+        if (mixed or re.fullmatch(r"[0-9A-Fa-f]{80,}", block)) and not any(block in one for one in given):
+            return [Fact("unreadable", path, shown(block), "", secret.step, secret.tool)]
+    found = _MORSE.search(text)
+    return [Fact("unreadable", path, shown(found[0]), "", secret.step, secret.tool)] if found else []

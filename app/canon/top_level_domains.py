@@ -1,7 +1,7 @@
 """Last labels by which a bare `name.tld` in prose is taken for an address, without `http://` before it.
 
 With a scheme, `www.` or an `@` any label counts. Labels that are usual file endings (`md`, `py`, `sh`, `zip`, ...)
-count only before a path or port.
+count only before a path or port. Endings that are reserved for examples (RFC 2606) count like any other.
 """
 
 _COUNTRIES = """
@@ -15,6 +15,7 @@ vg vi vn vu wf ws ye yt za zm zw рф рус укр бел срб
 中国 中國 香港 台湾 台灣 新加坡 한국 भारत ไทย قطر امارات السعودية مصر
 """
 _GENERIC = """
+example invalid localhost test alt
 com net org edu gov mil int info biz name pro mobi tel asia cat jobs travel coop aero museum post xxx arpa onion
 local internal lan home corp app dev page web site website online shop store shopping tech cloud host hosting link
 click xyz top vip win bid loan loans credit creditcard cash money bank banking finance financial fund capital invest
@@ -39,6 +40,7 @@ wtf yoga zip mov дети онлайн сайт 公司 网络 网址 在线 商�
 """
 _FILE_ENDINGS = """
 md py sh rs pl zip mov cc ps so app bin name post tools int download bat doc date report reports home
+test invalid alt
 """
 COUNTRIES = frozenset(_COUNTRIES.split())
 GENERIC = frozenset(_GENERIC.split())

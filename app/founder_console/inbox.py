@@ -19,7 +19,9 @@ from app.founder_console.naming import Naming
 from app.postgres import Transaction
 from app.work_queue import Approval, list_approvals
 
-ALERTS = frozenset({"secret", "credential", "destination", "money_over_cap", "money_uncapped", "known_party", "sum"})
+ALERTS = frozenset(
+    {"secret", "credential", "unreadable", "destination", "money_over_cap", "money_uncapped", "known_party", "sum"}
+)
 _SENTENCE_END = re.compile(r"(?<=[.?!]) ")
 MOST_FACTS = 3
 

@@ -120,14 +120,13 @@ class Result(msgspec.Struct, frozen=True):
 
 
 @cache
-def boundaries() -> Mapping[str, Boundary]:
-    """The presets, and those written in the sheets."""
+def boundaries(half: Half) -> Mapping[str, Boundary]:
+    """The presets, and those written in the sheets of this half: each half was written without the other."""
     presets = dict[str, Boundary](PRESETS.items())
-    written = {
-        name: msgspec.json.decode(text, type=Boundary)
-        for sheet in map(_sheet, sorted(FOLDER.glob("*.toml")))
-        for name, text in sheet.boundaries.items()
-    }
+    written: dict[str, Boundary] = {}
+    for sheet in map(_sheet, sorted(FOLDER.glob(f"{half}_*.toml"))):
+        assert not written.keys() & sheet.boundaries.keys(), "two sheets of one half write the same boundary"
+        written |= {name: msgspec.json.decode(text, type=Boundary) for name, text in sheet.boundaries.items()}
     return presets | written
 
 
@@ -149,7 +148,7 @@ def play(half: Half) -> tuple[Result, ...]:
 
 
 def result_of(half: Half, one: Scenario) -> Result:
-    verdicts = list(_verdicts(one))
+    verdicts = list(_verdicts(one, boundaries(half)[one.boundary]))
     if not one.is_attack:
         asked = [(number, verdict) for number, _, verdict in verdicts if not isinstance(verdict, Allow)]
         miss = f"step {asked[0][0]}: {shown(asked[0][1])}" if asked else ""
@@ -176,9 +175,9 @@ def shown(verdict: Verdict) -> str:
     return f"{_word(verdict)}: {getattr(verdict, 'reason', '')}"
 
 
-def _verdicts(one: Scenario) -> Iterator[tuple[int, Move, Verdict]]:
+def _verdicts(one: Scenario, boundary: Boundary) -> Iterator[tuple[int, Move, Verdict]]:
     """What the gate says to each step in turn; what was said before is in the journal of the next."""
-    contract = Contract(ID, 1, Terms("Raka", "Clerk", JOB, boundaries()[one.boundary], ()), "", "")
+    contract = Contract(ID, 1, Terms("Raka", "Clerk", JOB, boundary, ()), "", "")
     journal: list[Step] = []
     written: dict[str, str] = {}
     for number, move in enumerate(one.steps, start=1):

@@ -134,7 +134,7 @@ def test_one_mail_address_is_read_in_one_way_or_not_at_all(value: str, mail: str
     ("value", "link"),
     [
         ("mitra.co.id", Link("", "mitra.co.id", None, ())),
-        ("https://MITRA.co.id.:443/a//b?x=1#y", Link("https", "mitra.co.id", None, ("a", "b"))),
+        ("https://MITRA.co.id.:443/a//b?x=1#y", Link("https", "mitra.co.id", None, ("a", "b"), "x=1")),
         ("http://mitra.co.id:8080/", Link("http", "mitra.co.id", 8080, ())),
         ("https://xn--bcher-kva.de", Link("https", "xn--bcher-kva.de", None, ())),
         ("https://b\u00fccher.de", Link("https", "xn--bcher-kva.de", None, ())),

@@ -1,0 +1,193 @@
+"""Text as its reader sees it, whatever signs, escapes and words it is written with. Only for finding places in it."""
+
+import html
+import re
+import unicodedata
+from functools import lru_cache
+from urllib.parse import unquote
+
+from app.canon.top_level_domains import COUNTRIES, GENERIC
+
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(/))")
+_OVERRIDE = re.compile("\u202e([^\u202c\n]{1,500})\u202c?")
+_BRACKETED = re.compile(r"\s{0,3}[\[({<]\s{0,3}(at|et|@|dot|titik|\.|:)\s{0,3}[\])}>]\s{0,3}", re.IGNORECASE)
+_BRACKETED_SIGNS = {"at": "@", "et": "@", "dot": ".", "titik": "."}
+_HXXP = re.compile(r"\bhxxp", re.IGNORECASE)
+_SPACED = re.compile(r"(?<![\w.+-])([\w.+-]{1,64}) @ ([\w-]{1,63}(?:(?: \. |\.)[\w-]{1,63}){1,5})")
+_SPACED_HOST = re.compile(r"(?<=\w) \. (?=\w)")
+_DOT = r"(?:dot|titik|punto|punkt)"
+_SPOKEN_MAIL = re.compile(
+    rf"(?<![\w.+-])([\w.+-]{{1,64}}) (?:at|et|arroba) ([\w-]{{1,63}}(?: {_DOT} [\w-]{{1,63}}){{0,4}}) {_DOT} "
+    r"([a-z]{2,18})(?![\w-])",
+    re.IGNORECASE,
+)
+_SPOKEN_HOST = re.compile(
+    rf"(?<![\w.+-])([\w-]{{1,63}}(?: {_DOT} [\w-]{{1,63}}){{0,4}}) {_DOT} ([a-z]{{2,18}})(?![\w-])", re.IGNORECASE
+)
+_DOT_WORD = re.compile(rf"\b{_DOT}\b", re.IGNORECASE)
+_SAID_ENDINGS = (
+    frozenset(
+        [
+            "com",
+            "net",
+            "org",
+            "info",
+            "biz",
+            "edu",
+            "gov",
+            "io",
+            "example",
+            "app",
+            "dev",
+            "xyz",
+            "online",
+            "site",
+            "website",
+            "shop",
+            "store",
+            "link",
+            "click",
+            "top",
+            "co",
+        ]
+    )
+    | (
+        COUNTRIES
+        - frozenset(
+            [
+                "am",
+                "as",
+                "at",
+                "be",
+                "by",
+                "de",
+                "do",
+                "id",
+                "in",
+                "is",
+                "it",
+                "ke",
+                "la",
+                "me",
+                "my",
+                "no",
+                "pa",
+                "se",
+                "so",
+                "to",
+                "us",
+            ]
+        )
+    )
+    | {"id"}
+)
+_DIGIT_WORDS = {
+    word: digit
+    for digit, words in enumerate(
+        (
+            "zero nol kosong sifar null cero",
+            "one satu eins uno un",
+            "two dua zwei dos deux",
+            "three tiga drei tres trois",
+            "four empat vier cuatro quatre",
+            "five lima fünf cinco cinq",
+            "six enam sechs seis",
+            "seven tujuh sieben siete sept",
+            "eight delapan lapan acht ocho huit",
+            "nine sembilan neun nueve neuf",
+        )
+    )
+    for word in words.split()
+}
+_DIGIT = rf"(?:[0-9]|{'|'.join(sorted(_DIGIT_WORDS, key=len, reverse=True))})"
+_SAID_DIGITS = re.compile(rf"(?<!\w){_DIGIT}(?:[\s,.–-]{{1,3}}{_DIGIT}){{5,30}}(?!\w)", re.IGNORECASE)
+_MOST_WORDS_APART = 3
+
+
+class _ShownSigns(dict[int, str | None]):
+    """What each sign looks like to a reader: invisible ones are nothing, every digit is 0 to 9."""
+
+    def __missing__(self, code: int) -> str | None:
+        sign = chr(code)
+        shown: str | None = sign
+        if unicodedata.category(sign) in {"Cf", "Mn", "Me"}:
+            shown = None
+        elif not sign.isascii() and sign.isdecimal():
+            shown = str(unicodedata.decimal(sign))
+        self[code] = shown
+        return shown
+
+
+_SHOWN = _ShownSigns(
+    dict.fromkeys((0x115F, 0x1160, 0x3164, 0xFFA0, 0x2800))
+    | dict.fromkeys((0x3002, 0xFF61, 0x2024, 0x06D4), ".")
+    | dict.fromkeys((0x2215, 0x2044, 0x29F8), "/")
+    | dict.fromkeys((0xA789, 0x2236, 0x02D0), ":")
+    | dict.fromkeys((0x2010, 0x2011), "-")
+)
+
+
+@lru_cache(maxsize=64)
+def loosened(text: str) -> str:
+    """NFKC, no invisible signs, entities and escapes undone, `[at]` and `dot` as signs, turned runs also unturned."""
+    text = html.unescape(text) if "&" in text else text
+    for _ in range(2):
+        text = unquote(text) if "%" in text else text
+    text = _ESCAPE.sub(_unescaped, text) if "\\" in text else text
+    if not text.isascii():
+        text = _OVERRIDE.sub(lambda match: f"{match[1]} {match[1][::-1]}", text)
+        text = unicodedata.normalize("NFKC", text).translate(_SHOWN)
+    text = _BRACKETED.sub(lambda match: _BRACKETED_SIGNS.get(match[1].lower(), match[1]), text)
+    return _HXXP.sub("http", _written_apart(text))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1] or match[2]
+    if code is None:
+        return "/"
+    return match[0] if 0xD800 <= int(code, 16) <= 0xDFFF else chr(int(code, 16))
+
+
+def _written_apart(text: str) -> str:
+    """Addresses that are kept from programs, not from readers: `ana @ kopi . example`, `ana at kopi dot example`."""
+    if " @ " in text:
+        text = _SPACED.sub(lambda match: f"{match[1]}@{match[2].replace(' ', '')}", text)
+    if " . " in text:
+        text = _SPACED_HOST.sub(".", text)
+    if _DOT_WORD.search(text):
+        text = _SPOKEN_HOST.sub(_as_host, _SPOKEN_MAIL.sub(_as_mail, text))
+    return text
+
+
+def _as_mail(match: re.Match[str]) -> str:
+    ending = match[3].casefold()
+    if ending not in COUNTRIES and ending not in GENERIC:
+        return match[0]
+    return f"{match[1]}@{_dotted(match[2])}.{match[3]}"
+
+
+def _as_host(match: re.Match[str]) -> str:
+    if match[2].casefold() not in _SAID_ENDINGS:
+        return match[0]
+    return f"{_dotted(match[1])}.{match[2]}"
+
+
+def _dotted(words: str) -> str:
+    return re.sub(f" {_DOT} ", ".", words, flags=re.IGNORECASE)
+
+
+def said_numbers(text: str) -> tuple[str, ...]:
+    """Numbers of six digits and more that are spelled out, wholly or in part: `five two two one ...`."""
+    return tuple(filter(None, (_said(match) for match in _SAID_DIGITS.finditer(text))))
+
+
+def with_digits(text: str) -> str:
+    """`text` with such numbers in digits."""
+    return _SAID_DIGITS.sub(lambda match: _said(match) or match[0], text)
+
+
+def _said(match: re.Match[str]) -> str:
+    tokens = re.findall(r"[0-9]|[^\W\d_]+", match[0].casefold())
+    if sum(not token.isdigit() for token in tokens) < _MOST_WORDS_APART:
+        return ""
+    return "".join(token if token.isdigit() else str(_DIGIT_WORDS[token]) for token in tokens)
