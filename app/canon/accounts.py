@@ -10,6 +10,7 @@ _DATE = re.compile(
 )
 _CLOCK = re.compile(r"(?<![0-9])[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:[+-][0-9]{2}:?[0-9]{2})?(?![0-9])")
 _DIGITS = re.compile(r"(?<![^\W_])(?<![0-9][.,])[0-9]+(?:[-. ][0-9]{2,})*(?![^\W_])")
+_BLOCK = re.compile(r"[^ ]+")
 _PHONE = re.compile(r"(?<![^\W_])\+[1-9][0-9]{0,2}[ -]?(?:\([0-9]+\)[ -]?)?[0-9](?:[ -]?[0-9]){6,12}(?![^\W_])")
 _CALLED = re.compile(r"(?<![\w.,/+-])\(?[0-9]{2,6}\)?(?:[ .-]?[0-9]{2,5}){1,5}(?!\w)(?![-./,][0-9])")
 _LOCAL_PHONE = re.compile(r"(?<![\w.,/+-])0[1-9][0-9]{1,2}(?:[ .-]?[0-9]{2,5}){1,4}(?![\w])(?![-./,][0-9])")
@@ -92,10 +93,19 @@ def accounts_in(text: str) -> Iterator[str]:
     if _PAYMENT_WORD.search(text) is None:
         return
     yield from _disguised(rest)
-    for match in _DIGITS.finditer(rest):
-        start, end = match.span()
-        if end - start >= 6 and _looks_like_account(match[0], _line_before(rest, start), rest[end : end + 16]):
-            yield match[0]
+    for start, end in _spans(rest):
+        if end - start >= 6 and _looks_like_account(rest[start:end], _line_before(rest, start), rest[end : end + 16]):
+            yield rest[start:end]
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where numbers stand; groups with blanks are one number when no other sign divides them: `2026-00412 310.000`
+    are two."""
+    for match in _DIGITS.finditer(text):
+        if " " in match[0] and re.search("[-.]", match[0]):
+            yield from ((match.start() + one.start(), match.start() + one.end()) for one in _BLOCK.finditer(match[0]))
+        else:
+            yield match.span()
 
 
 def _line_before(text: str, position: int) -> str:

@@ -54,6 +54,28 @@ _HANDLES = tuple(
         r"\bcash ?(?:app|tag)\b[^$\n]{0,16}(\$[A-Za-z]\w{2,19})",
     )
 )
+_MESSENGER_HINTS = (
+    "tele",
+    "whatsapp",
+    "discord",
+    "skype",
+    "wechat",
+    "insta",
+    "ig",
+    "twitter",
+    "viber",
+    "threema",
+    "signal",
+    "line",
+    "kakao",
+    "snapchat",
+    "tiktok",
+    "facebook",
+    "messenger",
+    "venmo",
+    "paypal",
+    "cash",
+)
 _HEAD = re.compile(r"[a-z0-9+.-]*:?[/\\]*[^/?#]*", re.IGNORECASE)
 _INNER_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,20}:[/\\])", re.IGNORECASE)
 _PARTS = re.compile(r"[?&=;,|#]")
@@ -83,7 +105,8 @@ def found_in(text: str) -> tuple[Found, ...]:
     """Every mail address, link and account in `text`, each once. Linear in the length of the text."""
     found: dict[Found, None] = {}
     shown = loosened(text)
-    for pattern in _HANDLES:
+    small = shown.lower()
+    for pattern in _HANDLES if any(word in small for word in _MESSENGER_HINTS) else ():
         found.update((Found("name", match[1]), None) for match in pattern.finditer(shown))
     found.update((Found("account", number), None) for number in said_numbers(shown))
     lines = [_take_addresses(line, found) for line in shown.splitlines()]

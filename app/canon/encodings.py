@@ -14,13 +14,14 @@ _BASE85 = re.compile(r"(?<!\S)\S{30,}(?!\S)")
 _DECIMAL = re.compile(r"(?<![0-9])(?:(?:1[0-2][0-9]|[3-9][0-9]|9|10|13)[\s,;-]{1,3}){15,}[0-9]{2,3}(?![0-9])")
 _OCTAL = re.compile(r"(?<![0-9])(?:\\?[01][0-7]{2}[\s,;-]{0,3}){16,2000}(?![0-9])")
 _BINARY = re.compile(r"(?<![0-9])(?:[01]{7,8}(?:[\s,;-]{1,3}[01]{7,8}){11,}|[01]{84,})(?![0-9])")
+_READABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{12,}")
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{12,2000}={0,2}")
 
 
 def decoded_in(text: str) -> list[str]:
-    """What encoded passages of `text` say, two layers deep, those broken over lines or into pairs included."""
-    first = list(_layer(text))[:MOST_DECODED]
-    return [*first, *(deeper for one in first for deeper in _layer(one))][:MOST_DECODED]
+    """What encoded passages of `text` say where that can be read, two layers deep, those broken over lines included."""
+    first = [one for one in _layer(text) if _READABLE.search(one)][:MOST_DECODED]
+    return [*first, *(deeper for one in first for deeper in _layer(one) if _READABLE.search(deeper))][:MOST_DECODED]
 
 
 def texts_encoded_in(word: str) -> Iterator[str]:
@@ -76,4 +77,4 @@ def _decodings(token: str, offsets: Sequence[int]) -> Iterator[str]:
             raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_" if re.search("[-_]", body) else None)
         except (binascii.Error, ValueError):
             continue
-        yield raw.decode("utf-8", "replace")
+        yield raw.replace(b"\0", b"").decode("utf-8", "replace")
