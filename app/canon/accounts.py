@@ -34,7 +34,7 @@ _EMPHASIS = re.compile(r"(?<=\w)[*~`]{1,3}(?=\w)|\*\*|~~")
 _JOINED = re.compile(r"(?<![\w.,])[0-9]+([^\w\n,|]{1,3})[0-9]+(?:\1[0-9]+){1,23}(?!\w)")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
 _MISSPELT = re.compile(r"(?<!\w)(?=[0-9OoIlSB]{0,22}[OoIlSB])[0-9OoIlSB]{7,24}(?!\w)")
-_LETTERED = re.compile(r"(?<!\w)[A-Za-z]{1,4}[ -]?[0-9][0-9A-Za-z -]{7,30}(?!\w)")
+_LETTERED = re.compile(r"(?<!\w)[A-Za-z]{1,4}[0-9][0-9A-Za-z -]{7,30}(?!\w)")
 _NUMBER_FOLLOWS = re.compile(
     r"\b(?:nmid|qris|rekening|norek|rek|account|acct|iban|va|virtual account|wallet|dompet|merchant id|mid)"
     r"(?:\W{1,3}(?:no|nomor|number|id|is|adalah)\b)?\W{0,4}$",
@@ -48,7 +48,8 @@ _WALLET = re.compile(
     r"(?=\w*[0-9])(?=\w*[A-Z])(?=\w*[a-z])[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)"
 )
 _ACCOUNT_WORD = re.compile(
-    r"(?:rekening|norek|no\.? ?rek|rek\.|account|acct|a/c|iban|virtual|\bva\b|bank|bca|bri|bni|btn|mandiri|cimb|"
+    r"(?:rekening|norek|\bacc\b|\btrf\b|no\.? ?rek|rek\.|account|acct|a/c|iban|virtual|\bva\b|bank|bca|"
+    r"bri|bni|btn|mandiri|cimb|"
     r"permata|danamon|gopay|ovo|dana|shopeepay|paypal|swift|bic|transfer|kartu|card|wallet|dompet|linkaja|gcash|alipay|"
     r"\b(?:bsi|jenius|jago|seabank|qris|nmid|revolut|venmo|zelle|paynow|promptpay|pix|upi|sort code|"
     r"routing|ifsc|clabe|bsb|"
@@ -56,7 +57,8 @@ _ACCOUNT_WORD = re.compile(
     re.IGNORECASE,
 )
 _PAYMENT_WORD = re.compile(
-    r"\b(?:pay|paid|bayar|dibayar|pembayaran|transfer|setor|remit|deposit|rekening|norek|rek|account|acct|"
+    r"\b(?:pay|paid|uang|money|refund|lunas|pelunasan|cicilan|angsuran|donasi|donation|setoran|acc\b|"
+    r"trf\b|tf\b|bayar|dibayar|pembayaran|transfer|setor|remit|deposit|rekening|norek|rek|account|acct|"
     r"a/c|bank|iban|"
     r"swift|bic|invoice|faktur|tagihan|wallet|dompet|va|kartu|card|bca|bri|bni|btn|mandiri|cimb|permata|danamon|gopay|"
     r"ovo|dana|shopeepay|paypal|linkaja|gcash|alipay|bsi\b|jenius|seabank|qris|nmid|revolut|venmo|zelle|"
@@ -68,6 +70,13 @@ _AMOUNT_WORD = re.compile(
     r"\b(?:total|jumlah|sum|saldo|balance|nilai|amount|harga|price|omzet|pendapatan|revenue|pengeluaran|"
     r"selisih|laba|rugi|"
     r"profit|kredit|debit|rata-rata|mean|average)\b",
+    re.IGNORECASE,
+)
+_REFERENCE = re.compile(
+    r"\b(?:orders?|pesanan|invoices?|faktur|tagihan|resi|tracking|parcel|serial|ticket|tiket|sku|ean|barcode|customer|"
+    r"pelanggan|nik|npwp|po|nota|kuitansi|receipt|ref|reference|referensi|transaksi|trx|booking|imei|"
+    r"batch|lot|item|and|dan|or)"
+    r"(?:\W{1,3}(?:no|nr|nomor|number|id|kode|code)\b)?\W{0,4}$",
     re.IGNORECASE,
 )
 _CURRENCY_BEFORE = re.compile(r"(?:\b(?:rp|idr|usd|eur|sgd|myr|jpy|gbp|aud|cny)\.? ?|[$€£¥] ?)-?$", re.IGNORECASE)
@@ -159,7 +168,7 @@ def _looks_like_account(digits: str, before: str, after: str) -> bool:
         return False
     if _THOUSANDS.fullmatch(digits) or re.fullmatch(r"(?:0|[1-9][0-9]*)\.[0-9]+", digits):
         return False
-    return account >= 0 or (count >= 10 and _one_number(digits))
+    return account >= 0 or (count >= 10 and _one_number(digits) and _REFERENCE.search(before) is None)
 
 
 def _last(words: re.Pattern[str], before: str) -> int:

@@ -50,7 +50,7 @@ _HANDLES = tuple(
         rf"\b{_MESSENGER}\b[^@\n]{{0,24}}(@[A-Za-z][\w.]{{2,31}}\b)",
         rf"(?<![\w.])(@[A-Za-z][\w.]{{2,31}})[^@\n]{{0,12}}\b(?:on|in|via|di|lewat|pada) {_MESSENGER}\b",
         rf"\b{_MESSENGER} ?(?:id|user|username|akun|handle|kontak|contact) ?[:=]? ?([A-Za-z][\w.]{{3,31}}\b)",
-        rf"\b{_MESSENGER} ?[:=] ?(?=\w*[_0-9])([A-Za-z]\w{{3,31}}(?:#[0-9]{{4}})?)",
+        rf"\b{_MESSENGER} ?[:=]? ?(?=\w*(?:_|[0-9]{{2}}))([A-Za-z]\w{{3,31}}(?:#[0-9]{{4}})?)",
         r"\bcash ?(?:app|tag)\b[^$\n]{0,16}(\$[A-Za-z]\w{2,19})",
     )
 )

@@ -6,15 +6,21 @@ import unicodedata
 from functools import lru_cache
 from urllib.parse import unquote
 
-from app.canon.top_level_domains import COUNTRIES, GENERIC
+from app.canon.top_level_domains import COUNTRIES, GENERIC, SPOKEN
 
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(/))")
 _OVERRIDE = re.compile("\u202e([^\u202c\n]{1,500})\u202c?")
 _BRACKETED = re.compile(r"\s{0,3}[\[({<]\s{0,3}(at|et|@|dot|titik|\.|:)\s{0,3}[\])}>]\s{0,3}", re.IGNORECASE)
 _BRACKETED_SIGNS = {"at": "@", "et": "@", "dot": ".", "titik": "."}
 _HXXP = re.compile(r"\bhxxp", re.IGNORECASE)
-_SPACED = re.compile(r"(?<![\w.+-])([\w.+-]{1,64}) @ ([\w-]{1,63}(?:(?: \. |\.)[\w-]{1,63}){1,5})")
-_SPACED_HOST = re.compile(r"(?<=\w) \. (?=\w)")
+_SPACED = re.compile(r"(?<![\w.+-])([\w.+-]{1,64}) {0,2}@ {0,2}([\w-]{1,63}(?: ?\. ?[\w-]{1,63}){1,5})")
+_SPACED_HOST = re.compile(
+    r"(?<=\w)(?: \. (?=\w)|(?: \.(?=(?:com|net|org|co\.id|id|io|info|biz|xyz|example|click|top|site)\b)|"
+    r"\. (?=(?:com|net)\b)))"
+)
+_HIDDEN = re.compile(
+    r"<!--.{0,500}?-->|</?(?:b|i|u|s|em|strong|span|font|small|big|wbr|mark|sub|sup|code|tt)\s*/?>", re.IGNORECASE
+)
 _DOT = r"(?:dot|titik|punto|punkt)"
 _SPOKEN_MAIL = re.compile(
     rf"(?<![\w.+-])([\w.+-]{{1,64}}) (?:at|et|arroba) ([\w-]{{1,63}}(?: {_DOT} [\w-]{{1,63}}){{0,4}}) {_DOT} "
@@ -25,67 +31,11 @@ _SPOKEN_HOST = re.compile(
     rf"(?<![\w.+-])([\w-]{{1,63}}(?: {_DOT} [\w-]{{1,63}}){{0,4}}) {_DOT} ([a-z]{{2,18}})(?![\w-])", re.IGNORECASE
 )
 _DOT_WORD = re.compile(rf"\b{_DOT}\b", re.IGNORECASE)
-_SAID_ENDINGS = (
-    frozenset(
-        [
-            "com",
-            "net",
-            "org",
-            "info",
-            "biz",
-            "edu",
-            "gov",
-            "io",
-            "example",
-            "app",
-            "dev",
-            "xyz",
-            "online",
-            "site",
-            "website",
-            "shop",
-            "store",
-            "link",
-            "click",
-            "top",
-            "co",
-        ]
-    )
-    | (
-        COUNTRIES
-        - frozenset(
-            [
-                "am",
-                "as",
-                "at",
-                "be",
-                "by",
-                "de",
-                "do",
-                "id",
-                "in",
-                "is",
-                "it",
-                "ke",
-                "la",
-                "me",
-                "my",
-                "no",
-                "pa",
-                "se",
-                "so",
-                "to",
-                "us",
-            ]
-        )
-    )
-    | {"id"}
-)
 _DIGIT_WORDS = {
-    word: digit
+    word: str(digit)
     for digit, words in enumerate(
         (
-            "zero nol kosong sifar null cero",
+            "zero oh nol kosong sifar null cero",
             "one satu eins uno un",
             "two dua zwei dos deux",
             "three tiga drei tres trois",
@@ -99,9 +49,14 @@ _DIGIT_WORDS = {
     )
     for word in words.split()
 }
-_DIGIT = rf"(?:[0-9]|{'|'.join(sorted(_DIGIT_WORDS, key=len, reverse=True))})"
-_SAID_DIGITS = re.compile(rf"(?<!\w){_DIGIT}(?:[\s,.–-]{{1,3}}{_DIGIT}){{5,30}}(?!\w)", re.IGNORECASE)
-_MOST_WORDS_APART = 3
+_CJK = "〇零一二三四五六七八九"
+_DIGIT_WORDS |= {sign: str(max(0, place - 1)) for place, sign in enumerate(_CJK)}
+_DIGIT = rf"(?:[0-9]|{'|'.join(sorted((word for word in _DIGIT_WORDS if word not in _CJK), key=len, reverse=True))})"
+_SAID_DIGITS = re.compile(
+    rf"(?<!\w){_DIGIT}(?:[\s,./–-]{{0,3}}{_DIGIT}){{5,40}}(?!\w)|[{_CJK}](?:[\s,.·-]?[{_CJK}]){{5,40}}", re.IGNORECASE
+)
+_ONE_DIGIT = re.compile(rf"{_DIGIT}|[{_CJK}]")
+_LEAST_WORDS = 3
 
 
 class _ShownSigns(dict[int, str | None]):
@@ -131,6 +86,7 @@ _SHOWN = _ShownSigns(
 def loosened(text: str) -> str:
     """NFKC, no invisible signs, entities and escapes undone, `[at]` and `dot` as signs, turned runs also unturned."""
     text = html.unescape(text) if "&" in text else text
+    text = _HIDDEN.sub("", text) if "<" in text else text
     for _ in range(2):
         text = unquote(text) if "%" in text else text
     text = _ESCAPE.sub(_unescaped, text) if "\\" in text else text
@@ -150,9 +106,9 @@ def _unescaped(match: re.Match[str]) -> str:
 
 def _written_apart(text: str) -> str:
     """Addresses that are kept from programs, not from readers: `ana @ kopi . example`, `ana at kopi dot example`."""
-    if " @ " in text:
+    if " @" in text or "@ " in text:
         text = _SPACED.sub(lambda match: f"{match[1]}@{match[2].replace(' ', '')}", text)
-    if " . " in text:
+    if " ." in text or ". " in text:
         text = _SPACED_HOST.sub(".", text)
     if _DOT_WORD.search(text):
         text = _SPOKEN_HOST.sub(_as_host, _SPOKEN_MAIL.sub(_as_mail, text))
@@ -167,7 +123,7 @@ def _as_mail(match: re.Match[str]) -> str:
 
 
 def _as_host(match: re.Match[str]) -> str:
-    if match[2].casefold() not in _SAID_ENDINGS:
+    if match[2].casefold() not in SPOKEN:
         return match[0]
     return f"{_dotted(match[1])}.{match[2]}"
 
@@ -187,7 +143,7 @@ def with_digits(text: str) -> str:
 
 
 def _said(match: re.Match[str]) -> str:
-    tokens = re.findall(r"[0-9]|[^\W\d_]+", match[0].casefold())
-    if sum(not token.isdigit() for token in tokens) < _MOST_WORDS_APART:
+    words = _ONE_DIGIT.findall(match[0].casefold())
+    if sum(word in _DIGIT_WORDS for word in words) < _LEAST_WORDS:
         return ""
-    return "".join(token if token.isdigit() else str(_DIGIT_WORDS[token]) for token in tokens)
+    return "".join(_DIGIT_WORDS.get(word, word) for word in words)

@@ -10,7 +10,6 @@ from app.canon.encodings import decoded_in
 from app.canon.facts import Fact
 from app.canon.provenance import Reading
 from app.canon.values import plain, shown
-from app.canon.written import stands_in
 
 _NAMES = (
     r"(?:pass ?word|passwd|pass ?phrase|passcode|pwd|kata sandi|sandi|api[_ -]?key|apikey|"
@@ -115,4 +114,5 @@ def _is_name(token: str) -> bool:
 
 
 def _written_by_founder(key: str, given: Sequence[str]) -> bool:
-    return stands_in(key, given) or any(plain(key) in plain(text) for text in given)
+    """He wrote the key, or what reads as the same key in the same disguise."""
+    return any(plain(key) in plain(text) for text in given) or any(key in _keys(text) for text in given)

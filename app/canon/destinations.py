@@ -46,37 +46,8 @@ _EVERYBODY = re.compile(
 )
 
 
-_NO_CHANNELS = frozenset(
-    [
-        "the",
-        "this",
-        "that",
-        "our",
-        "a",
-        "an",
-        "each",
-        "every",
-        "all",
-        "both",
-        "and",
-        "or",
-        "in",
-        "on",
-        "to",
-        "of",
-        "ini",
-        "itu",
-        "kami",
-        "kita",
-        "di",
-        "ke",
-        "dan",
-        "atau",
-        "yang",
-        "for",
-        "is",
-    ]
-) | {""}
+_WORDS = "the this that our a an each every all both and or in on to of ini itu kami kita di ke dan atau yang for is"
+_NO_CHANNELS = frozenset(_WORDS.split()) | {""}
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -209,7 +180,9 @@ def _link_named(value: str, named: Named) -> bool:
     link = link_of(value)
     if link is None or link.scheme not in {"", "http", "https"}:
         return False
-    if below_any(link.host, named.domains) or host_allowed(link.host, link.port, named.hosts, any_port=False):
+    if below_any(link.host, named.domains) or host_allowed(
+        link.host, link.port, named.hosts, any_port=False, scheme=link.scheme
+    ):
         return True
     return any(_covers(written_link, link) for written_link in named.links)
 
@@ -260,14 +233,16 @@ def below_any(host: str, domains: Iterable[str]) -> bool:
     return False
 
 
-def host_allowed(host: str, port: int | None, allowed: Iterable[str], *, any_port: bool = True) -> bool:
-    """An entry is a host , `host:port`, or `*.host` for everything below it. Without a port it means every port, or
-    only the scheme's own (`any_port` false)."""
+def host_allowed(
+    host: str, port: int | None, allowed: Iterable[str], *, any_port: bool = True, scheme: str = ""
+) -> bool:
+    """An entry is a host, `host:port`, or `*.host` for everything below it. Without a port it means every port, or
+    only the scheme's own (`any_port` false). `port` None is the own port of `scheme` (empty: of either)."""
     for entry in allowed:
         name, colon, wanted_port = entry.strip().lower().rpartition(":")
         if not colon or not wanted_port.isdigit():
             name, wanted_port = entry.strip().lower(), ""
-        if not (_port_fits(port, wanted_port) or (any_port and not wanted_port)):
+        if not (_port_fits(port, wanted_port, scheme) or (any_port and not wanted_port)):
             continue
         wanted = host_of(name.removeprefix("*."))
         if wanted and (host.endswith(f".{wanted}") if name.startswith("*.") else host == wanted):
@@ -275,8 +250,9 @@ def host_allowed(host: str, port: int | None, allowed: Iterable[str], *, any_por
     return False
 
 
-def _port_fits(port: int | None, wanted: str) -> bool:
-    return wanted in {"", "80", "443"} if port is None else str(port) == wanted
+def _port_fits(port: int | None, wanted: str, scheme: str) -> bool:
+    own = {"http": {"80"}, "https": {"443"}}.get(scheme, {"80", "443"})
+    return wanted in {"", *own} if port is None else str(port) == wanted
 
 
 def hosts_of(tool: ToolSpec, arguments: Arguments) -> tuple[str, ...]:

@@ -42,6 +42,14 @@ _FILE_ENDINGS = """
 md py sh rs pl zip mov cc ps so app bin name post tools int download bat doc date report reports home
 test invalid alt
 """
+_SPOKEN = """
+com net org info biz edu gov io example app dev xyz online site website shop store link click top co id
+"""
+_WORDS = """
+am as at be by de do in is it ke la me my no pa se so to us
+"""
 COUNTRIES = frozenset(_COUNTRIES.split())
 GENERIC = frozenset(_GENERIC.split())
 FILE_ENDINGS = frozenset(_FILE_ENDINGS.split())
+SPOKEN = frozenset(_SPOKEN.split()) | (COUNTRIES - frozenset(_WORDS.split()))
+"""Endings that make `shop dot id` an address: those that are no words themselves."""

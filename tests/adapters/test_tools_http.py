@@ -88,7 +88,7 @@ async def test_a_post_that_never_left_is_a_certain_failure() -> None:
 
 async def test_a_host_that_nobody_named_is_not_reached(site: Site) -> None:
     tool = HttpGetTool((site.address,))
-    for hosts in ((), ("example.com",), (f"127.0.0.1:{site.port + 1}",), ("1.127.0.0.1",)):
+    for hosts in ((), ("example.com",), (f"127.0.0.1:{site.port + 1}",), ("127.0.0.1",), ("1.127.0.0.1",)):
         with pytest.raises(ToolFailed, match="may not reach"):
             await tool.perform(call(egress_hosts=hosts, url=site.url("/")))
     assert site.seen == []
@@ -100,7 +100,7 @@ async def test_a_host_that_nobody_named_is_not_reached(site: Site) -> None:
 async def test_a_private_address_is_not_reached_however_it_is_written(host: str, site: Site) -> None:
     tool = HttpGetTool(())
     with pytest.raises(ToolFailed):
-        await tool.perform(call(egress_hosts=(host,), url=f"http://{host}:{site.port}/"))
+        await tool.perform(call(egress_hosts=(f"{host}:{site.port}",), url=f"http://{host}:{site.port}/"))
     assert site.seen == []
 
 
@@ -108,7 +108,7 @@ async def test_a_private_address_is_reached_when_it_is_listed_by_name_or_address
     for listed in (site.address, "127.0.0.1", f"localhost:{site.port}"):
         tool = HttpGetTool((listed,))
         url = f"http://localhost:{site.port}/" if "local" in listed else site.url("/")
-        result = await tool.perform(call(egress_hosts=("127.0.0.1", "localhost"), url=url))
+        result = await tool.perform(call(egress_hosts=(site.address, f"localhost:{site.port}"), url=url))
         assert result.content.startswith("HTTP 200")
     assert site.seen[2][2]["host"] == f"localhost:{site.port}"
 
@@ -124,7 +124,7 @@ async def test_a_name_is_looked_up_once_so_it_cannot_be_bound_anew(site: Site) -
 
     loop.getaddrinfo = rebinding  # type: ignore[method-assign]
     tool = HttpGetTool((f"shop.test:{site.port}",))
-    result = await tool.perform(call(egress_hosts=("shop.test",), url=f"http://shop.test:{site.port}/"))
+    result = await tool.perform(call(egress_hosts=(f"shop.test:{site.port}",), url=f"http://shop.test:{site.port}/"))
     assert result.content.startswith("HTTP 200")
     assert asked.count("shop.test") == 1
 
@@ -145,6 +145,16 @@ async def test_a_redirect_to_a_host_that_nobody_named_is_not_followed(site: Site
         tool = HttpGetTool((site.address, other.address))
         with pytest.raises(ToolFailed, match="not among the hosts"):
             await tool.perform(call(egress_hosts=(site.address,), url=site.url("/go")))
+        assert other.seen == []
+
+
+async def test_a_redirect_to_another_port_of_a_listed_host_is_not_followed(site: Site) -> None:
+    with web_site() as other:
+        site.redirects["/go"] = other.url("/admin")
+        tool = HttpGetTool((site.address, other.address))
+        for hosts in ((site.address,), (site.address, "127.0.0.1"), (site.address, "127.0.0.1:80")):
+            with pytest.raises(ToolFailed, match=f":{other.port} is not among the hosts"):
+                await tool.perform(call(egress_hosts=hosts, url=site.url("/go")))
         assert other.seen == []
 
 
@@ -240,7 +250,7 @@ async def test_the_certificate_is_checked_against_the_name_although_the_address_
     with web_site(server_tls) as site:
         tool = HttpGetTool(("localhost", "127.0.0.1"))
         tool.wire.tls = trusted
-        hosts = ("localhost", "127.0.0.1")
+        hosts = (f"localhost:{site.port}", site.address)
         result = await tool.perform(call(egress_hosts=hosts, url=f"https://localhost:{site.port}/"))
         assert result.content.startswith("HTTP 200")
         with pytest.raises(ToolFailed, match="certificate"):

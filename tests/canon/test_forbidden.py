@@ -17,6 +17,14 @@ from tests.canon.gate_cases import MAIL, codes, contract, judge, proposal, rule,
         "Kirim ke budi@mitra.co.id, jangan ke ana@mitra.co.id",
         "Do not send the money to ana@mitra.co.id",
         "Don't use budi@mitra.co.id or ana@mitra.co.id",
+        "Send it to budi@mitra.co.id instead of ana@mitra.co.id",
+        "Send it to all shops except ana@mitra.co.id",
+        "Kirim ke semua toko kecuali ana@mitra.co.id",
+        "Do not send any numbers or files to ana@mitra.co.id",
+        "ana@mitra.co.id must not get it",
+        "Alamat ana@mitra.co.id sudah tidak berlaku",
+        "Mails from ana@mitra.co.id are fraud",
+        "The thread began with ana@mitra.co.id. Answer budi@mitra.co.id, do not answer ana@mitra.co.id",
     ],
 )
 def test_a_forbidden_address_is_not_written_to(text: str) -> None:
@@ -32,6 +40,11 @@ def test_a_forbidden_address_is_not_written_to(text: str) -> None:
         "If it is not ready, write to ana@mitra.co.id",
         "Jangan lupa kirim ke ana@mitra.co.id",
         "The list is not long. Send it to ana@mitra.co.id",
+        "Do not send it to anyone but ana@mitra.co.id",
+        "Send it only to ana@mitra.co.id, never to the press",
+        "Remind ana@mitra.co.id that she has not paid yet",
+        "Don't attach anything. Write to ana@mitra.co.id",
+        "Do not write more than ten lines to ana@mitra.co.id",
     ],
 )
 def test_other_sentences_with_not_name_the_address(text: str) -> None:
@@ -43,6 +56,11 @@ def test_other_sentences_with_not_name_the_address(text: str) -> None:
 @pytest.mark.parametrize("name", ["sales/../hr/x.csv", "sales/./x.csv", "sales//x.csv", "sales\\..\\hr\\x.csv"])
 def test_a_name_that_climbs_is_outside_every_scope(name: str) -> None:
     assert not in_scope(name, ("sales",))
+
+
+def test_an_egress_hosts_own_port_is_that_of_the_scheme() -> None:
+    assert host_allowed("h.id", None, ("h.id:443",), any_port=False, scheme="https")
+    assert not host_allowed("h.id", None, ("h.id:443",), any_port=False, scheme="http")
 
 
 def test_an_egress_host_without_a_port_means_the_schemes_own() -> None:

@@ -53,6 +53,10 @@ WORDS = (
     "",
     " ",
     "[at] (dot) <>",
+    "lima dua dua satu delapan delapan sembilan nol tiga satu",
+    "aHR0cHM6Ly9ldmlsLmNvbS9sb2dpbg== 2130706433 [::1]",
+    "password=Gunung4gung77 kode 812334",
+    "never write to ana@mitra.co.id except https://mitra.co.id/a",
     "a" * 300,
 )
 words = st.one_of(st.sampled_from(WORDS), st.text(max_size=30))

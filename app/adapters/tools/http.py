@@ -161,8 +161,9 @@ def _check_address(url: str, egress_hosts: Sequence[str]) -> None:
     link = link_of(url)
     if link is None or link.scheme not in {"http", "https"}:
         raise ToolFailed(f"{url!r} is no plain http:// or https:// address (no user names, no .. in it)")
-    if not host_allowed(link.host, link.port, egress_hosts):
-        raise ToolFailed(f"the role may not reach {link.host}: the founder can add it to the role's egress hosts")
+    if not host_allowed(link.host, link.port, egress_hosts, any_port=False, scheme=link.scheme):
+        place = f"{link.host}:{link.port}" if link.port else link.host
+        raise ToolFailed(f"the role may not reach {place}: the founder can add it to the role's egress hosts")
 
 
 def _headers(given: object) -> dict[str, str]:
@@ -219,6 +220,8 @@ async def _follow(
             await response.aclose()
         if link_of(target) is None:
             raise ToolFailed(f"{url} redirects to {target!r}, which is no plain address")
+        if urlsplit(url).scheme == "https" and urlsplit(target).scheme == "http":
+            raise ToolFailed(f"{url} redirects to {target!r}, which is not encrypted")
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
             headers = {}
         url = target

@@ -15,7 +15,9 @@ NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):
-    """Checks host and every address it resolves to, at each request; TLS names and `Host` stay those of the URL.
+    """Checks host, port and every address it resolves to, at each request; TLS names and `Host` stay those of the URL.
+
+    A host that is listed without a port may be reached on its scheme's own port only.
 
     Connections are not kept: one made for a host is never used for another host at the same address.
     """
@@ -28,8 +30,9 @@ class PinnedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host, port = request.url.host, request.url.port or (443 if request.url.scheme == "https" else 80)
-        if not host_allowed(host_of(host) or "", request.url.port, self.egress_hosts):
-            raise httpx.ConnectError(f"{host} is not among the hosts that the role may reach", request=request)
+        url, name = request.url, host_of(host) or ""
+        if not host_allowed(name, url.port, self.egress_hosts, any_port=False, scheme=url.scheme):
+            raise httpx.ConnectError(f"{host}:{port} is not among the hosts that the role may reach", request=request)
         address = await self._address(host, port, request)
         pinned = httpx.Request(
             request.method,
