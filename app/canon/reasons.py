@@ -6,13 +6,13 @@ import msgspec
 
 from app.canon.argument_names import argument_name
 from app.canon.facts import Fact
-from app.canon.sentences import NO_LABELS, Labels, Language
+from app.canon.sentences import NO_LABELS, Labels, Language, day_names, sum_phrase
 
 
 def fact_sentence(fact: Fact, tool: str, language: Language = "en") -> str:
     """One reason as a sentence: which rule, which value, what would pass."""
     template = _FACTS[fact.code][0 if language == "en" else 1]
-    fact = msgspec.structs.replace(fact, wanted=_in_words(fact.wanted, language)) if fact.code == "any_of" else fact
+    fact = msgspec.structs.replace(fact, wanted=_in_words(fact, language))
     sentence = template.format(
         tool=tool, path=fact.path, value=fact.value, wanted=fact.wanted or "-", kind=_kind(fact.wanted, language)
     )
@@ -50,10 +50,22 @@ _ALTERNATIVES: Mapping[Language, Mapping[str, str]] = {
 }
 
 
-def _in_words(wanted: str, language: Language) -> str:
-    for code, words in _ALTERNATIVES[language].items():
-        wanted = wanted.replace(code, words)
-    return wanted
+def _in_words(fact: Fact, language: Language) -> str:
+    """What would pass, in words: alternatives without a limit, days by their names, a sum with its period."""
+    match fact.code:
+        case "any_of":
+            wanted = fact.wanted
+            for code, words in _ALTERNATIVES[language].items():
+                wanted = wanted.replace(code, words)
+            return wanted
+        case "hours":
+            clocks, _, days = fact.wanted.partition(" ")
+            numbers = [int(day) for day in days.split(",") if day in {"1", "2", "3", "4", "5", "6", "7"}]
+            return f"{clocks}, {day_names(numbers, language)}" if numbers else fact.wanted
+        case "sum":
+            return sum_phrase(fact.wanted, language)
+        case _:
+            return fact.wanted
 
 
 def _kind(kind: str, language: Language) -> str:
@@ -140,8 +152,8 @@ _FACTS: Mapping[str, tuple[str, str]] = {
         "{path} akan membawa keluar teks dari sumber rahasia: {value}. Lolos jika tiket sendiri memuat teks itu.",
     ),
     "credential": (
-        "{path} would carry out a key or password ({value}).",
-        "{path} akan membawa keluar kunci atau kata sandi ({value}).",
+        "{path} would carry out a key or password ({value}). It passes when the founder wrote it.",
+        "{path} akan membawa keluar kunci atau kata sandi ({value}). Lolos jika pendiri yang menulisnya.",
     ),
     "unreadable": (
         "After something secret was read, {path} would carry out a block that nobody can read ({value}). Words pass.",

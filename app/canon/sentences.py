@@ -1,6 +1,6 @@
 """Rules as plain sentences, in English and Indonesian. A founder reads these, not the data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Literal, TypeAlias, assert_never
 
@@ -167,8 +167,20 @@ def _gravity_parts(rule: ToolRule, language: Language) -> list[str]:
     return parts
 
 
+def day_names(days: Iterable[int], language: Language) -> str:
+    """`Mon, Tue`; days 1 (Monday) to 7, others are left out."""
+    return ", ".join(_DAYS[language][day - 1] for day in sorted(set(days)) if 1 <= day <= 7)
+
+
+def sum_phrase(limit_and_period: str, language: Language) -> str:
+    """`25000000 month`, as a fact names a sum, in words: `25,000,000 a month`."""
+    limit, _, period = limit_and_period.partition(" ")
+    words = next((words for name, words in _PERIODS[language].items() if name == period), period)
+    return f"{grouped(limit, language)} {words}".rstrip()
+
+
 def hours_sentence(hours: WorkingHours, language: Language) -> str:
-    days = ", ".join(_DAYS[language][day - 1] for day in sorted(set(hours.days)) if 1 <= day <= 7)
+    days = day_names(hours.days, language)
     if language == "en":
         return f"Acts on {days} from {hours.start} to {hours.end}; outside these hours asks."
     return f"Bekerja {days} pukul {hours.start} sampai {hours.end}; di luar jam itu bertanya."

@@ -1,10 +1,14 @@
-"""`flr role check` and `flr role backtest`: look what a boundary would do, without doing anything."""
+"""`flr role check`, `backtest` and `preset`: look what a boundary would do, without doing anything."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from app.canon.presets import PRESETS
+from app.canon.sentences import boundary_sentences
 from app.cli.output import Failed, show
 
 LANGUAGES = ("en", "id")
@@ -15,6 +19,23 @@ def look(api: Any, arguments: argparse.Namespace, role: Any) -> None:
         _check(api, arguments, role)
     else:
         _backtest(api, arguments, role)
+
+
+def show_preset(arguments: argparse.Namespace) -> None:
+    """A boundary to start from, as data; without a name all of them in sentences. Raises `Failed`."""
+    if arguments.subject is None:
+        lines = [
+            line
+            for name, boundary in PRESETS.items()
+            for line in (f"{name}:", *(f"  {sentence}" for sentence in boundary_sentences(boundary, "en")))
+        ]
+        show(arguments, msgspec.to_builtins(dict(PRESETS)), "\n".join(lines))
+        return
+    found = next((boundary for name, boundary in PRESETS.items() if name == arguments.subject), None)
+    if found is None:
+        raise Failed(f"there is no preset {arguments.subject!r}: {', '.join(PRESETS)}")
+    written = msgspec.json.format(msgspec.json.encode(found)).decode()
+    show(arguments, msgspec.to_builtins(found), written)
 
 
 def read_json(path: str) -> Any:

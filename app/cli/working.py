@@ -5,17 +5,21 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
-from app.cli.looking import look, read_json
+from app.cli.looking import look, read_json, show_preset
 from app.cli.output import Commands, Failed, command, show
 from app.settings import Settings
 
-ROLE_ACTIONS = ("list", "show", "pause", "resume", "hire", "check", "backtest")
+ROLE_ACTIONS = ("list", "show", "pause", "resume", "hire", "check", "backtest", "preset")
 
 
 def add(commands: Commands) -> None:
-    roles = command(commands, "role", role, help="list, show, pause, resume, hire; check a call, backtest a rule")
+    roles = command(
+        commands, "role", role, help="list, show, pause, resume, hire; check a call, backtest a rule, see presets"
+    )
     roles.add_argument("action", nargs="?", choices=ROLE_ACTIONS, default="list")
-    roles.add_argument("subject", nargs="?", help="a role's name or id; with hire: a JSON file with the terms")
+    roles.add_argument(
+        "subject", nargs="?", help="a role's name or id; with hire: terms in JSON; with preset: its name"
+    )
     roles.add_argument("what", nargs="?", help="with check: a tool; with backtest: a JSON file with the new boundary")
     roles.add_argument("--arguments", default="{}", help="with check: the call's arguments as JSON")
     roles.add_argument("--ticket", help="with check: the id of a ticket to check in")
@@ -39,6 +43,9 @@ def add(commands: Commands) -> None:
 def role(arguments: argparse.Namespace, settings: Settings) -> None:
     from app.cli.client import Api
 
+    if arguments.action == "preset":
+        show_preset(arguments)
+        return
     with Api(settings) as api:
         if arguments.action == "list":
             found = api.get("/roles")["items"]

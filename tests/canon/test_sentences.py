@@ -158,3 +158,12 @@ def test_alternatives_that_have_no_limit_are_said_in_words() -> None:
         "one of them: a value that stands in the ticket; a party the founder has signed; lain.co.id."
     )
     assert "pihak yang ditandatangani pendiri" in fact_sentence(refused.facts[0], "send_email", "id")
+
+
+def test_hours_and_sums_say_what_would_pass_in_words() -> None:
+    late = Fact("hours", "", "2026-11-22 03:10", "08:00-17:00 1,2,5")
+    assert fact_sentence(late, "send_email").endswith("the role acts within 08:00-17:00, Mon, Tue, Fri.")
+    assert fact_sentence(late, "send_email", "id").endswith("dalam 08:00-17:00, Sen, Sel, Jum.")
+    over = Fact("sum", "amount_minor", "26000000", "25000000 month")
+    assert fact_sentence(over, "order_payment").endswith("while the sum stays within 25,000,000 a month.")
+    assert fact_sentence(over, "order_payment", "id").endswith("jumlahnya tidak lewat 25.000.000 sebulan.")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from app.canon.contract import Boundary
+from app.canon.presets import PRESETS
 from app.cli.founding import speak_for
 from tests.processes import ROOT, Machine, founder_of, machine
 
@@ -89,3 +93,14 @@ async def test_a_founder_looks_before_he_changes_a_boundary(ring: Machine, tmp_p
     assert [(file["name"], file["secret"]) for file in files] == [("short.json", True)]
     wrong = flr(ring, "role", "check", "Mira", "write_note", "--arguments", "{")
     assert (wrong.returncode, "not JSON" in wrong.stderr) == (1, True)
+
+
+def test_a_preset_is_written_down_to_start_from(tmp_path: Path) -> None:
+    environment = {**os.environ, "FLR_HOME": str(tmp_path)}
+
+    def preset(*names: str) -> str:
+        asked = [sys.executable, "-m", "app.cli", "role", "preset", *names]
+        return subprocess.run(asked, check=True, capture_output=True, text=True, cwd=ROOT, env=environment).stdout
+
+    assert msgspec.json.decode(preset("clerk"), type=Boundary) == PRESETS["clerk"]
+    assert all(f"{name}:" in preset() for name in PRESETS)
