@@ -1,41 +1,28 @@
-"""Money: the scorecard of a month, the evidence behind each figure, and the founder's own rates and targets."""
+"""Money: the scorecard of a month, and the evidence behind each figure."""
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromQuery
-from litestar.response import Redirect
+from litestar.params import FromQuery
 
-from app.canon.errors import Invalid
 from app.canon.vocabulary import Money
 from app.founder_console.charts import Chart, Point, bars
 from app.founder_console.figures import FIGURES, Facts, Figure, Item, Result, as_money, read_facts, result_of, total
 from app.founder_console.money_files import entries_csv, scorecard_csv
-from app.founder_console.money_settings import (
-    CURRENCY,
-    MoneySettings,
-    Rate,
-    money_settings,
-    rate_of,
-    set_hour,
-    set_rate,
-    set_target,
-)
+from app.founder_console.money_settings import MoneySettings, money_settings
+from app.founder_console.money_settings_pages import shown_rates
 from app.founder_console.naming import Naming, revenue_of
 from app.founder_console.readings import read_family
-from app.founder_console.revenue_entries import amount_of, day_of
 from app.founder_console.scorecard import Month, by_day, month_of, months_back
-from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
+from app.founder_console.visits import Caller, Visit, as_uuid, enter
 from app.postgres import Transaction
 
 Page = Response[bytes]
-Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
 MOST_ENTRIES = 12
 MOST_EVIDENCE = 500
 YEAR = 12
@@ -263,7 +250,7 @@ async def evidence(
         who=name_of(role_id, visit.naming) if worker else "",
         role_id=role_id,
         groups=chosen,
-        rates=_rates(reading.result.used),
+        rates=shown_rates(reading.result.used),
         partial=reading.facts.partial,
     )
 
@@ -285,67 +272,6 @@ def _groups(figure: Figure, items: Sequence[Item], currency: str, visit: Visit) 
             }
         )
     return found
-
-
-def _rates(rates: Sequence[Rate]) -> list[dict[str, Any]]:
-    return [{"rate": rate, "text": format(rate.rate, "f")} for rate in rates]
-
-
-@get("/money/settings", include_in_schema=False)
-async def settings(request: Caller, tx: NamedDependency[Transaction], month: FromQuery[str] = "") -> Page:
-    """Target, rates and an hour's worth."""
-    return await _settings(await enter(request, tx), month)
-
-
-async def _settings(visit: Visit, month: str, problem: str = "") -> Page:
-    known = await money_settings(visit.tx, visit.company.currency)
-    chosen = month_of(visit.formats, month)
-    shown = [chosen, month_of(visit.formats, f"{chosen.until.year}-{chosen.until.month:02}")]
-    return visit.page(
-        "money_settings.html",
-        tab="money",
-        status=422 if problem else 200,
-        title=visit.words("money.settings"),
-        problem=problem,
-        m=chosen,
-        months=shown,
-        target=known.targets.get(chosen.key),
-        targets=[(key, known.targets[key]) for key in sorted(known.targets, reverse=True)[:YEAR]],
-        hour=known.hour,
-        rates=_rates(known.rates[:20]),
-        currency=visit.company.currency,
-        today=visit.formats.now.date().isoformat(),
-    )
-
-
-@post("/money/settings", status_code=303, include_in_schema=False)
-async def save_settings(request: Caller, tx: NamedDependency[Transaction], data: Form) -> Page | Redirect:
-    """Record one setting: `what` is target, hour or rate."""
-    visit = await enter(request, tx)
-    given = {name: str(data.get(name) or "").strip() for name in ("what", "month", "amount", "currency", "rate", "on")}
-    try:
-        await _keep(visit, given)
-    except Invalid as refusal:
-        return await _settings(visit, given["month"], str(refusal))
-    return go(f"/money/settings?month={given['month']}" if given["month"] else "/money/settings")
-
-
-async def _keep(visit: Visit, given: dict[str, str]) -> None:
-    own, words = visit.company.currency, visit.words
-    if given["what"] == "rate":
-        rate, on = rate_of(given["rate"]), day_of(given["on"])
-        code = given["currency"].upper()
-        if rate is None or on is None or not CURRENCY.fullmatch(code) or code == own:
-            raise Invalid(words("money.problem.rate"))
-        await set_rate(visit.tx, currency=code, to=own, rate=rate, on=on, by=visit.by)
-        return
-    minor = amount_of(given["amount"] or "0", own)
-    if minor is None or minor < 0:
-        raise Invalid(words("revenue.problem.amount", value=given["amount"]))
-    if given["what"] == "hour":
-        await set_hour(visit.tx, Money(minor, own), visit.by)
-    else:
-        await set_target(visit.tx, given["month"], Money(minor, own), visit.by)
 
 
 @get("/money/entries.csv", include_in_schema=False)
@@ -378,4 +304,4 @@ def _file(text: str, name: str) -> Response[str]:
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-ROUTES = (money, evidence, settings, save_settings, entries_file, scorecard_file)
+ROUTES = (money, evidence, entries_file, scorecard_file)
