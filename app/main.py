@@ -32,11 +32,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app import auth, problems
 from app.adapters.evidence import load_store
+from app.adapters.models import SCRIPTED, AbsentModel, OpenAICompatible, Patience, load_model
 from app.adapters.notices import load_chats, load_notices, load_posts
 from app.adapters.push import load_push
 from app.adapters.tools import load_tools
 from app.auth import ApprovalTokens, KeyRing, Tokens
-from app.canon.errors import Unauthenticated
+from app.canon.errors import Misconfigured, Unauthenticated
 from app.canon.evidence import EvidenceStore
 from app.canon.vocabulary import Principal
 from app.database_urls import app_url
@@ -192,6 +193,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
             "push": load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from),
             "senders": _senders(settings),
             "scripted": settings.model_base_url is None,
+            "model": _model(settings),
         }
     )
     api = Router(API, route_handlers=[*_api_routes()])
@@ -206,6 +208,23 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
         lifespan=[_listening],
         on_app_init=[_configure],
         request_max_body_size=64 * 1024 * 1024,
+    )
+
+
+def _model(settings: Settings) -> OpenAICompatible | AbsentModel | None:
+    """The Copilot's model; None where nothing that thinks is set. Connects on its first call."""
+    if settings.model_base_url is None or settings.model_name == SCRIPTED:
+        return None
+    return load_model(
+        base_url=settings.model_base_url,
+        api_key=settings.model_api_key,
+        model=settings.model_name,
+        fallback=settings.model_fallback,
+        wire="responses" if settings.model_api == "responses" else "chat",
+        prices=settings.model_prices,
+        patience=Patience(
+            first_token_seconds=settings.model_first_token_seconds, total_seconds=settings.model_total_seconds
+        ),
     )
 
 
@@ -233,6 +252,8 @@ async def _listening(app: Litestar) -> AsyncIterator[None]:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await app.state.push.close()
+        if app.state.model is not None:
+            await app.state.model.close()
         if app.state.senders.chats is not None:
             await app.state.senders.chats.close()
 
@@ -273,7 +294,11 @@ def serve(settings: Settings) -> int:
     except OSError as error:
         sys.stderr.write(f"FLR_PORT={settings.port} cannot be opened on {settings.host}: {error.strerror}\n")
         return 1
-    asyncio.run(_serve(settings, listener))
+    try:
+        asyncio.run(_serve(settings, listener))
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 

@@ -40,6 +40,7 @@ OTHERS = (
     "/settings/payments",
     "/money/settings",
     "/money/evidence",
+    "/copilot/answer?q=earned",
 )
 
 

@@ -146,8 +146,10 @@ def _by_currency(
         if (amount := read(event)) is not None:
             by_currency.setdefault(amount.currency, []).append((event, amount.minor))
     for currency, entries in sorted(by_currency.items()):
-        total = Money(sum(minor for _, minor in entries), currency)
-        yield Finding(code, len(entries), tuple(event for event, _ in entries), amount=total)
+        total = sum(minor for _, minor in entries)
+        said = "refunded" if code == "revenue" and total < 0 else code
+        amount = Money(abs(total) if said == "refunded" else total, currency)
+        yield Finding(said, len(entries), tuple(event for event, _ in entries), amount=amount)
 
 
 def _done(facts: Facts) -> Iterator[Finding]:
@@ -180,7 +182,13 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     _opened,
 )
 
-MORE = {"waiting": "/approvals", "decided": "/approvals/history", "revenue": "/money", "paid": "/money"}
+MORE = {
+    "waiting": "/approvals",
+    "decided": "/approvals/history",
+    "revenue": "/money/evidence?figure=revenue",
+    "refunded": "/money/evidence?figure=revenue",
+    "paid": "/money/evidence?figure=paid",
+}
 KINDS = {
     "refused": "tool.refused",
     "unknown": "tool.unknown",

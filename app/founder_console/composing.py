@@ -62,9 +62,16 @@ async def composer(visit: Visit, draft: Draft, problem: str = "", status: int = 
 
 
 @get("/tickets/new", include_in_schema=False)
-async def compose(request: Caller, tx: NamedDependency[Transaction], role: FromQuery[str] = "") -> Page:
-    """An empty form, for a role where one was named."""
-    return await composer(await enter(request, tx), Draft(role_id=role))
+async def compose(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    role: FromQuery[str] = "",
+    title: FromQuery[str] = "",
+    instructions: FromQuery[str] = "",
+) -> Page:
+    """The form, filled with what was proposed; nothing is opened before it is sent."""
+    draft = Draft(title=title[:200], instructions=instructions[:20_000], role_id=role)
+    return await composer(await enter(request, tx), draft)
 
 
 @post("/tickets", status_code=303, include_in_schema=False)

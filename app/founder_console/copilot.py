@@ -94,14 +94,14 @@ class Secretary:
         request = ModelRequest({**body, "max_tokens": MOST_TOKENS})
         self._step += 1
         await self._reserve(request)
-        answer, failure = None, ""
+        answer, failure = None, None
         try:
             answer = await self._model.complete(request)
         except ModelFailed as error:
-            failure = str(error)
+            failure = error
         await self._record(request, answer, failure)
         if answer is None:
-            raise ModelFailed(failure)
+            raise failure or ModelFailed("the model gave no answer")
         choices: Any = answer.body["choices"]
         message: dict[str, Any] = choices[0]["message"]
         return message
@@ -116,10 +116,18 @@ class Secretary:
         if isinstance(reserved, Short):
             raise ModelFailed(f"the company's own budget has no {reserved.unit} left for this {reserved.period}")
 
-    async def _record(self, request: ModelRequest, answer: ModelAnswer | None, failure: str) -> None:
-        cost = 0 if answer is None else answer.cost_usd_micros or 0
-        tokens = 0 if answer is None else answer.input_tokens + answer.output_tokens
-        document = {"request": request.body, "answer": None if answer is None else answer.body, "error": failure}
+    def _used(self, request: ModelRequest, answer: ModelAnswer | None, failure: ModelFailed | None) -> tuple[int, int]:
+        """Cost and tokens; the worst case for a call that was begun and came to nothing."""
+        if answer is not None:
+            return answer.cost_usd_micros or 0, answer.input_tokens + answer.output_tokens
+        if failure is None or not failure.billed:
+            return 0, 0
+        return self._model.worst_case_usd_micros(request) or 0, self._model.worst_case_tokens(request)
+
+    async def _record(self, request: ModelRequest, answer: ModelAnswer | None, failure: ModelFailed | None) -> None:
+        cost, tokens = self._used(request, answer, failure)
+        error = "" if failure is None else str(failure)[:2000]
+        document = {"request": request.body, "answer": None if answer is None else answer.body, "error": error}
         async with self._database.transaction(self._by.tid) as tx:
             spent = {"usd_micros": cost, "tokens": tokens}
             await settle(tx, run_id=self._call, step=self._step, spent=spent)
@@ -141,7 +149,7 @@ class Secretary:
                 "priced": answer is not None and answer.cost_usd_micros is not None,
                 "scripted": self._model.scripted,
                 "attempts": 1,
-                "error": failure[:2000],
+                "error": error,
             }
             what = "failed" if answer is None else "done"
             await append(tx, Event(type=f"model.{what}", actor=self._by.actor, data=data, evidence=(evidence,)))

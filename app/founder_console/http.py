@@ -14,10 +14,12 @@ from app.canon.vocabulary import Money, Rol
 from app.founder_console import (
     actions,
     composing,
+    copilot_pages,
     doors,
     editing_pages,
     files,
     hiring_pages,
+    money_http,
     money_pages,
     money_settings_pages,
     pages,
@@ -241,6 +243,8 @@ API_ROUTES: tuple[Any, ...] = (
             pending_approval,
             copilot_brief,
             ledger_recent,
+            *copilot_pages.API,
+            *money_http.API,
             *push_http.ROUTES,
             Router("/", route_handlers=[approve, reject], parameters=KEYED),
         ],
@@ -248,6 +252,7 @@ API_ROUTES: tuple[Any, ...] = (
 )
 PAGE_ROUTES: tuple[Any, ...] = (
     *pages.ROUTES,
+    *copilot_pages.ROUTES,
     *records.ROUTES,
     *money_pages.ROUTES,
     *money_settings_pages.ROUTES,

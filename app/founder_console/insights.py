@@ -35,7 +35,7 @@ EARLY = 0.1
 LITTLE = 0.2
 MONEY = ("usd_micros", "money")
 SOON = timedelta(hours=2)
-MOST_SOURCES = 6
+MOST_SOURCES = 200
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """The console's pages: read, render. Nothing here changes the company; that a card was seen is noted."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from litestar import Response, get
@@ -9,8 +9,7 @@ from litestar.params import FromPath, FromQuery
 
 from app.canon.vocabulary import Money
 from app.founder_console import scorecard, story
-from app.founder_console.brief import Brief, write_brief
-from app.founder_console.formats import DAYS
+from app.founder_console.copilot_pages import look
 from app.founder_console.inbox import Card, card_of
 from app.founder_console.naming import Line
 from app.founder_console.readings import midnight
@@ -26,7 +25,6 @@ from app.work_queue import (
 )
 
 Page = Response[bytes]
-BRIEF_DAYS = 4
 LIST = 25
 
 
@@ -46,7 +44,7 @@ async def today(request: Caller, tx: NamedDependency[Transaction]) -> Page:
         urgent=visit.cards[0] if visit.cards else None,
         latest=await _latest(visit),
         workers=visit.roles,
-        brief=await _brief(visit, days_ago=0),
+        seen=await look(visit),
         tiles=await scorecard.tiles(tx, visit.naming, in_work=len(working), currency=visit.company.currency),
         working=[row_of(ticket, visit.naming) for ticket in working[:5]],
         recent=[line for line in lines if not line.type.startswith(NOISE)][:5],
@@ -71,13 +69,6 @@ async def _latest(visit: Visit) -> Card | None:
         if approval.status != "pending":
             return card_of(approval, visit.naming)
     return None
-
-
-async def _brief(visit: Visit, *, days_ago: int) -> Brief:
-    since = midnight(visit.formats, days_ago)
-    until = visit.formats.now + timedelta(seconds=1) if days_ago == 0 else since + timedelta(days=1)
-    waiting = [card.id for card in visit.cards] if days_ago == 0 else []
-    return await write_brief(visit.tx, visit.words, visit.formats, since=since, until=until, waiting=waiting)
 
 
 @get("/approvals", include_in_schema=False)
@@ -168,39 +159,9 @@ async def decision(
     )
 
 
-@get("/copilot", include_in_schema=False)
-async def copilot(request: Caller, tx: NamedDependency[Transaction], day: FromQuery[str] = "") -> Page:
-    """The brief of today and of the days before."""
-    visit = await enter(request, tx)
-    days = [_day(visit, ago) for ago in reversed(range(BRIEF_DAYS))]
-    ago = next((ago for ago in range(BRIEF_DAYS) if _day(visit, ago)["key"] == day), 0)
-    asked = {
-        "waiting": "/approvals",
-        "refused": "/ledger?kind=tool.refused",
-        "failed": "/ledger?kind=ticket.failed",
-        "money": "/money",
-    }
-    return visit.page(
-        "copilot.html",
-        tab="copilot",
-        title=visit.words("tab.copilot"),
-        brief=await _brief(visit, days_ago=ago),
-        days=days,
-        day=_day(visit, ago)["key"],
-        questions=[{"href": href, "text": visit.words(f"copilot.q.{name}")} for name, href in asked.items()],
-    )
-
-
-def _day(visit: Visit, ago: int) -> dict[str, str]:
-    there: date = midnight(visit.formats, ago).date()
-    label = visit.words("tab.today") if ago == 0 else f"{DAYS[visit.founder.language][there.weekday()]} {there.day}"
-    return {"key": there.isoformat(), "label": label}
-
-
 ROUTES = (
     today,
     decisions,
     history,
     decision,
-    copilot,
 )

@@ -27,7 +27,7 @@ Name: TypeAlias = Literal[
 ]
 DAYS = (1, 7, 30)
 MOST = 5_000
-MOST_SOURCES = 8
+MOST_SOURCES = 200
 MOST_FACTS = 12
 
 
@@ -116,23 +116,23 @@ async def _raised(desk: Desk) -> list[Sentence]:
     return found
 
 
-async def _titles(desk: Desk, family: str, code: str) -> list[Sentence]:
+async def _titles(desk: Desk, family: str, code: str, each: str) -> list[Sentence]:
     events = await desk.read(family)
     if not events:
         return []
     titles = [
-        desk.fact(f"{code}.one", [event], f"/tickets/{event.ticket_id}", title=event.data.get("title", ""))
+        desk.fact(each, [event], f"/tickets/{event.ticket_id}", title=event.data.get("title", ""))
         for event in events[: MOST_FACTS - 1]
     ]
     return [desk.fact(code, events, f"/ledger?kind={family}", n=len(events)), *titles]
 
 
 async def _done(desk: Desk) -> list[Sentence]:
-    return await _titles(desk, "ticket.done", "done")
+    return await _titles(desk, "ticket.done", "done", "finished")
 
 
 async def _failed(desk: Desk) -> list[Sentence]:
-    return await _titles(desk, "ticket.failed", "failed")
+    return await _titles(desk, "ticket.failed", "failed", "broken")
 
 
 async def _refused(desk: Desk) -> list[Sentence]:
@@ -200,7 +200,7 @@ async def _spent(desk: Desk) -> list[Sentence]:
 
 async def _doing(desk: Desk) -> list[Sentence]:
     return [
-        await _ticket(desk, "doing", ticket, status=desk.naming.words(f"status.{ticket.status}"))
+        await _ticket(desk, "doing", ticket, status=desk.naming.words(f"ticket.status.{ticket.status}"))
         for ticket in await _tickets(desk, "working", "held")
     ]
 

@@ -39,6 +39,25 @@ class PaymentSource(Shape, frozen=True, kw_only=True):
     mode: str
 
 
+class BriefSentence(Shape, frozen=True, kw_only=True):
+    """`sources` are the events that bear it out."""
+
+    text: str
+    more: str
+    sources: list[UUID]
+
+
+class BriefWritten(Shape, frozen=True, kw_only=True):
+    """By a model, from `facts` facts; `dropped` sentences had no source among them."""
+
+    day: date
+    language: str
+    model: str
+    facts: int
+    dropped: int
+    sentences: list[BriefSentence]
+
+
 class RateSet(Shape, frozen=True, kw_only=True):
     """One unit of `currency` is `rate` units of `to` on that day, as the founder says; a decimal in a string."""
 
@@ -220,6 +239,7 @@ SHAPES: dict[str, type[Shape]] = {
     "approval.undone": shapes.Approval,
     "approval.voted": shapes.ApprovalDecided,
     "approval.withdrawn": shapes.ApprovalTakenBack,
+    "brief.written": BriefWritten,
     "budget.raise_asked": BudgetRaiseAsked,
     "budget.raised": shapes.RoleSigned,
     "company.changed": CompanyChanged,

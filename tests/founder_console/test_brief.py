@@ -72,6 +72,12 @@ def test_amounts_of_two_currencies_are_never_added() -> None:
     assert [finding.amount for finding in findings(events)] == [Money(300_000, "IDR"), Money(1_999, "USD")]
 
 
+def test_more_given_back_than_earned_is_called_by_its_name() -> None:
+    events = [event("revenue.recorded", amount_minor=minor, currency="IDR") for minor in ("50000", "-80000")]
+    [finding] = findings(events)
+    assert (finding.code, finding.amount) == ("refunded", Money(30_000, "IDR"))
+
+
 def test_a_missed_deadline_is_told_apart_from_a_finished_ticket() -> None:
     late, kept = event("ticket.done", title="Lama", sla_met=False), event("ticket.done", title="Baru", sla_met=True)
     found = {finding.code: finding for finding in findings([late, kept])}

@@ -100,6 +100,20 @@ async def test_files_say_what_is_recorded_and_run_nothing(desk: Desk) -> None:
     assert {row["figure"] for row in figures if row["who"] == "Kopi Senja"} == {"payments", "models"}
 
 
+async def test_a_program_reads_the_same_figures(desk: Desk) -> None:
+    await earn(desk, 10_000, "USD")
+    await earn(desk, 240_000)
+    told = (await desk.client.get("/api/v1/console/scorecard")).json()
+    assert told["revenue"] == [{"minor": 240_000, "currency": "IDR"}, {"minor": 10_000, "currency": "USD"}]
+    assert (told["in_own_currency"]["revenue"], told["in_own_currency"]["missing"]) == (None, ["USD"])
+    today = datetime.now(UTC).date().isoformat()
+    await keep(desk, what="rate", currency="USD", rate="16250", on=today)
+    told = (await desk.client.get("/api/v1/console/scorecard")).json()["in_own_currency"]
+    assert (told["margin"], told["converted"]) == (1_865_000, ["revenue"])
+    assert [rate["rate"] for rate in told["rates"]] == ["16250"]
+    assert (await desk.client.get("/api/v1/console/scorecard?month=kapan")).status_code == 422
+
+
 async def test_nobody_elses_money_is_shown(desk: Desk) -> None:
     await earn(desk, 777_000)
     stranger = Desk(desk.app, desk.client, desk.database, desk.settings)
