@@ -182,7 +182,6 @@ def _bare_machines(text: str) -> Iterator[str]:
 
 
 def _no_section(value: str) -> bool:
-    ""
     """`1.2.3.4` numbers a section and `1.250.100.200` is an amount; a port or a usual net makes it a machine."""
     if value.startswith(("10.", "127.", "169.254.", "172.", "192.168.")):
         return True
@@ -267,7 +266,6 @@ def _segments(parts: SplitResult) -> tuple[str, ...] | None:
 
 
 def same_machine(host: str) -> str | None:
-    ""
     """The number of the machine that `host` writes in decimal, octal, hexadecimal or inside IPv6; None: a name."""
     text = host.strip("[]").lower()
     whole = _ip_of(text)

@@ -107,12 +107,20 @@ def _unescaped(match: re.Match[str]) -> str:
 def _written_apart(text: str) -> str:
     """Addresses that are kept from programs, not from readers: `ana @ kopi . example`, `ana at kopi dot example`."""
     if " @" in text or "@ " in text:
-        text = _SPACED.sub(lambda match: f"{match[1]}@{match[2].replace(' ', '')}", text)
+        text = _SPACED.sub(_joined_mail, text)
     if " ." in text or ". " in text:
         text = _SPACED_HOST.sub(".", text)
     if _DOT_WORD.search(text):
         text = _SPOKEN_HOST.sub(_as_host, _SPOKEN_MAIL.sub(_as_mail, text))
     return text
+
+
+def _joined_mail(match: re.Match[str]) -> str:
+    """`120 boxes @ Rp15.000` is a price: no host but a machine's number ends in figures."""
+    labels = [label.strip() for label in match[2].split(".")]
+    if labels[-1].isdigit() and not all(label.isdigit() for label in labels):
+        return match[0]
+    return f"{match[1]}@{'.'.join(labels)}"
 
 
 def _as_mail(match: re.Match[str]) -> str:

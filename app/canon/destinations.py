@@ -321,10 +321,11 @@ def _digits(text: str) -> str:
 
 
 def _read_in(place: Destination, text: str) -> bool:
-    heap = plain(loosened(text))
+    """As a reader sees `text`, or in its hidden parts, which a model reads too."""
+    heap, hidden = plain(loosened(text)), plain(text)
     if place.kind == "account":
         return compact(loosened(place.value)) in compact(heap)
-    if plain(loosened(place.value)) in heap:
+    if any(plain(loosened(place.value)) in read for read in (heap, hidden)):
         return True
     link = link_of(place.value.lstrip("/\\")) if place.kind == "link" else None
     if link is None:
