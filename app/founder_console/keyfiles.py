@@ -65,10 +65,6 @@ class Seal:
         """16 bytes of HMAC-SHA256."""
         return hmac.new(self._secret, purpose.encode() + b"\0" + message, hashlib.sha256).digest()[:16]
 
-    def key(self, purpose: str) -> bytes:
-        """32 bytes to encrypt with, of that purpose alone."""
-        return hmac.new(self._secret, b"key\0" + purpose.encode(), hashlib.sha256).digest()
-
     def holds(self, purpose: str, message: bytes, mac: bytes) -> bool:
         return hmac.compare_digest(self.mac(purpose, message), mac)
 

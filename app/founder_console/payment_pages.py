@@ -25,6 +25,7 @@ from app.founder_console.payments import (
 )
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
+from app.role_registry import vault_keys
 
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -72,9 +73,8 @@ async def add(request: Caller, tx: NamedDependency[Transaction], data: Form) -> 
     choice = Choice(str(data.get("provider") or ""), str(data.get("mode") or ""))
     secret = str(data.get("secret") or "").strip()
     try:
-        added = await add_source(
-            tx, request.app.state.seal, provider=choice.provider, mode=choice.mode, secret=secret, by=visit.by
-        )
+        keys = vault_keys(request.app.state.settings.keys)
+        added = await add_source(tx, keys, provider=choice.provider, mode=choice.mode, secret=secret, by=visit.by)
     except Invalid:
         return await _page(visit, choice, visit.words("payments.problem"))
     return go(f"/settings/payments#s-{added}")
@@ -99,7 +99,7 @@ async def hook(request: Anybody, tenant: FromPath[UUID], source_id: FromPath[UUI
     body = await request.body()
     headers = {name.lower(): value for name, value in request.headers.items()}
     async with request.app.state.database.transaction(tenant) as tx:
-        heard = await hear(tx, request.app.state.seal, source_id, headers, body)
+        heard = await hear(tx, vault_keys(request.app.state.settings.keys), source_id, headers, body)
     return Response(heard, status_code=HTTPStatus.BAD_REQUEST if heard.outcome == "refused" else HTTPStatus.OK)
 
 

@@ -5,7 +5,6 @@ own name for it. The body of what counted is the event's evidence. A test source
 """
 
 import re
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -13,7 +12,6 @@ from uuid import UUID, uuid5
 
 import asyncpg
 import msgspec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.auth import require
 from app.canon.errors import Invalid, NotFound
@@ -21,15 +19,14 @@ from app.canon.vocabulary import Principal, Rol, new_id
 from app.founder_console import store
 from app.founder_console.errors import SourceUnknown
 from app.founder_console.gateways import MODES, PROVIDERS, Delivery, Mode, Payment, Provider, Refused, read_delivery
-from app.founder_console.keyfiles import Seal
 from app.governance_ledger import Event, append, append_new, keep_evidence, read_event
 from app.postgres import Transaction
+from app.role_registry import VaultKeys
 from app.work_queue import get_ticket
 
 Outcome: TypeAlias = Literal["recorded", "repeated", "ignored", "test", "refused"]
 PAYMENTS = UUID("0f3f5c1e-0d3c-5b57-9d0b-1f6a8f0b6a43")
-PURPOSE = "flr.payment-secrets.v1"
-NONCE_BYTES = 12
+ONLY_VERSION = 1
 MOST_REFUSED = 50
 MOST_SOURCES = 20
 _TICKET = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -49,8 +46,8 @@ SELECT d.id, d.source_id, s.provider, s.mode, d.received_at, d.kind, d.outcome, 
 """
 
 _INSERT = """
-INSERT INTO founder_console.payment_sources (id, tenant_id, provider, mode, sealed_secret, created_by, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, clock.now())
+INSERT INTO founder_console.payment_sources (id, tenant_id, provider, mode, kid, sealed_secret, created_by, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, clock.now())
 """
 
 _REMOVE = """
@@ -59,7 +56,7 @@ UPDATE founder_console.payment_sources SET removed_at = clock.now()
 """
 
 _SEALED = """
-SELECT provider, mode, sealed_secret FROM founder_console.payment_sources WHERE id = $1 AND removed_at IS NULL
+SELECT provider, mode, kid, sealed_secret FROM founder_console.payment_sources WHERE id = $1 AND removed_at IS NULL
 """
 
 _LOG = """
@@ -122,8 +119,11 @@ def path_of(tenant: UUID, source_id: UUID) -> str:
     return f"/hooks/payments/{tenant}/{source_id}"
 
 
-async def add_source(tx: Transaction, seal: Seal, *, provider: str, mode: str, secret: str, by: Principal) -> UUID:
-    """Let a provider tell of payments. Founder only. Event `payments.source_added`. Raises `Invalid`."""
+async def add_source(tx: Transaction, keys: VaultKeys, *, provider: str, mode: str, secret: str, by: Principal) -> UUID:
+    """Let a provider tell of payments; its secret is sealed with the vault's key, and no tool of a worker reaches it.
+
+    Founder only. Event `payments.source_added`. Raises `Invalid`, and `Misconfigured` without a key.
+    """
     require(by, Rol.FOUNDER)
     if provider not in PROVIDERS or mode not in MODES:
         raise Invalid("choose stripe, xendit or midtrans, and live or test")
@@ -132,8 +132,8 @@ async def add_source(tx: Transaction, seal: Seal, *, provider: str, mode: str, s
     if len(await list_sources(tx)) >= MOST_SOURCES:
         raise Invalid(f"there are {MOST_SOURCES} sources already: remove one first")
     source_id = new_id()
-    sealed = _seal(seal, tx.tenant, source_id, secret)
-    await tx.connection.execute(_INSERT, source_id, tx.tenant, provider, mode, sealed, by.actor)
+    kid, sealed = keys.seal(tx.tenant, source_id, ONLY_VERSION, secret)
+    await tx.connection.execute(_INSERT, source_id, tx.tenant, provider, mode, kid, sealed, by.actor)
     await _record(tx, "added", source_id, provider, mode, by)
     return source_id
 
@@ -153,22 +153,12 @@ async def _record(tx: Transaction, what: str, source_id: UUID, provider: str, mo
     await append(tx, Event(type=f"payments.source_{what}", actor=by.actor, subjects=subjects, data=data))
 
 
-def _seal(seal: Seal, tenant: UUID, source_id: UUID, secret: str) -> bytes:
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(seal.key(PURPOSE)).encrypt(nonce, secret.encode(), tenant.bytes + source_id.bytes)
-
-
-def _open(seal: Seal, tenant: UUID, source_id: UUID, sealed: bytes) -> str:
-    nonce, content = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-    return AESGCM(seal.key(PURPOSE)).decrypt(nonce, content, tenant.bytes + source_id.bytes).decode()
-
-
-async def hear(tx: Transaction, seal: Seal, source_id: UUID, headers: Mapping[str, str], body: bytes) -> Heard:
+async def hear(tx: Transaction, keys: VaultKeys, source_id: UUID, headers: Mapping[str, str], body: bytes) -> Heard:
     """Check, record and log one delivery, in the caller's transaction. Raises `SourceUnknown`."""
     row = await tx.connection.fetchrow(_SEALED, source_id)
     if row is None:
         raise SourceUnknown("there is no such source of payments")
-    secret = _open(seal, tx.tenant, source_id, row["sealed_secret"])
+    secret = keys.open(tx.tenant, source_id, ONLY_VERSION, row["kid"], row["sealed_secret"])
     try:
         delivery = read_delivery(row["provider"], secret, headers, body, await store.now(tx))
     except Refused as refused:

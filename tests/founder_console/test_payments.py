@@ -11,6 +11,7 @@ import httpx
 
 from app.founder_console.payments import MOST_REFUSED, list_deliveries
 from app.governance_ledger import EventFilter, RecordedEvent, read_events, read_evidence
+from app.role_registry import ensure_vault_key
 from tests.builders import a_ticket
 from tests.founder_console.test_http import OWN, PAGE, Desk, desk
 
@@ -21,6 +22,7 @@ SECRET = "whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH"
 
 async def set_up(desk: Desk, provider: str = "stripe", mode: str = "live", secret: str = SECRET) -> str:
     """The address to paste."""
+    ensure_vault_key(desk.settings.keys)
     form = {"provider": provider, "mode": mode, "secret": secret}
     page = await desk.client.post("/settings/payments", headers=OWN | PAGE, data=form)
     assert page.status_code == 200
@@ -139,6 +141,13 @@ async def test_the_database_holds_no_secret_in_the_clear(desk: Desk) -> None:
         )
     assert SECRET.encode() not in sealed
     assert len(sealed) == 12 + len(SECRET) + 16
+
+
+async def test_without_the_vaults_key_nothing_is_kept(desk: Desk) -> None:
+    form = {"provider": "stripe", "mode": "live", "secret": SECRET}
+    answer = await desk.client.post("/settings/payments", headers=OWN | PAGE, data=form)
+    assert answer.status_code >= 400
+    assert SECRET not in (await desk.client.get("/settings/payments", headers=PAGE)).text
 
 
 async def test_no_secret_is_taken_that_cannot_be_one(desk: Desk) -> None:
