@@ -48,6 +48,7 @@ SELECT s.seq, e.event_id
        AND strpos(e.body, t.tail) > 0
        AND (e.evidence_url IS NULL
          OR position(concat('"evidence":[{"key":', to_json(e.evidence_url), ',') IN e.body) > 0)
+       AND e.evidence_sha256 IS NOT DISTINCT FROM right(e.evidence_url, 64)
        AND (s.occurred_at, s.type) = (e.occurred_at, e.type)
        AND s.ticket_id IS NOT DISTINCT FROM e.ticket_id AND s.run_id IS NOT DISTINCT FROM e.run_id)
  ORDER BY s.seq LIMIT 1
