@@ -18,7 +18,7 @@ _SEQ = Struct(">q")
 _BROKEN_LINK = "the chain's hash does not follow from the event"
 
 _LINKS = """
-SELECT s.seq, s.hash, e.leaf, convert_to(e.body, 'UTF8') AS document
+SELECT s.seq, s.hash, e.leaf, convert_to(e.body, 'UTF8') AS document, {altered} AS altered
   FROM governance_ledger.ledger_seals s
   LEFT JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
  WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3
@@ -29,30 +29,26 @@ SELECT s.seq, s.hash, e.leaf, convert_to(e.body, 'UTF8') AS document
 # parsing it. Columns are outside the hash: one that differs was altered. The tail holds the event's own n and xid,
 # which whoever writes `data` cannot know, so it stands nowhere else.
 _ALTERED = """
-SELECT s.seq, e.event_id
-  FROM governance_ledger.ledger_seals s
-  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
- CROSS JOIN LATERAL (SELECT concat(
-    CASE WHEN e.evidence_url IS NULL THEN ',"evidence":[]' END,
-    ',"occurred_at":"', to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    '","run_id":', coalesce('"' || e.run_id || '"', 'null'), ',"step":', coalesce(e.step::text, 'null'),
-    ',"ticket_id":', coalesce('"' || e.ticket_id || '"', 'null'), ',"type":', to_json(e.type),
-    '},"effect":{"digest":"', encode(e.effect_digest, 'hex'), '","n":"', e.effect_n, '"},"id":"', e.event_id,
-    '","n":"', e.n, '","subjects":', array_to_json(e.subjects), ',"tenant":"', e.tenant_id,
-    '","v":"1","xid":"', e.xid, '"}') AS tail OFFSET 0) t
- WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3 AND NOT (
-       starts_with(e.body, concat(
+NOT (starts_with(e.body, concat(
          '{"at":"', to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
          '","body":{"actor":', to_json(e.actor), ',"approval":', coalesce(to_json(e.approval_signature)::text, 'null'),
          ',"data":'))
-       AND strpos(e.body, t.tail) > 0
+       AND strpos(e.body, concat(
+         CASE WHEN e.evidence_url IS NULL THEN ',"evidence":[]' END,
+         ',"occurred_at":"', to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+         '","run_id":', coalesce('"' || e.run_id || '"', 'null'), ',"step":', coalesce(e.step::text, 'null'),
+         ',"ticket_id":', coalesce('"' || e.ticket_id || '"', 'null'), ',"type":', to_json(e.type),
+         '},"effect":{"digest":"', encode(e.effect_digest, 'hex'), '","n":"', e.effect_n, '"},"id":"', e.event_id,
+         '","n":"', e.n, '","subjects":', array_to_json(e.subjects), ',"tenant":"', e.tenant_id,
+         '","v":"1","xid":"', e.xid, '"}')) > 0
        AND (e.evidence_url IS NULL
-         OR position(concat('"evidence":[{"key":', to_json(e.evidence_url), ',') IN e.body) > 0)
+         OR strpos(e.body, concat('"evidence":[{"key":', to_json(e.evidence_url), ',')) > 0)
        AND e.evidence_sha256 IS NOT DISTINCT FROM right(e.evidence_url, 64)
        AND (s.occurred_at, s.type) = (e.occurred_at, e.type)
        AND s.ticket_id IS NOT DISTINCT FROM e.ticket_id AND s.run_id IS NOT DISTINCT FROM e.run_id)
- ORDER BY s.seq LIMIT 1
 """
+LINKS = _LINKS.format(altered="false")
+LINKS_AND_COLUMNS = _LINKS.format(altered=_ALTERED)
 
 _SUBTREES = """
 SELECT height, place, hash FROM governance_ledger.ledger_subtrees WHERE tenant_id = $1 ORDER BY height, place
@@ -80,15 +76,16 @@ class Position(msgspec.Struct):
     hash: bytes
 
 
-async def replay(tx: Transaction, at: Position, end: int, roots: Mapping[int, bytes]) -> None:
+async def replay(tx: Transaction, at: Position, end: int, roots: Mapping[int, bytes], *, columns: bool = False) -> None:
     """Move `at` on to `end`, recomputing every leaf and link.
 
-    From the beginning on, the signed `roots` by size are compared too, and the subtrees that proofs are made of.
+    From the beginning on, the signed `roots` by size are compared too, and the subtrees that proofs are made of. With
+    `columns` every column that stands outside the hash is held against the document, in the same reading.
 
     Raises `Broken`; `at` then is the last place that held.
     """
     tree = Frontier() if at.seq == 0 and roots else None
-    async for rows in _batches(tx, at.seq, end):
+    async for rows in _batches(tx, LINKS_AND_COLUMNS if columns else LINKS, at.seq, end):
         leaves, fault = _follow(rows, at)
         if tree is not None:
             _grow(tree, leaves, roots)
@@ -100,22 +97,14 @@ async def replay(tx: Transaction, at: Position, end: int, roots: Mapping[int, by
         await _compare_subtrees(tx, tree, max(roots))
 
 
-async def compare_columns(tx: Transaction, after: int, end: int) -> None:
-    """Hold every column that stands outside the hash against the document. Raises `Broken`."""
-    for start in range(after, end, BATCH):
-        row = await tx.connection.fetchrow(_ALTERED, tx.tenant, start, min(start + BATCH, end))
-        if row is not None:
-            raise Broken("a column differs from the sealed document", row["seq"], row["event_id"])
-
-
-async def _batches(tx: Transaction, after: int, end: int) -> AsyncIterator[list[asyncpg.Record]]:
+async def _batches(tx: Transaction, statement: str, after: int, end: int) -> AsyncIterator[list[asyncpg.Record]]:
     """The database works on the next batch while this process hashes the one before it."""
-    starts = range(after, end, BATCH)
     coming: asyncio.Task[list[asyncpg.Record]] | None = None
     try:
-        for start in starts:
-            rows = await (coming or _fetch(tx, start, end))
-            coming = asyncio.create_task(_fetch(tx, start + BATCH, end)) if start + BATCH < end else None
+        for start in range(after, end, BATCH):
+            rows = await (coming or _fetch(tx, statement, start, end))
+            following = start + BATCH < end
+            coming = asyncio.create_task(_fetch(tx, statement, start + BATCH, end)) if following else None
             await asyncio.sleep(0)
             yield rows
     finally:
@@ -123,8 +112,8 @@ async def _batches(tx: Transaction, after: int, end: int) -> AsyncIterator[list[
             await coming
 
 
-async def _fetch(tx: Transaction, start: int, end: int) -> list[asyncpg.Record]:
-    rows: list[asyncpg.Record] = await tx.connection.fetch(_LINKS, tx.tenant, start, min(start + BATCH, end))
+async def _fetch(tx: Transaction, statement: str, start: int, end: int) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await tx.connection.fetch(statement, tx.tenant, start, min(start + BATCH, end))
     return rows
 
 
@@ -133,7 +122,7 @@ def _follow(rows: Sequence[asyncpg.Record], at: Position) -> tuple[list[bytes], 
     seq, head = at.seq, at.hash
     leaves: list[bytes] = []
     fault = None
-    for number, stored, column, document in rows:
+    for number, stored, column, document, altered in rows:
         if number != seq + 1:
             fault = "a seal is missing" if number > seq else f"the chain forks: two seals have the number {number}"
             break
@@ -142,7 +131,7 @@ def _follow(rows: Sequence[asyncpg.Record], at: Position) -> tuple[list[bytes], 
             break
         leaf = sha256(b"\x00" + document).digest()
         linked = sha256(head + _SEQ.pack(number) + leaf).digest()
-        if linked != stored or leaf != column:
+        if linked != stored or leaf != column or altered:
             fault = "a column differs from the sealed document" if linked == stored else _BROKEN_LINK
             break
         seq, head = number, linked
@@ -152,11 +141,13 @@ def _follow(rows: Sequence[asyncpg.Record], at: Position) -> tuple[list[bytes], 
 
 
 def _grow(tree: Frontier, leaves: Sequence[bytes], roots: Mapping[int, bytes]) -> None:
-    for leaf in leaves:
-        tree.append(leaf)
-        signed = roots.get(tree.size)
-        if signed is not None and signed != tree.root():
-            raise Broken("the tree's root differs from the signed checkpoint", tree.size)
+    begun, start = 0, tree.size
+    for size in sorted(size for size in roots if start < size <= start + len(leaves)):
+        tree.extend(leaves[begun : size - start])
+        begun = size - start
+        if roots[size] != tree.root():
+            raise Broken("the tree's root differs from the signed checkpoint", size)
+    tree.extend(leaves[begun:])
 
 
 async def _compare_subtrees(tx: Transaction, tree: Frontier, covered: int) -> None:

@@ -154,16 +154,24 @@ async def _recompute(connection: asyncpg.Connection, due: _Due) -> tuple[bytes, 
         rows = await connection.fetch(_DOCUMENTS, due.tenant, tree.size, min(tree.size + BATCH, due.size))
         if not rows:
             raise CannotSign(f"the seal {tree.size + 1} is missing")
-        for row in rows:
-            if row["seq"] != tree.size + 1 or row["document"] is None:
-                raise CannotSign(f"the event or the seal {tree.size + 1} is missing")
-            leaf = leaf_of(row["document"])
-            head = link(head, row["seq"], leaf)
-            if head != row["hash"]:
-                raise CannotSign(f"the hash of event {row['seq']} does not follow from its bytes")
-            tree.append(leaf)
+        head = _extend(head, tree, rows)
         await asyncio.sleep(0)
     return head, tree
+
+
+def _extend(head: bytes, tree: Frontier, rows: Sequence[asyncpg.Record]) -> bytes:
+    """The head after `rows`, which the tree grows by. Raises `CannotSign`."""
+    leaves: list[bytes] = []
+    for seq, (number, stored, document) in enumerate(rows, tree.size + 1):
+        if number != seq or document is None:
+            raise CannotSign(f"the event or the seal {seq} is missing")
+        leaf = leaf_of(document)
+        head = link(head, seq, leaf)
+        if head != stored:
+            raise CannotSign(f"the hash of event {seq} does not follow from its bytes")
+        leaves.append(leaf)
+    tree.extend(leaves)
+    return head
 
 
 class Mover:

@@ -14,7 +14,7 @@ from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.chain import genesis
 from app.governance_ledger.judging import judge_approvals, judge_changes, judge_times
 from app.governance_ledger.model import Attestation, Break, ChainReport, CheckpointSummary, Unsealed
-from app.governance_ledger.replaying import Broken, Position, compare_columns, replay
+from app.governance_ledger.replaying import Broken, Position, replay
 from app.postgres import Transaction
 
 DEFAULT_MERGE_DELAY_SECONDS = 5
@@ -141,10 +141,9 @@ class _Verification:
     async def recompute(self) -> None:
         """Every leaf, link and column since `from_seq`, and in a full pass the tree's roots."""
         roots = {checkpoint.size: checkpoint.root_hash for checkpoint in self.checkpoints} if self.full else {}
-        await replay(self.tx, self.at, self.head.seq, roots)
+        await replay(self.tx, self.at, self.head.seq, roots, columns=True)
         if self.at.hash != self.head.hash:
             raise Broken("the head is not the end of the chain", self.at.seq)
-        await compare_columns(self.tx, self.from_seq, self.head.seq)
 
     async def hold_against_checkpoints(self, keys: dict[str, bytes]) -> None:
         serial, size = None, -1

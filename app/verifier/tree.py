@@ -27,6 +27,7 @@ class Frontier:
 
     def extend(self, leaves: Sequence[bytes]) -> None:
         """Add leaf hashes in their order. Many at once cost less: each level is hashed in one go."""
+        before = self.size
         self.size += len(leaves)
         carried, level = list(leaves), 0
         while carried:
@@ -39,6 +40,10 @@ class Frontier:
             pairs = zip(carried[::2], carried[1::2], strict=True)
             carried = [hashlib.sha256(b"\x01" + left + right).digest() for left, right in pairs]
             level += 1
+            self.completed(level, before >> level, carried)
+
+    def completed(self, height: int, place: int, roots: Sequence[bytes]) -> None:
+        """Full subtrees of `height` were completed, side by side from `place` on; for who keeps some of them."""
 
     def root(self) -> bytes:
         """The tree's root; of an empty tree, the hash of nothing."""
