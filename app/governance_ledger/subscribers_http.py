@@ -32,8 +32,9 @@ class NewSubscriber(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tags=TAGS,
     summary="Have checkpoints sent to an address",
     description="Each new checkpoint, from the newest one on, is POSTed to `url` in the form of Standard Webhooks, "
-    "signed with the `secret` of this answer, which is not shown again; what is not answered with 2xx is sent again, "
-    "later each time. A copy on a machine that is not this one is what shows a rewritten ledger. Private addresses are "
+    "signed with the `secret` of this answer, which is not shown again (repeated under an `Idempotency-Key` it is "
+    "null: who lost it subscribes anew); what is not answered with 2xx is sent again, later each time. A copy on a "
+    "machine that is not this one is what shows a rewritten ledger. Private addresses are "
     "refused unless FLR_HTTP_ALLOW_PRIVATE lists them.",
     responses=documented(
         HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY

@@ -64,12 +64,15 @@ class Subscriber(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subscribed(msgspec.Struct, frozen=True):
-    """A new subscriber. `secret` signs what is sent to it and is never shown again."""
+    """A new subscriber. `secret` signs what is sent to it and is never shown again: null in a repeated answer."""
 
     id: UUID
     url: str
-    secret: str
+    secret: str | None
     created_at: datetime
+
+    def for_repetition(self) -> "Subscribed":
+        return msgspec.structs.replace(self, secret=None)
 
 
 async def subscribe(tx: Transaction, url: str, *, by: Principal, allow_private: Sequence[str] = ()) -> Subscribed:

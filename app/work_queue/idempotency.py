@@ -4,6 +4,8 @@ The answer is stored in the transaction of the request, so it stands if and only
 is not stored and can be tried again. Wiring, all in `app/main.py`: `edge` as an ASGI middleware below authentication,
 `replay` first thing in the `tx` dependency, `remember` as `after_request`, `HANDLERS` among the exception handlers.
 
+What an answer gives once only (`canon.answers.GivenOnce`) is not stored: a repetition gets the rest.
+
 A key belongs to its caller and lives for a day; the caller's next new key clears away those that are older. While the
 first request is still running, the second waits for it.
 """
@@ -21,6 +23,7 @@ from litestar.params import HeaderParameter, ParameterKwarg
 from litestar.serialization import get_serializer
 from litestar.types import ASGIApp, ExceptionHandlersMap, Receive, Scope, Send
 
+from app.canon.answers import GivenOnce
 from app.canon.errors import Invalid
 from app.postgres import Transaction
 from app.work_queue.errors import KeyReused
@@ -150,7 +153,8 @@ async def remember(response: Response[Any]) -> Response[Any]:
     handler: Any = note.request.route_handler
     status = response.status_code or handler.status_code
     media_type = str(getattr(response.media_type, "value", response.media_type) or handler.media_type)
-    content = response.render(response.content, media_type, get_serializer(handler.resolve_type_encoders()))
+    kept = response.content.for_repetition() if isinstance(response.content, GivenOnce) else response.content
+    content = response.render(kept, media_type, get_serializer(handler.resolve_type_encoders()))
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         await note.tx.connection.execute(
             _KEEP, note.tx.tenant, note.caller, note.key, note.request_sha256, status, media_type, content

@@ -238,7 +238,7 @@ ATTACKS: dict[Callable[[asyncpg.Connection], Awaitable[None]], str] = {
     never_sealed: "not sealed for",
     sealed_twice: "sealed twice",
     signed_by_another_key: "unknown key",
-    checkpoint_of_another_tenant: "no signature of the tenant's log",
+    checkpoint_of_another_tenant: "a checkpoint of another log",
     an_older_checkpoint_again: "differs from what it signs",
     edit_a_root: "root differs|differs from what it signs",
     drop_a_checkpoint: "does not follow the one before",
