@@ -1,7 +1,7 @@
 """What the runtime's own events say in their `data`, type by type: one Struct for each shape.
 
-An instant is ISO 8601; money is `{minor, currency}` with `minor` as a string; a digest is SHA-256, hex. A shape changes
-with a new version in `registry.py`, and a member that is added is optional.
+An instant is ISO 8601; money is `{minor, currency}` with `minor` as a string; a digest is SHA-256, hex. A shape never
+changes: the new one is a class of its own and stands in `registry.py` behind the old one, as the type's next version.
 """
 
 from datetime import datetime

@@ -104,8 +104,8 @@ async def list_events(
     "/events/types",
     tags=TAGS,
     summary="List the registered types of events",
-    description="Every type that the runtime writes, with the JSON schema of its `data`, its version, and the roles "
-    "whose tokens may append it. `x.*` are your own: any object without fractions.",
+    description="Every type that the runtime writes, once for each version it has had, with the JSON schema of its "
+    "`data` and the roles whose tokens may append it. `x.*` are your own: any object without fractions.",
     responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def list_types(request: Caller) -> Page[EventType]:

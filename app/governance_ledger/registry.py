@@ -4,7 +4,7 @@ Checked by tests against what is written, not at each append: the runtime's own 
 `writers_of` keeps callers of the API out of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -226,7 +226,10 @@ class ToolEdited(shapes.Tool, frozen=True, kw_only=True):
     payload_digest: shapes.Digest
 
 
-SHAPES: dict[str, type[Shape]] = {
+Versions = type[Shape] | tuple[type[Shape], ...]
+"""A type's shape, or all it has had, oldest first: what was written under an older one stays in the ledger for ever."""
+
+SHAPES: Mapping[str, Versions] = {
     "approval.decided": shapes.ApprovalDecided,
     "approval.escalated": ApprovalEscalated,
     "approval.expired": shapes.Approval,
@@ -325,10 +328,10 @@ SHAPES: dict[str, type[Shape]] = {
 
 
 class EventType(msgspec.Struct, frozen=True):
-    """A registered type. `writers` are the roles whose tokens may append it; none: the runtime alone.
+    """A version of a registered type. `writers` are the roles whose tokens may append it; none: the runtime alone.
 
-    `data` is a JSON schema (2020-12) of the event's `data`. `version` grows when the shape changes; `data` of an older
-    version stays readable under the newer.
+    `data` is a JSON schema (2020-12) of the event's `data`. A shape that changes is a new version beside the old one:
+    the newest is written, events of every version are in the ledger.
     """
 
     type: str
@@ -339,27 +342,41 @@ class EventType(msgspec.Struct, frozen=True):
 
 @cache
 def event_types() -> tuple[EventType, ...]:
-    """Every registered type by name, then `x.*`, which is the customer's own."""
-    return (*_registered(), EventType(f"{CUSTOM}*", 1, writers_of(CUSTOM), {"type": "object"}))
+    """Every version of every registered type, by name and version, then `x.*`, which is the customer's own."""
+    return (*register_of(SHAPES), EventType(f"{CUSTOM}*", 1, writers_of(CUSTOM), {"type": "object"}))
 
 
-def _registered() -> Iterator[EventType]:
-    for name, shape in sorted(SHAPES.items()):
-        yield EventType(name, 1, writers_of(name), msgspec.json.schema(shape, schema_hook=_anything))
+def register_of(shapes: Mapping[str, Versions]) -> Iterator[EventType]:
+    for name in sorted(shapes):
+        for version, shape in enumerate(versions_of(shapes[name]), 1):
+            yield EventType(name, version, writers_of(name), msgspec.json.schema(shape, schema_hook=_anything))
+
+
+def versions_of(shapes: Versions) -> tuple[type[Shape], ...]:
+    """Oldest first."""
+    return shapes if isinstance(shapes, tuple) else (shapes,)
 
 
 def _anything(_: type) -> dict[str, Any]:
     return {"description": "any JSON value"}
 
 
-def check_data(name: str, data: dict[str, object]) -> None:
-    """Raises `EventRefused` when `name` is neither registered nor the customer's own, or `data` has another shape."""
+def check_data(name: str, data: dict[str, object], shapes: Mapping[str, Versions] = SHAPES) -> int:
+    """The newest version that `data` has the shape of; 1 for the customer's own.
+
+    Raises `EventRefused` when `name` is neither registered nor the customer's own, or `data` has another shape.
+    """
     if name.startswith(CUSTOM):
-        return
-    shape = SHAPES.get(name)
-    if shape is None:
+        return 1
+    if name not in shapes:
         raise EventRefused(f"the type {name} is not registered")
-    try:
-        msgspec.convert(data, shape)
-    except msgspec.ValidationError as error:
-        raise EventRefused(f"{name}: {error}") from error
+    refused: msgspec.ValidationError | None = None
+    versions = versions_of(shapes[name])
+    for version in range(len(versions), 0, -1):
+        try:
+            msgspec.convert(data, versions[version - 1])
+        except msgspec.ValidationError as error:
+            refused = refused or error
+        else:
+            return version
+    raise EventRefused(f"{name}: {refused}") from refused

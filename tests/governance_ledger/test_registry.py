@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from app.governance_ledger.errors import EventRefused
+from app.governance_ledger.event_shapes import Shape
 from app.governance_ledger.event_types import check_type
-from app.governance_ledger.registry import SHAPES, check_data, event_types
+from app.governance_ledger.registry import SHAPES, Versions, check_data, event_types, register_of, versions_of
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*(ROOT / "app").rglob("*.py"), *(ROOT / "db").rglob("*.py")])
@@ -51,9 +52,9 @@ def test_every_type_that_the_source_names_is_registered() -> None:
 
 
 def test_registered_names_are_types_and_their_shapes_close() -> None:
-    for name, shape in SHAPES.items():
+    for name, shapes in SHAPES.items():
         assert check_type(name) == name
-        assert shape.__struct_config__.forbid_unknown_fields
+        assert all(shape.__struct_config__.forbid_unknown_fields for shape in versions_of(shapes))
 
 
 def test_data_of_another_shape_or_an_unknown_type_is_found() -> None:
@@ -71,14 +72,36 @@ def test_data_of_another_shape_or_an_unknown_type_is_found() -> None:
             check_data(name, data)
 
 
+class PriceSet(Shape, frozen=True, kw_only=True):
+    amount: int
+
+
+class PriceSetInCurrency(Shape, frozen=True, kw_only=True):
+    amount_minor: str
+    currency: str
+
+
+def test_a_second_version_stands_beside_the_first_and_events_of_both_are_told_apart() -> None:
+    shapes: dict[str, Versions] = {"price.set": (PriceSet, PriceSetInCurrency), "price.dropped": PriceSet}
+    listed = {(one.type, one.version): one.data for one in register_of(shapes)}
+    assert list(listed) == [("price.dropped", 1), ("price.set", 1), ("price.set", 2)]
+    assert listed["price.set", 1]["$defs"]["PriceSet"]["required"] == ["amount"]
+    assert listed["price.set", 2]["$defs"]["PriceSetInCurrency"]["required"] == ["amount_minor", "currency"]
+    assert check_data("price.set", {"amount": 4}, shapes) == 1
+    assert check_data("price.set", {"amount_minor": "400", "currency": "IDR"}, shapes) == 2
+    with pytest.raises(EventRefused, match="amount"):
+        check_data("price.set", {"amount": "4"}, shapes)
+    with pytest.raises(EventRefused, match="not registered"):
+        check_data("price.raised", {"amount": 4}, shapes)
+
+
 async def test_the_register_is_read_over_the_api(client: httpx.AsyncClient) -> None:
     items = (await client.get("/api/v1/events/types")).json()["items"]
-    assert len(items) == len(event_types()) == len(SHAPES) + 1
+    assert len(items) == len(event_types()) == sum(len(versions_of(shapes)) for shapes in SHAPES.values()) + 1
     by_name = {item["type"]: item for item in items}
     assert by_name["tool.done"]["writers"] == []
     assert by_name["revenue.recorded"]["writers"] == ["founder", "deputy", "service"]
     assert by_name["x.*"]["data"] == {"type": "object"}
     schema = by_name["ticket.opened"]["data"]
     assert "text_digest" in schema["$defs"]["TicketOpened"]["required"]
-    assert all(item["version"] == 1 for item in items)
     assert (await client.get("/api/v1/events/types", headers={"rol": "worker"})).status_code == 403
