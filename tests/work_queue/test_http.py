@@ -245,6 +245,18 @@ async def test_a_request_that_failed_can_be_tried_again_with_its_key(api: Api) -
     assert (await api.ask("PATCH", path, {"version": 1, "priority": 1}, key="k")).status_code == 200
 
 
+async def test_a_repeated_subscription_answers_without_the_secret_which_is_not_stored(
+    api: Api, superuser: asyncpg.Connection
+) -> None:
+    asked = {"url": "https://auditor.example.com/checkpoints"}
+    first, again = [await api.ask("POST", "/ledger/subscribers", asked, key="once") for _ in range(2)]
+    assert (first.status_code, again.headers["idempotent-replayed"]) == (201, "true")
+    assert again.json() == first.json() | {"secret": None}
+    kept = bytes(await superuser.fetchval("SELECT answer FROM work_queue.idempotency_keys")).decode()
+    assert first.json()["id"] in kept
+    assert first.json()["secret"].removeprefix("whsec_") not in kept
+
+
 async def test_a_key_lives_for_a_day(api: Api, superuser: asyncpg.Connection) -> None:
     first = await api.ask("POST", "/tickets", TICKET, key="old")
     await superuser.execute("UPDATE work_queue.idempotency_keys SET created_at = created_at - interval '25 hours'")
