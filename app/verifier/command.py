@@ -11,6 +11,7 @@ from app.verifier.errors import KeyUnknown, NotAnExport
 from app.verifier.keys import read_keys
 from app.verifier.passes import Options
 from app.verifier.report import Report
+from app.verifier.stamps import read_roots
 from app.verifier.verifying import verify_file
 from app.verifier.witnesses import read_witnesses
 
@@ -42,6 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--witness", action="append", default=[], metavar="VKEY", help="a witness's verifier key (name+id+base64)"
     )
+    parser.add_argument(
+        "--timestamp-root",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PEM",
+        help="a certificate that RFC 3161 time stamps must lead to, from somewhere else than the file",
+    )
     parser.add_argument("--chain-only", action="store_true", help="only hashes, chain, roots and checkpoints")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes to use (default: the cores, for large files)")
 
@@ -56,6 +65,7 @@ def run(arguments: argparse.Namespace) -> tuple[Report, Report | None]:
         expected=[_read_text(path) for path in arguments.checkpoint],
         receipts=[_read_text(path) for path in arguments.receipt],
         witnesses=read_witnesses(arguments.witness),
+        roots=read_roots(arguments.timestamp_root),
     )
     report = verify_file(arguments.file, options)
     if arguments.against is None:

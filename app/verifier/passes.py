@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from cryptography.x509 import Certificate
+
 from app.verifier import lines
 from app.verifier.canonical import parse
 from app.verifier.changes import NOTHING, Change, image_hash
@@ -28,7 +30,7 @@ _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
 class Options:
     """What to verify. `expected` are notes that the auditor holds, `receipts` those of callers: the export must agree
-    with each that it reaches. `witnesses` are public keys by name."""
+    with each that it reaches. `witnesses` are public keys by name; time stamps must lead to `roots`."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Options:
         expected: Sequence[str] = (),
         receipts: Sequence[str] = (),
         witnesses: Mapping[str, bytes] | None = None,
+        roots: Sequence[Certificate] = (),
     ) -> None:
         self.trusted = trusted
         self.chain_only = chain_only
@@ -46,6 +49,7 @@ class Options:
         self.expected = tuple(expected)
         self.receipts = tuple(receipts)
         self.witnesses = witnesses or {}
+        self.roots = tuple(roots)
 
 
 class Pass:
@@ -67,7 +71,7 @@ class Pass:
         self.last: Checkpoint | None = None
         self.serial: int | None = None
         self.note = ""
-        self.attested = Attested(options.witnesses)
+        self.attested = Attested(options.witnesses, options.roots)
         self.ended = False
         self.expected: dict[int, Checkpoint] = {}
         self.known: dict[str, Callable[[Any, bytes], None]] = {
@@ -189,7 +193,8 @@ class Pass:
     def _attestation(self, said: Mapping[str, Any], line: bytes) -> None:
         if said["serial"] != self.serial:
             raise Broken("an attestation stands behind the checkpoint that it is about")
-        self.attested.take(said, self.note)
+        assert self.last is not None
+        self.attested.take(said, self.note, self.last.time)
         self.tally.add(line, "attestations")
 
     def _evidence(self, said: Mapping[str, Any], line: bytes) -> None:

@@ -32,6 +32,7 @@ class Report:
     proofs: int = 0
     receipts: int = 0
     cosignatures: int = 0
+    timestamps: int = 0
     checkpoint: dict[str, Any] | None = None
     first_break: FirstBreak | None = None
     unchecked: list[str] = field(default_factory=list)
@@ -59,7 +60,11 @@ class Report:
         return "\n".join(said)
 
     def _held(self) -> list[str]:
-        held = {"cosignatures of witnesses": self.cosignatures, "receipts": self.receipts}
+        held = {
+            "cosignatures of witnesses": self.cosignatures,
+            "time stamps": self.timestamps,
+            "receipts": self.receipts,
+        }
         return [f"verified: {count} {what}" for what, count in held.items() if count]
 
     def _range(self) -> str:

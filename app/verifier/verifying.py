@@ -66,7 +66,8 @@ def _fill(report: Report, run: Pass, options: Options) -> None:
         report.unchecked.append("documents, row changes, approvals and evidence: only the chain was asked for")
         return
     report.changes, report.evidence = judge.law.count, judge.shelf.seen
-    report.receipts, report.cosignatures = judge.receipts.held, run.attested.verified
+    report.receipts = judge.receipts.held
+    report.cosignatures, report.timestamps = run.attested.verified, run.attested.stamped
     report.signatures, report.proofs = judge.docket.signatures, judge.docket.proofs
     if judge.docket.unknown:
         report.unchecked.append(f"{judge.docket.unknown} uses of keys or decisions that stand before this range")

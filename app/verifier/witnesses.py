@@ -1,4 +1,5 @@
-"""What others hold of a ledger: cosignatures of witnesses (C2SP tlog-cosignature), and its callers' receipts (JWS)."""
+"""What others hold of a ledger: cosignatures (C2SP tlog-cosignature) and time stamps of its checkpoints, and its
+callers' receipts (JWS)."""
 
 import base64
 import binascii
@@ -6,15 +7,20 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
+from cryptography.x509 import Certificate
+
 from app.verifier.canonical import parse
-from app.verifier.documents import shifted
+from app.verifier.documents import instant, shifted
 from app.verifier.errors import Broken, KeyUnknown
 from app.verifier.keys import unb64url
 from app.verifier.notes import holds
+from app.verifier.stamps import check_stamp
 
 CHECKPOINT_SECONDS = 10
+CLOCKS_APART = timedelta(minutes=5)
 KINDS = ("timestamp", "witness")
 _RECEIPT = ("event_id", "leaf", "max_merge_delay_seconds", "recorded_at", "tenant", "xid")
 
@@ -52,15 +58,18 @@ def check_cosignature(name: str, public: bytes, lines: str, note: str) -> None:
 
 
 class Attested:
-    """Attestations beside checkpoints: those of named witnesses are verified, the others counted."""
+    """Attestations beside checkpoints: those of named witnesses, and with roots time stamps, are verified, the others
+    counted."""
 
-    def __init__(self, witnesses: Mapping[str, bytes]) -> None:
+    def __init__(self, witnesses: Mapping[str, bytes], roots: Sequence[Certificate] = ()) -> None:
         self.verified = 0
+        self.stamped = 0
         self._witnesses = witnesses
+        self._roots = roots
         self._unread: dict[str, int] = {}
 
-    def take(self, said: Mapping[str, Any], note: str) -> None:
-        """An attestation line behind the checkpoint `note`. Raises `Broken`."""
+    def take(self, said: Mapping[str, Any], note: str, time: str) -> None:
+        """An attestation line behind the checkpoint `note`, signed at `time`. Raises `Broken`."""
         if set(said) != {"content", "kind", "name", "serial"} or said["kind"] not in KINDS:
             raise Broken("an attestation line with other members than those of version 1")
         content = base64.b64decode(said["content"], validate=True)
@@ -68,11 +77,19 @@ class Attested:
         if said["kind"] == "witness" and public is not None:
             check_cosignature(said["name"], public, content.decode(), note)
             self.verified += 1
+        elif said["kind"] == "timestamp" and self._roots:
+            at = check_stamp(content, note, self._roots)
+            if instant(time) > at + CLOCKS_APART:
+                raise Broken(f"the checkpoint says a later time than {said['name']}, whose time stamp came after it")
+            self.stamped += 1
         else:
             self._unread[said["kind"]] = self._unread.get(said["kind"], 0) + 1
 
     def unchecked(self) -> list[str]:
-        how = {"timestamp": "`openssl ts -verify` reads them", "witness": "give their keys with --witness"}
+        how = {
+            "timestamp": "give the authority's root with --timestamp-root",
+            "witness": "give their keys with --witness",
+        }
         return [f"{count} attestations of kind {kind}: {how[kind]}" for kind, count in sorted(self._unread.items())]
 
 

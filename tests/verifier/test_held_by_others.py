@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import struct
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -18,6 +19,7 @@ from app.verifier import lines
 from app.verifier.errors import KeyUnknown
 from app.verifier.keys import Trusted
 from app.verifier.witnesses import read_witnesses
+from tests.governance_ledger.authority import LocalAuthority
 from tests.governance_ledger.ledgers import KEY, TENANT, record, sign
 from tests.verifier.files import checked, ended, exported, lines_in, written
 
@@ -80,13 +82,21 @@ def cosigned(note: str, at: int = 1_800_000_000) -> bytes:
     return f"— {NAME} {base64.b64encode(mark + struct.pack('>Q', at) + signature).decode()}\n".encode()
 
 
-async def attested(ledger: Path, sealer: asyncpg.Connection, to: Path, *, bent: bool = False) -> Path:
+async def attested(
+    ledger: Path,
+    sealer: asyncpg.Connection,
+    to: Path,
+    *,
+    bent: bool = False,
+    authority: LocalAuthority | None = None,
+) -> Path:
     """The export with a cosignature and a time stamp behind its checkpoint."""
     note = await sealer.fetchval("SELECT note FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1", TENANT)
     content = lines_in(ledger)
     cosignature = cosigned(note.replace("chain ", "chain 0") if bent else note)
+    stamp = b"DER" if authority is None else authority.stamp(hashlib.sha256(note.encode()).digest(), 1)
     more = [
-        lines.attestation_line(1, "timestamp", "tsa.example", b"DER"),
+        lines.attestation_line(1, "timestamp", "tsa.example", stamp),
         lines.attestation_line(1, "witness", NAME, cosignature),
     ]
     return written(to, ended([*content[:-1], *more]))
@@ -112,6 +122,23 @@ async def test_a_cosignature_over_another_note_is_found(
     assert "the cosignature of witness.example/w1 does not hold" in report.first_break.reason
 
 
+async def test_a_time_stamp_is_verified_up_to_the_root_that_the_auditor_brings(
+    ledger: Path, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    authority, early = LocalAuthority(), LocalAuthority(ahead=timedelta(minutes=-6))
+    path = await attested(ledger, sealer, tmp_path / "stamped", authority=authority)
+    report = checked(path, trusted=TRUSTED, roots=[authority.root])
+    assert (report.ok, report.timestamps, len(report.unchecked)) == (True, 1, 1), report.first_break
+    assert "verified: 1 time stamps" in report.as_text()
+    stranger = checked(path, trusted=TRUSTED, roots=[early.root])
+    assert stranger.first_break is not None
+    assert "none of the given roots" in stranger.first_break.reason
+    backdated = await attested(ledger, sealer, tmp_path / "early", authority=early)
+    report = checked(backdated, trusted=TRUSTED, roots=[early.root])
+    assert report.first_break is not None
+    assert "says a later time than tsa.example" in report.first_break.reason
+
+
 async def test_what_the_ledger_keeps_of_attestors_stands_in_the_export(
     database: Database, sealer: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -127,7 +154,7 @@ async def test_what_the_ledger_keeps_of_attestors_stands_in_the_export(
     again = await exported(database, tmp_path, "again.zst")
     assert [line for line in lines_in(again) if line.startswith(lines.ATTESTATION)] != []
     assert checked(again, trusted=TRUSTED).unchecked == [
-        "1 attestations of kind timestamp: `openssl ts -verify` reads them"
+        "1 attestations of kind timestamp: give the authority's root with --timestamp-root"
     ]
 
 
