@@ -1,4 +1,4 @@
-"""`flr ledger erase`: destroy the key of a subject's personal data."""
+"""`flr ledger erase`: destroy the key of a subject's personal data; `flr ledger rewrap`: move all under a new one."""
 
 import argparse
 from urllib.parse import quote
@@ -20,6 +20,14 @@ def add(actions: Commands) -> None:
     )
     parser.add_argument("subject", help="as in the events' `personal`, for example customer:8841")
     parser.add_argument("--yes", action="store_true", help="do not ask")
+    command(
+        actions,
+        "rewrap",
+        rewrap,
+        help="move all subjects' keys under the newest wrapping key",
+        about="After `flr keys rotate subjects`, once the new key lies on every host of the API: wraps the key of each "
+        "living subject anew and records it. Afterwards nothing needs the old wrapping key but old backups.",
+    )
 
 
 def erase(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -31,3 +39,9 @@ def erase(arguments: argparse.Namespace, settings: Settings) -> int:
         erased = api.post(f"/ledger/subjects/{quote(subject, safe='')}/erase")
     show(arguments, erased, f"{erased['subject']} was erased at {erased['erased_at']}")
     return 0
+
+
+def rewrap(arguments: argparse.Namespace, settings: Settings) -> None:
+    with Api(settings) as api:
+        done = api.post("/ledger/subjects/rewrap")
+    show(arguments, done, f"{done['subjects']} subjects' keys were moved under subjects-{done['kek_id']}.key")

@@ -26,11 +26,14 @@ def add(commands: Commands) -> None:
         "`flr keys retire PURPOSE KID` deletes the old private key. Public keys are kept for ever.",
     )
     parser.add_argument("action", choices=("list", "rotate", "retire"))
-    parser.add_argument("purpose", choices=PURPOSES, nargs="?", help="what the key signs")
+    parser.add_argument("purpose", choices=(*PURPOSES, "subjects"), nargs="?", help="what the key signs, or wraps")
     parser.add_argument("kid", nargs="?", help="the key to retire, as `flr keys list` names it")
 
 
 def keys(arguments: argparse.Namespace, settings: Settings) -> None:
+    if arguments.purpose == "subjects":
+        _rotate_subjects(arguments, settings)
+        return
     if arguments.action == "list":
         _list(arguments, settings)
     elif arguments.purpose is None:
@@ -70,6 +73,19 @@ def _rotate(arguments: argparse.Namespace, settings: Settings) -> None:
     new = create_key(settings.keys, arguments.purpose)
     said = f"{new.kid} is the new {arguments.purpose} key; " + AFTER[arguments.purpose].format(old=before[0].kid)
     show(arguments, {"purpose": arguments.purpose, "kid": new.kid, "before": [key.kid for key in before]}, said)
+
+
+def _rotate_subjects(arguments: argparse.Namespace, settings: Settings) -> None:
+    from app.governance_ledger.subjects import create_subjects_key
+
+    if arguments.action != "rotate":
+        raise Failed("a wrapping key is only rotated; docs/retention.md says when the old file may be deleted")
+    kid = create_subjects_key(settings.keys)
+    said = (
+        f"subjects-{kid}.key wraps from now on. Copy it to every host of the API, run `flr ledger rewrap` for each "
+        "company, and keep the old file as long as backups need it."
+    )
+    show(arguments, {"purpose": "subjects", "kid": kid}, said)
 
 
 def _retire(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -172,6 +172,13 @@ class SubjectOpened(Shape, frozen=True, kw_only=True):
     subject: str
 
 
+class SubjectsRewrapped(Shape, frozen=True, kw_only=True):
+    """The event's subjects are the keys that were wrapped anew."""
+
+    kek_id: str
+    subjects: int
+
+
 class SubjectErased(Shape, frozen=True, kw_only=True):
     subject: str
     erased_at: datetime
@@ -301,6 +308,7 @@ SHAPES: Mapping[str, Versions] = {
     "secret.set": Secret,
     "subject.erased": SubjectErased,
     "subject.opened": SubjectOpened,
+    "subject.rewrapped": SubjectsRewrapped,
     "ticket.cancelled": shapes.TicketClosed,
     "ticket.changed": shapes.TicketChanged,
     "ticket.done": shapes.TicketClosed,

@@ -32,6 +32,7 @@ from app.postgres import Transaction
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+REWRAP = 500
 OVERHEAD_BYTES = NONCE_BYTES + 16
 TABLE = "governance_ledger.subject_keys"
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,119}")
@@ -43,6 +44,14 @@ VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, subject) DO NOTHING RETURNIN
 _KEYS = """
 SELECT id, subject, kek_id, wrapped_key, erased_at FROM governance_ledger.subject_keys
  WHERE tenant_id = $1 AND subject = ANY ($2)
+"""
+# FOR UPDATE: who erases a subject meanwhile waits, and then finds the row again.
+_OLDER = """
+SELECT id, subject, kek_id, wrapped_key, erased_at FROM governance_ledger.subject_keys
+ WHERE tenant_id = $1 AND wrapped_key IS NOT NULL AND kek_id <> $2 ORDER BY id LIMIT $3 FOR UPDATE
+"""
+_REWRAP = """
+UPDATE governance_ledger.subject_keys SET kek_id = $3, wrapped_key = $4 WHERE tenant_id = $1 AND id = $2
 """
 _ERASE = """
 UPDATE governance_ledger.subject_keys SET wrapped_key = NULL, erased_at = clock_timestamp()
@@ -91,6 +100,13 @@ class Erased(msgspec.Struct, frozen=True):
     erased_at: datetime
 
 
+class Rewrapped(msgspec.Struct, frozen=True):
+    """The wrapping key under which all living subjects now are, and how many of them were moved to it."""
+
+    kek_id: str
+    subjects: int
+
+
 class Keeper:
     """The keys that wrap the subjects' keys. The newest wraps, all unwrap."""
 
@@ -103,11 +119,16 @@ class Keeper:
         paths = sorted(folder.glob("subjects-*.key"), key=lambda path: path.stat().st_mtime_ns)
         return cls({path.stem.removeprefix("subjects-"): path.read_bytes() for path in paths})
 
-    def wrap(self, tenant: UUID, subject: str, key: bytes) -> tuple[str, bytes]:
-        """The wrapping key's name, and the wrapped key. Raises `Misconfigured`."""
+    @property
+    def newest(self) -> str:
+        """The name of the key that wraps. Raises `Misconfigured`."""
         if not self._keys:
             raise Misconfigured("there is no keys/subjects-*.key in FLR_HOME: run `flr migrate` before personal data")
-        kid = next(reversed(self._keys))
+        return next(reversed(self._keys))
+
+    def wrap(self, tenant: UUID, subject: str, key: bytes) -> tuple[str, bytes]:
+        """The wrapping key's name, and the wrapped key. Raises `Misconfigured`."""
+        kid = self.newest
         return kid, _encrypt(self._keys[kid], secrets.token_bytes(NONCE_BYTES), key, f"key\n{tenant}\n{subject}")
 
     def unwrap(self, tenant: UUID, row: SubjectKey) -> DataKey:
@@ -133,15 +154,21 @@ def _load(folder: Path, changed_at: int) -> Keeper:
 
 
 def ensure_subjects_key(folder: Path) -> None:
-    """Make the first wrapping key when there is none: 32 random bytes, mode 0600."""
-    if any(folder.glob("subjects-*.key")):
-        return
+    """Make the first wrapping key when there is none."""
+    if not any(folder.glob("subjects-*.key")):
+        create_subjects_key(folder)
+
+
+def create_subjects_key(folder: Path) -> str:
+    """Make a wrapping key, which wraps from now on: 32 random bytes, mode 0600. Its name."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = secrets.token_bytes(KEY_BYTES)
-    path = folder / f"subjects-{sha256(key).hexdigest()[:16]}.key"
+    kid = sha256(key).hexdigest()[:16]
+    path = folder / f"subjects-{kid}.key"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(key)
+    return kid
 
 
 async def open_subject(tx: Transaction, keeper: Keeper, subject: str) -> DataKey:
@@ -215,6 +242,25 @@ async def erase_subject(tx: Transaction, subject: str, *, by: str) -> Erased:
     data: dict[str, object] = {"subject": subject, "erased_at": instant(row["erased_at"])}
     await append(tx, Event(type="subject.erased", actor=by, subjects=(f"{TABLE}/{row['id']}",), data=data))
     return Erased(subject, row["erased_at"])
+
+
+async def rewrap_subjects(tx: Transaction, keeper: Keeper, *, by: str) -> Rewrapped:
+    """Wrap all of the tenant's living subjects' keys with the newest wrapping key [event subject.rewrapped].
+
+    Nothing that was encrypted changes, only what opens it. Idempotent. Raises `Misconfigured` when an older wrapping
+    key is not here.
+    """
+    kid, count = keeper.newest, 0
+    while rows := await tx.connection.fetch(_OLDER, tx.tenant, kid, REWRAP):
+        older = [SubjectKey(**dict(row)) for row in rows]
+        wrapped = [keeper.wrap(tx.tenant, row.subject, keeper.unwrap(tx.tenant, row).key)[1] for row in older]
+        values = [(tx.tenant, row.id, kid, key) for row, key in zip(older, wrapped, strict=True)]
+        await tx.connection.executemany(_REWRAP, values)
+        subjects = tuple(f"{TABLE}/{row.id}" for row in older)
+        data: dict[str, object] = {"kek_id": kid, "subjects": len(older)}
+        await append(tx, Event(type="subject.rewrapped", actor=by, subjects=subjects, data=data))
+        count += len(older)
+    return Rewrapped(kid, count)
 
 
 def seal_bytes(tenant: UUID, key: DataKey, content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
-from app.governance_ledger.subjects import Erased, erase_subject
+from app.governance_ledger.subjects import Erased, Rewrapped, erase_subject, keeper_of, rewrap_subjects
 from app.postgres import Transaction
 from app.problems import documented
 
@@ -31,4 +31,18 @@ async def erase(
     return await erase_subject(tx, subject, by=request.auth.actor)
 
 
-ROUTES = (erase,)
+@post(
+    "/ledger/subjects/rewrap",
+    status_code=HTTPStatus.OK,
+    tags=["ledger"],
+    summary="Move all subjects' keys under the newest wrapping key",
+    description="After `flr keys rotate subjects`: wraps every living subject's key anew and records "
+    "`subject.rewrapped`. Nothing that was encrypted changes. The same again answers 0 subjects.",
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+async def rewrap(request: Request[Principal, Principal, State], tx: NamedDependency[Transaction]) -> Rewrapped:
+    require(request.auth, Rol.FOUNDER)
+    return await rewrap_subjects(tx, keeper_of(request.app.state.settings.keys), by=request.auth.actor)
+
+
+ROUTES = (erase, rewrap)

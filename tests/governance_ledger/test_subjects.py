@@ -20,7 +20,16 @@ from app.adapters.evidence.folder import FolderStore
 from app.canon.errors import Misconfigured
 from app.canon.vocabulary import new_id
 from app.cli.main import main
-from app.governance_ledger import Event, append, audit_evidence, ensure_subjects_key, keep_evidence, read_event
+from app.governance_ledger import (
+    Event,
+    EventFilter,
+    append,
+    audit_evidence,
+    ensure_subjects_key,
+    keep_evidence,
+    read_event,
+    read_events,
+)
 from app.governance_ledger import read_evidence as read
 from app.governance_ledger.errors import (
     EventRefused,
@@ -37,10 +46,13 @@ from app.governance_ledger.subjects import (
     DataKey,
     Keeper,
     Personal,
+    Rewrapped,
+    create_subjects_key,
     erase_subject,
     open_bytes,
     open_subject,
     reveal,
+    rewrap_subjects,
     seal_bytes,
     seal_personal,
 )
@@ -208,6 +220,41 @@ async def test_without_the_wrapping_key_nothing_is_recorded_or_read(
         await shown(database, Keeper.load(tmp_path / "elsewhere"), event_id)
 
 
+async def test_a_new_wrapping_key_takes_over_every_living_subject_and_the_old_one_can_go(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    folder = tmp_path / "keys"
+    ensure_subjects_key(folder)
+    (old,) = folder.iterdir()
+    first = await tell(database, Keeper.load(folder), Personal(SUBJECT, SECRET))
+    await tell(database, Keeper.load(folder), Personal("customer:9", SECRET))
+    await erase(database, "customer:9")
+    kid = create_subjects_key(folder)
+    second = await tell(database, Keeper.load(folder), Personal("customer:2", SECRET))
+    for count in (1, 0):
+        async with database.transaction(TENANT) as tx:
+            assert await rewrap_subjects(tx, Keeper.load(folder), by="founder:7") == Rewrapped(kid, count)
+    old.unlink()
+    for event_id in (first, second):
+        assert (await shown(database, Keeper.load(folder), event_id))["data"] == SECRET
+    await sign(sealer)
+    async with database.transaction(TENANT) as tx:
+        (event,) = (await read_events(tx, EventFilter(type="subject.rewrapped"))).items
+    assert (event.actor, event.data) == ("founder:7", {"kek_id": kid, "subjects": 1})
+    assert (await verify(database, full=True, keys={KEY.kid: KEY.raw_public})).ok
+
+
+async def test_a_rewrapping_without_the_old_key_changes_nothing(
+    database: Database, keeper: Keeper, tmp_path: Path
+) -> None:
+    event_id = await tell(database, keeper, Personal(SUBJECT, SECRET))
+    create_subjects_key(tmp_path / "elsewhere")
+    with pytest.raises(Misconfigured, match="bring it from the first host"):
+        async with database.transaction(TENANT) as tx:
+            await rewrap_subjects(tx, Keeper.load(tmp_path / "elsewhere"), by="founder:7")
+    assert (await shown(database, keeper, event_id))["data"] == SECRET
+
+
 def test_the_wrapping_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
     for _ in range(2):
         ensure_subjects_key(tmp_path / "keys")
@@ -352,7 +399,7 @@ def test_the_doctor_looks_at_every_key_file(
         return [(item["status"], item["says"]) for item in items if item["area"] == "keys"]
 
     assert findings() == [
-        ("todo", f"no token, approval, receipt, seal key in {home}/keys"),
+        ("todo", f"no token, approval, receipt, seal, vault key in {home}/keys"),
         ("ok", f"1 private keys, readable by {'this user' if os.geteuid() else 'root'} alone"),
     ]
     (path,) = (home / "keys").iterdir()
