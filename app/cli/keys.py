@@ -76,7 +76,7 @@ def _rotate(arguments: argparse.Namespace, settings: Settings) -> None:
 
 
 def _rotate_subjects(arguments: argparse.Namespace, settings: Settings) -> None:
-    from app.governance_ledger.subjects import create_subjects_key
+    from app.governance_ledger import create_subjects_key
 
     if arguments.action != "rotate":
         raise Failed("a wrapping key is only rotated; docs/retention.md says when the old file may be deleted")

@@ -28,7 +28,7 @@ from app.governance_ledger.packing import Exported, export_to_file
 from app.governance_ledger.planning import Wanted, public_keys
 from app.governance_ledger.reading import read_event, read_events
 from app.governance_ledger.repeating import append_new
-from app.governance_ledger.subjects import ensure_subjects_key
+from app.governance_ledger.subjects import create_subjects_key, ensure_subjects_key
 from app.governance_ledger.verifying import verify_chain
 from app.governance_ledger.witnessing import log_verifier_key
 
@@ -49,6 +49,7 @@ __all__ = [
     "audit_evidence",
     "compare_catalogue",
     "count_evidence",
+    "create_subjects_key",
     "ensure_subjects_key",
     "export_to_file",
     "keep_evidence",
