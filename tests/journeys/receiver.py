@@ -10,10 +10,12 @@ from typing import Any
 
 
 class Receiver:
-    """What arrived: method, path and Idempotency-Key of each request; `delay_seconds` before each answer."""
+    """What arrived: method, path and Idempotency-Key of each request, and from which address; `delay_seconds` before
+    each answer."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, str]] = []
+        self.asked_by: list[str] = []
         self.delay_seconds = 0.0
         self.arrived = threading.Event()
 
@@ -22,8 +24,8 @@ class Receiver:
 
 
 @contextmanager
-def http_receiver() -> Iterator[tuple[Receiver, str]]:
-    """A receiver and its `127.0.0.1:PORT`."""
+def http_receiver(host: str = "127.0.0.1") -> Iterator[tuple[Receiver, str]]:
+    """A receiver and its `HOST:PORT`."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -35,6 +37,7 @@ def http_receiver() -> Iterator[tuple[Receiver, str]]:
         def _answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length") or 0))
             receiver.requests.append((self.command, self.path, self.headers.get("Idempotency-Key", "")))
+            receiver.asked_by.append(self.client_address[0])
             receiver.arrived.set()
             time.sleep(receiver.delay_seconds)
             body = json.dumps({"count": len(receiver.requests)}).encode()
@@ -50,12 +53,12 @@ def http_receiver() -> Iterator[tuple[Receiver, str]]:
 
         do_GET = do_POST = _answer  # noqa: N815 - names of http.server
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield receiver, f"127.0.0.1:{server.server_port}"
+        yield receiver, f"{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
