@@ -140,6 +140,7 @@ class WorkerProcess:
             self._seat.keep(),
             _every(RENEW_SECONDS, executor.renew),
             _every(WATCH_SECONDS, executor.watch),
+            _every(WATCH_SECONDS, executor.meter),
             _every(SWEEP_SECONDS, executor.sweep),
             _every(EXPIRY_SECONDS, expire),
         ]

@@ -12,7 +12,7 @@ from app.canon.vocabulary import Risk, Tier
 Mode: TypeAlias = Literal["allow", "ask", "deny"]
 Otherwise: TypeAlias = Literal["ask", "deny"]
 Period: TypeAlias = Literal["ticket", "day", "month"]
-Unit: TypeAlias = Literal["usd_micros", "tokens", "calls", "money", "minutes"]
+Unit: TypeAlias = Literal["usd_micros", "tokens", "calls", "money", "minutes", "runs"]
 
 
 class _Constraint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):

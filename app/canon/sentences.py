@@ -42,8 +42,8 @@ _PERIODS: Mapping[Language, Mapping[Period, str]] = {
     "id": {"ticket": "per tiket", "day": "sehari", "month": "sebulan"},
 }
 _UNITS: Mapping[Language, Mapping[str, str]] = {
-    "en": {"tokens": "tokens", "calls": "tool calls", "minutes": "minutes"},
-    "id": {"tokens": "token", "calls": "panggilan alat", "minutes": "menit"},
+    "en": {"tokens": "tokens", "calls": "tool calls", "minutes": "minutes", "runs": "runs"},
+    "id": {"tokens": "token", "calls": "panggilan alat", "minutes": "menit", "runs": "pengerjaan"},
 }
 _RISKS: Mapping[Language, Mapping[Risk, str]] = {
     "en": {

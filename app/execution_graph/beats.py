@@ -12,6 +12,7 @@ from app.execution_graph.journal import decode_answer
 from app.execution_graph.model import Ending, Step
 from app.execution_graph.routing import settle_role
 from app.execution_graph.runs import close_run, is_paused, pause_run
+from app.execution_graph.working_time import pay, stop_short
 
 _LOG = logging.getLogger("flr.execution_graph")
 
@@ -78,9 +79,20 @@ class RunBeats:
         """What a halt does to the run; fenced off or released, this process may not touch it any more."""
         if reason == "paused":
             await self._pause()
+        elif reason == "minutes":
+            await self._out_of_time()
         elif reason in _ENDINGS:
             await self._end(*_ENDINGS[reason])
         return Stopped(reason)
+
+    async def _out_of_time(self) -> None:
+        """The minutes that the role may work are used up. If more were granted meanwhile, the run goes on."""
+        drive = self._drive
+        async with drive.transaction() as tx:
+            await drive.journal.fence_running(tx)
+            short = await pay(tx, drive)
+            if short is not None:
+                await stop_short(tx, drive, short)
 
     async def _pause(self) -> None:
         drive = self._drive

@@ -1,6 +1,7 @@
 """One run, driven by one process under one lease: what its beats and steps share."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -22,7 +23,15 @@ class Drive:
     """Mutable, of one process; the journal and the tables are the truth."""
 
     def __init__(
-        self, runtime: Runtime, lease: Lease, *, run: Run, ticket: Ticket, journal: Journal, zone: str
+        self,
+        runtime: Runtime,
+        lease: Lease,
+        *,
+        run: Run,
+        ticket: Ticket,
+        journal: Journal,
+        zone: str,
+        worked_ms: int = 0,
     ) -> None:
         self.runtime = runtime
         self.lease = lease
@@ -33,6 +42,9 @@ class Drive:
         self.brief: Brief | None = None
         self.files: dict[InputFile, str] | None = None
         self.texts: dict[str, str] = {}
+        self.paid_minute = 0
+        self._worked_before_ms = worked_ms
+        self._begun = time.monotonic()
         self._stopped = asyncio.Event()
         self._reason = ""
 
@@ -40,6 +52,15 @@ class Drive:
     def actor(self) -> str:
         """Who acts, as events name it: the role's worker, or the router while there is no role."""
         return worker_actor(self.run.role_id)
+
+    @property
+    def worked_ms(self) -> int:
+        """How long the run was driven so far, by whomever."""
+        return self._worked_before_ms + int((time.monotonic() - self._begun) * 1000)
+
+    def minute(self) -> int:
+        """The minute of its working time that the run is in; the first is 1."""
+        return self.worked_ms // 60_000 + 1
 
     def stop(self, reason: str) -> None:
         """Let the run halt at its next step, or in the model call that it waits for. The first reason counts."""

@@ -14,11 +14,11 @@ from app.canon.errors import Fault
 from app.execution_graph import store
 from app.execution_graph.beats import RunBeats
 from app.execution_graph.drive import Drive
-from app.execution_graph.model import Lease
 from app.execution_graph.runs import close_run
 from app.execution_graph.runtime import Runtime
 from app.execution_graph.seat import vacant
 from app.execution_graph.taking import LEASE_SECONDS, PAUSED_SECONDS, take
+from app.execution_graph.working_time import pay
 from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force
 from app.work_queue import is_closed
 
@@ -118,7 +118,9 @@ class Executor:
     async def _give_back(self, drive: Drive, *, after_seconds: float = 0, clean: bool = True) -> bool:
         wait = PAUSED_SECONDS if drive.run.status == "paused" else after_seconds
         async with drive.transaction() as tx:
-            wanted = await store.give_lease_back(tx, drive.lease, after_seconds=wait, clean=clean)
+            wanted = await store.give_lease_back(
+                tx, drive.lease, worked_ms=drive.worked_ms, after_seconds=wait, clean=clean
+            )
         return wanted and not wait and not self._closing
 
     async def _fail(self, drive: Drive, why: str) -> None:
@@ -126,7 +128,7 @@ class Executor:
         async with drive.transaction() as tx:
             if await store.fence(tx, drive.lease) == "running":
                 drive.run = await close_run(tx, drive.run, "failed", why, actor=drive.actor)
-            await store.give_lease_back(tx, drive.lease)
+            await store.give_lease_back(tx, drive.lease, worked_ms=drive.worked_ms)
 
     # --- loops of the process -----------------------------------------------------------------------------------------
 
@@ -147,12 +149,22 @@ class Executor:
     async def renew(self) -> None:
         """Keep the leases of what is in hand; what was taken over is stopped here."""
         for tenant, drives in self._by_tenant().items():
-            leases: list[Lease] = [drive.lease for drive in drives]
+            leases = {drive.lease: drive.worked_ms for drive in drives}
             async with self.runtime.database.transaction(tenant) as tx:
                 kept = await store.renew_leases(tx, leases, LEASE_SECONDS)
             for drive in drives:
                 if drive.lease.run_id not in kept:
                     drive.stop("fenced")
+
+    async def meter(self) -> None:
+        """Pay each run's next minute when it begins; a run that its role cannot pay for stops."""
+        for drive in list(self._drives.values()):
+            if not drive.paid_minute or drive.minute() == drive.paid_minute:
+                continue
+            async with self.runtime.database.transaction(drive.lease.tenant) as tx:
+                short = await pay(tx, drive)
+            if short is not None:
+                drive.stop("minutes")
 
     async def watch(self) -> None:
         """The kill switch: a paused role, a cancelled run or ticket stops what is in hand, a model call included."""

@@ -179,17 +179,18 @@ WHERE l.run_id = $1 AND l.owner = $2 AND l.epoch = $3 FOR SHARE OF l
 """
 
 
-async def renew_leases(tx: Transaction, leases: Sequence[Lease], seconds: int) -> set[UUID]:
-    """The runs whose leases still hold, each now for `seconds` more."""
-    rows = await tx.connection.fetch(
-        _RENEW, [lease.run_id for lease in leases], [lease.epoch for lease in leases], leases[0].owner, seconds
-    )
+async def renew_leases(tx: Transaction, leases: Mapping[Lease, int], seconds: int) -> set[UUID]:
+    """The runs whose leases still hold, each now for `seconds` more, with how many milliseconds it was driven."""
+    owner = next(iter(leases)).owner
+    ids, epochs = [lease.run_id for lease in leases], [lease.epoch for lease in leases]
+    rows = await tx.connection.fetch(_RENEW, ids, epochs, owner, seconds, list(leases.values()))
     return {row["run_id"] for row in rows}
 
 
 _RENEW = """
-UPDATE execution_graph.run_leases l SET lease_until = clock_timestamp() + make_interval(secs => $4)
-FROM unnest($1::uuid[], $2::int[]) AS mine (run_id, epoch)
+UPDATE execution_graph.run_leases l
+SET lease_until = clock_timestamp() + make_interval(secs => $4), worked_ms = greatest(l.worked_ms, mine.worked_ms)
+FROM unnest($1::uuid[], $2::int[], $5::bigint[]) AS mine (run_id, epoch, worked_ms)
 WHERE l.run_id = mine.run_id AND l.epoch = mine.epoch AND l.owner = $3
 RETURNING l.run_id
 """
@@ -201,14 +202,24 @@ async def statuses(tx: Transaction, run_ids: Sequence[UUID]) -> Mapping[UUID, tu
     return {row["id"]: (row["status"], row["role_id"]) for row in await tx.connection.fetch(sql, list(run_ids))}
 
 
-async def give_lease_back(tx: Transaction, lease: Lease, *, after_seconds: float = 0, clean: bool = True) -> bool:
+async def worked_ms(tx: Transaction, run_id: UUID) -> int:
+    """How long the run was driven until it was last given back or renewed."""
+    return int(
+        await tx.connection.fetchval("SELECT worked_ms FROM execution_graph.run_leases WHERE run_id = $1", run_id)
+    )
+
+
+async def give_lease_back(
+    tx: Transaction, lease: Lease, *, worked_ms: int, after_seconds: float = 0, clean: bool = True
+) -> bool:
     """Whether somebody should drive the run on, not before `after_seconds`. `clean` forgets counted failures."""
-    return bool(await tx.connection.fetchval(_GIVE_BACK, lease.run_id, lease.owner, lease.epoch, after_seconds, clean))
+    values = (lease.run_id, lease.owner, lease.epoch, after_seconds, clean, worked_ms)
+    return bool(await tx.connection.fetchval(_GIVE_BACK, *values))
 
 
 _GIVE_BACK = """
 UPDATE execution_graph.run_leases
-SET owner = NULL, failures = CASE WHEN $5 THEN 0 ELSE failures END,
+SET owner = NULL, failures = CASE WHEN $5 THEN 0 ELSE failures END, worked_ms = greatest(worked_ms, $6),
     lease_until = CASE WHEN $4::float8 > 0 THEN clock_timestamp() + make_interval(secs => $4::float8) END
 WHERE run_id = $1 AND owner = $2 AND epoch = $3
 RETURNING wanted

@@ -13,6 +13,7 @@ from app.execution_graph.lost_outcomes import lost, resolve
 from app.execution_graph.model import Lease, Run, Step
 from app.execution_graph.runs import ask_to_start, close_run, pause_run, run_event, still_waits
 from app.execution_graph.runtime import Runtime
+from app.execution_graph.working_time import pay, stop_short
 from app.governance_ledger import append
 from app.postgres import Transaction
 from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force
@@ -40,7 +41,7 @@ async def take(runtime: Runtime, tenant: UUID, run_id: UUID, *, owner: int, dead
         if await _may_go_on(tx, drive):
             return drive
         wait = PAUSED_SECONDS if drive.run.status == "paused" else 0
-        await store.give_lease_back(tx, lease, after_seconds=wait)
+        await store.give_lease_back(tx, lease, worked_ms=drive.worked_ms, after_seconds=wait)
         return None
 
 
@@ -49,7 +50,8 @@ async def _open(tx: Transaction, runtime: Runtime, lease: Lease) -> Drive:
     journal = Journal(lease, await store.steps_of(tx, run.id))
     ticket = await get_ticket(tx, run.ticket_id)
     zone = (await company(tx)).time_zone
-    return Drive(runtime, lease, run=run, ticket=ticket, journal=journal, zone=zone)
+    worked_ms = await store.worked_ms(tx, run.id)
+    return Drive(runtime, lease, run=run, ticket=ticket, journal=journal, zone=zone, worked_ms=worked_ms)
 
 
 async def _may_go_on(tx: Transaction, drive: Drive) -> bool:
@@ -92,8 +94,7 @@ async def _resume(tx: Transaction, drive: Drive, approval: Approval | None) -> b
         return False
     if approval is not None and approval.kind == "start" and approval.consumed_at is None:
         return contract is not None and await _after_start(tx, drive, approval, contract)
-    await _mark_running(tx, drive, contract)
-    return True
+    return await _begin(tx, drive, contract)
 
 
 async def _after_start(tx: Transaction, drive: Drive, approval: Approval, contract: Contract) -> bool:
@@ -112,11 +113,19 @@ async def _after_start(tx: Transaction, drive: Drive, approval: Approval, contra
         drive.run = await ask_to_start(tx, run, drive.ticket, contract, undo_seconds=runtime.undo_seconds)
         return False
     used = await consume(tx, approval.id, payload_digest=approval.payload_digest, reader=runtime.reader)
+    return await _begin(tx, drive, contract, used)
+
+
+async def _begin(tx: Transaction, drive: Drive, contract: Contract | None, used: Approval | None = None) -> bool:
+    short = await pay(tx, drive)
+    if short is not None:
+        await stop_short(tx, drive, short)
+        return False
     await _mark_running(tx, drive, contract, used)
     return True
 
 
-async def _mark_running(tx: Transaction, drive: Drive, contract: Contract | None, used: Approval | None = None) -> None:
+async def _mark_running(tx: Transaction, drive: Drive, contract: Contract | None, used: Approval | None) -> None:
     """Events `run.started`, `run.resumed` or `run.taken_over`, and the ticket's."""
     before = drive.run
     what = "started" if before.started_at is None else "taken_over" if before.status == "running" else "resumed"

@@ -84,6 +84,13 @@ class BudgetRaiseAsked(Shape, frozen=True, kw_only=True):
     reason: str
 
 
+class BudgetNearLimit(Shape, frozen=True, kw_only=True):
+    role_id: UUID | None
+    line: shapes.BudgetLine
+    used: str
+    period: str
+
+
 class CompanyCreated(Shape, frozen=True, kw_only=True):
     name: str
     language: str
@@ -249,7 +256,11 @@ SHAPES: Mapping[str, Versions] = {
     "approval.undone": shapes.Approval,
     "approval.voted": shapes.ApprovalDecided,
     "approval.withdrawn": shapes.ApprovalTakenBack,
+<<<<<<< HEAD
     "brief.written": BriefWritten,
+=======
+    "budget.near_limit": BudgetNearLimit,
+>>>>>>> ec78773 (Enforce budgets of minutes, limit runs, and say once that a budget nears its end)
     "budget.raise_asked": BudgetRaiseAsked,
     "budget.raised": shapes.RoleSigned,
     "company.changed": CompanyChanged,

@@ -13,7 +13,7 @@ Invariants:
 from app.role_registry.budgets import budgets_of, money_left, release, reserve, settle, spend
 from app.role_registry.companies import change_company, company, create_company, pause_all, resume_all
 from app.role_registry.consumers import on_approval_decided, sweep_approvals
-from app.role_registry.errors import NotInForce, RoleUnknown
+from app.role_registry.errors import NotInForce, RoleUnknown, StepSettled
 from app.role_registry.evaluation import evaluation_of
 from app.role_registry.hiring import amend, ask_budget_raise, hire
 from app.role_registry.model import (
@@ -69,6 +69,7 @@ __all__ = [
     "RoleVersion",
     "Secret",
     "Short",
+    "StepSettled",
     "TermsPatch",
     "VaultKeys",
     "Want",

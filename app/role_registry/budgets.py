@@ -13,6 +13,7 @@ from app.canon.errors import Invalid
 from app.postgres import Transaction
 from app.role_registry.errors import StepSettled
 from app.role_registry.model import BudgetState, Reserved, Short, Want
+from app.role_registry.near_limits import warn
 
 _ACCOUNTS = """
 SELECT a.id, a.unit, a.period, a.currency, a.amount,
@@ -129,6 +130,7 @@ async def reserve(
     short = _first_short(asked, states)
     if short is not None:
         return short
+    await warn(tx, role_id, states, asked)
     await tx.connection.execute(
         _RESERVE_MORE if once_more else _RESERVE,
         tx.tenant,
@@ -156,9 +158,11 @@ async def spend(
     """
     asked = _sums(wants)
     accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
-    short = _first_short(asked, await _states(tx, accounts))
+    states = await _states(tx, accounts)
+    short = _first_short(asked, states)
     if short is not None:
         return short
+    await warn(tx, role_id, states, asked)
     await tx.connection.execute(
         _SPEND,
         tx.tenant,
