@@ -42,7 +42,7 @@ from app.canon.evidence import EvidenceStore
 from app.canon.vocabulary import Principal
 from app.database_urls import app_url
 from app.execution_graph import http as execution_http
-from app.founder_console import Desk, Hub, Listener, ProofBook, Senders, principal_of_cookie
+from app.founder_console import Desk, Hub, Listener, ProofBook, Revocations, Senders, principal_of_cookie
 from app.founder_console import http as console_http
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import http as ledger_http
@@ -179,12 +179,14 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
     tools = load_tools(
         smtp_url=settings.smtp_url, mail_from=settings.mail_from, allow_private=settings.http_allow_private
     )
+    revocations = Revocations(database)
     state = State(
         {
             "settings": settings,
             "database": database,
             "store": store,
-            "tokens": Tokens(KeyRing.load(settings.keys, "token")),
+            "tokens": Tokens(KeyRing.load(settings.keys, "token"), revocations.holds),
+            "revocations": revocations,
             "approval_tokens": approval_tokens,
             "receipts": Receipts(KeyRing.load(settings.keys, RECEIPT), settings.max_merge_delay_seconds),
             "proofs": ProofBook(settings.origin),
@@ -259,12 +261,13 @@ async def _listening(app: Litestar) -> AsyncIterator[None]:
 
 
 def _loops(state: State) -> Sequence[Coroutine[None, None, None]]:
-    """What runs beside the requests: the stream, and the bot's chats, which decide and so belong to the signer."""
-    chats = state.senders.chats
+    """What runs beside the requests: the stream, the list of revoked tokens, and the bot's chats, which decide and so
+    belong to the signer."""
+    chats, always = state.senders.chats, (state.hub.run(), state.revocations.run())
     if chats is None:
-        return (state.hub.run(),)
+        return always
     desk = Desk(state.database, chats, state.settings, state.frontend.words, state.approval_tokens)
-    return state.hub.run(), Listener(state.database.url, chats, desk).run()
+    return (*always, Listener(state.database.url, chats, desk).run())
 
 
 def _senders(settings: Settings) -> Senders:

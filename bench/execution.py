@@ -122,8 +122,10 @@ async def _memory(ring: Ring, count: int) -> dict[str, Figure]:
     runs = [await ring.start(await ring.open(role)) for _ in range(count)]
     process = psutil.Process()
     before = process.memory_info().rss
-    driving = [asyncio.create_task(executor.drive(ring.tenant, run.id)) for run in runs]
-    await _until(lambda: tool.waiting == count, "every run is in hand")
+    driving = []
+    for number, run in enumerate(runs, start=1):
+        driving.append(asyncio.create_task(executor.drive(ring.tenant, run.id)))
+        await _until(lambda wanted=number: tool.waiting == wanted, "every run is in hand")  # type: ignore[misc]
     each = (process.memory_info().rss - before) / count / 1024
     tool.go.set()
     await asyncio.gather(*driving)

@@ -19,8 +19,14 @@ def add(commands: Commands) -> None:
     parser.add_argument("--role", choices=ROLES, default="founder", help="whom it speaks for (default founder)")
     parser.add_argument("--hours", type=float, default=12, help="how long it is valid (default 12)")
 
+    parser.add_argument("--revoke", metavar="TOKEN", help="let this token, or the one of this jti, hold no more")
+    parser.add_argument("--reason", default="", help="why (with --revoke)")
+
 
 def token(arguments: argparse.Namespace, settings: Settings) -> None:
+    if arguments.revoke:
+        _revoke(arguments, settings)
+        return
     from app.auth import KeyMissing
     from app.canon.vocabulary import Rol
     from app.cli.client import company_of
@@ -35,3 +41,12 @@ def token(arguments: argparse.Namespace, settings: Settings) -> None:
     except KeyMissing as error:
         raise Failed(str(error)) from error
     show(arguments, {"token": signed, "role": arguments.role, "tenant": str(founded.tenant)}, signed)
+
+
+def _revoke(arguments: argparse.Namespace, settings: Settings) -> None:
+    from app.cli.client import Api
+
+    named = "token" if arguments.revoke.count(".") == 2 else "jti"
+    with Api(settings) as api:
+        revoked = api.post("/tokens/revoke", {named: arguments.revoke, "reason": arguments.reason})
+    show(arguments, revoked, f"revoked {revoked['jti']}; every API process refuses it within two seconds")

@@ -2,7 +2,7 @@
 
 Tables owned (schema `founder_console`): founders, enrolments, passkeys, device_keys, recovery_codes, sessions,
 challenges, push_subscriptions, push_receipts, used_action_tokens, telegram_codes, telegram_chats, webhooks, notices,
-held_rings, payment_sources, payment_deliveries, visits.
+held_rings, payment_sources, payment_deliveries, visits, revoked_tokens.
 
 Invariants:
 - a session says who, a token or form from our own origin says what; R2 also needs the founder's key over what is shown;
@@ -22,6 +22,7 @@ from app.founder_console.keyfiles import ensure_console_keys
 from app.founder_console.listening import Listener
 from app.founder_console.model import Founder
 from app.founder_console.proofs import ProofBook
+from app.founder_console.revoking import Revocations
 from app.founder_console.sessions import principal_of_cookie
 from app.founder_console.stream import Hub
 from app.founder_console.wording import load_words
@@ -32,6 +33,7 @@ __all__ = [
     "Hub",
     "Listener",
     "ProofBook",
+    "Revocations",
     "Senders",
     "create_enrolment",
     "create_founder",

@@ -29,6 +29,7 @@ from app.founder_console import (
     records,
     revenue_pages,
     story,
+    tokens_http,
     worker_pages,
 )
 from app.founder_console.brief import Brief, write_brief
@@ -249,6 +250,7 @@ API_ROUTES: tuple[Any, ...] = (
             Router("/", route_handlers=[approve, reject], parameters=KEYED),
         ],
     ),
+    Router("/", route_handlers=[*tokens_http.ROUTES], parameters=KEYED),
 )
 PAGE_ROUTES: tuple[Any, ...] = (
     *pages.ROUTES,

@@ -17,7 +17,7 @@ from app.founder_console.model import (
     Session,
     Subscription,
 )
-from app.postgres import Transaction
+from app.postgres import Database, Transaction
 
 T = TypeVar("T")
 
@@ -331,3 +331,24 @@ async def fetch_rung(tx: Transaction, tag: str) -> frozenset[UUID]:
     """The subscriptions that a notification of this tag was sent to."""
     statement = "SELECT DISTINCT subscription_id FROM founder_console.push_receipts WHERE tag = $1 AND status < 300"
     return frozenset(record["subscription_id"] for record in await tx.connection.fetch(statement, tag))
+
+
+# --- revoked tokens ---------------------------------------------------------------------------------------------------
+
+
+async def insert_revoked(tx: Transaction, jti: UUID, expires_at: datetime, *, by: str, reason: str) -> bool:
+    """Whether it was not revoked before."""
+    return bool(await tx.connection.fetchval(_INSERT_REVOKED, jti, tx.tenant, expires_at, by, reason))
+
+
+_INSERT_REVOKED = """
+INSERT INTO founder_console.revoked_tokens (id, tenant_id, expires_at, revoked_by, reason, revoked_at)
+VALUES ($1, $2, $3, $4, $5, clock.now()) ON CONFLICT (id) DO NOTHING RETURNING true
+"""
+
+
+async def fetch_revoked(database: Database) -> frozenset[str]:
+    """Ids of tokens of every company that are revoked and would not have expired yet."""
+    async with database.pool.acquire(timeout=5) as connection:
+        rows = await connection.fetch("SELECT id FROM founder_console.revoked_ids() AS id")
+    return frozenset(str(row["id"]) for row in rows)

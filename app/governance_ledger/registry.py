@@ -227,6 +227,12 @@ class MandateEnded(Shape, frozen=True, kw_only=True):
     person: UUID
 
 
+class TokenRevoked(Shape, frozen=True, kw_only=True):
+    jti: UUID
+    expires_at: str
+    reason: str
+
+
 class ToolEdited(shapes.Tool, frozen=True, kw_only=True):
     """The founder changed a held call: the gate's verdict on it as changed, asked as `approval_id`."""
 
@@ -256,11 +262,8 @@ SHAPES: Mapping[str, Versions] = {
     "approval.undone": shapes.Approval,
     "approval.voted": shapes.ApprovalDecided,
     "approval.withdrawn": shapes.ApprovalTakenBack,
-<<<<<<< HEAD
-    "brief.written": BriefWritten,
-=======
     "budget.near_limit": BudgetNearLimit,
->>>>>>> ec78773 (Enforce budgets of minutes, limit runs, and say once that a budget nears its end)
+    "brief.written": BriefWritten,
     "budget.raise_asked": BudgetRaiseAsked,
     "budget.raised": shapes.RoleSigned,
     "company.changed": CompanyChanged,
@@ -332,6 +335,7 @@ SHAPES: Mapping[str, Versions] = {
     "ticket.returned": shapes.TicketClosed,
     "ticket.routed": shapes.TicketMoved,
     "ticket.started": shapes.TicketMoved,
+    "token.revoked": TokenRevoked,
     "tool.done": shapes.ToolPermitted,
     "tool.edited": ToolEdited,
     "tool.expired": shapes.ToolUnanswered,

@@ -78,6 +78,7 @@ async def test_the_tables_of_consequence_are_governed(superuser: asyncpg.Connect
         "governance_ledger.checkpoint_subscribers": "law_presence",
         "governance_ledger.subject_keys": "law_presence",
         "founder_console.payment_sources": "law_presence",
+        "founder_console.revoked_tokens": "law_presence",
         "role_registry.known_parties": "law_presence",
         "role_registry.secrets": "capture",
         "work_queue.approval_decisions": "capture",
