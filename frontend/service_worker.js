@@ -1,6 +1,6 @@
 const VERSION = '__VERSION__', SHELL = __SHELL__, WORDS = __WORDS__;
 const PAGES = `pages-${VERSION}`, API = '/api/v1/console/push';
-const KEPT = /^\/($|approvals|workers|money|copilot|tickets)/;
+const KEPT = /^\/($|approvals|workers|money|copilot|tickets|runs|ledger)/;
 
 self.addEventListener('install', event => event.waitUntil(
   caches.open(VERSION).then(cache => cache.addAll(SHELL)).then(() => self.skipWaiting())));

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
 from app.founder_console.enrolment import get_founder
@@ -16,6 +16,7 @@ from app.founder_console.sessions import read_cookie, session_of_cookie
 from app.founder_console.stream import Hub
 from app.founder_console.visits import Caller
 from app.founder_console.wording import preferred
+from app.governance_ledger import latest_seq
 
 Anybody = Request[Any, Any, State]
 FOREVER = "public, max-age=31536000, immutable"
@@ -68,11 +69,21 @@ async def favicon(request: Anybody) -> Response[bytes]:
 
 
 @get("/events", include_in_schema=False)
-async def events(request: Caller) -> Stream:
-    """Server-sent events: `change` when something of the company changed, `beat` otherwise."""
+async def events(request: Caller, seen: FromQuery[int | None] = None) -> Stream:
+    """Server-sent events: `change` when something of the company changed, `beat` otherwise.
+
+    `Last-Event-ID`, which a browser sends when it comes back, or `seen`, which a page knows from its making, say what
+    need not be told again.
+    """
     hub: Hub = request.app.state.hub
+    last = request.headers.get("last-event-id", "")
+
+    async def head() -> int:
+        async with request.app.state.database.transaction(request.auth.tid) as tx:
+            return await latest_seq(tx)
+
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    stream = hub.stream(request.auth.tid)
+    stream = hub.stream(request.auth.tid, seen=int(last) if last.isdigit() else seen, head=head)
     return Stream(stream, status_code=HTTPStatus.OK, media_type="text/event-stream", headers=headers)
 
 

@@ -11,9 +11,10 @@ from litestar.response import Redirect
 from app.canon.canonical_json import canonical_bytes
 from app.canon.errors import NotFound
 from app.founder_console import story, traces
+from app.founder_console.searching import KINDS, Look, look
 from app.founder_console.story import row_of
-from app.founder_console.visits import Caller, enter, go
-from app.governance_ledger import read_event, verify_chain
+from app.founder_console.visits import Caller, as_uuid, enter, go
+from app.governance_ledger import read_document, read_event, verify_chain
 from app.governance_ledger.evidence_http import links_of
 from app.postgres import Transaction
 from app.work_queue import Ticket, TicketStatus, get_ticket, inputs_of, list_tickets
@@ -114,18 +115,38 @@ def _link(request: Caller, tx: Transaction, key: str, name: str) -> str:
 
 @get("/ledger", include_in_schema=False)
 async def ledger(
-    request: Caller, tx: NamedDependency[Transaction], kind: FromQuery[str] = "", after: FromQuery[str | None] = None
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    kind: FromQuery[str] = "",
+    worker: FromQuery[str] = "",
+    ticket: FromQuery[str] = "",
+    since: FromQuery[str] = "",
+    until: FromQuery[str] = "",
+    q: FromQuery[str] = "",
+    after: FromQuery[str | None] = None,
 ) -> Page:
-    """The newest events, and whether the chain is whole."""
+    """The newest events that fit, and whether the chain is whole."""
     visit = await enter(request, tx)
-    events, cursor = await story.recent(tx, visit.naming, kind=kind, after=after, limit=50)
+    what = Look(
+        kind=kind,
+        worker=as_uuid(worker),
+        ticket=as_uuid(ticket),
+        since=since,
+        until=until,
+        words=" ".join(q.split())[:200],
+    )
+    found = await look(tx, what, visit.naming, after=after)
     return visit.page(
         "ledger.html",
         title=visit.words("ledger"),
         chain=await verify_chain(tx, full=False),
-        events=events,
-        next_cursor=cursor,
-        kind=kind,
+        events=found.lines,
+        read=visit.formats.number(found.read),
+        older=what.query(after=found.next_cursor) if found.next_cursor else None,
+        look=what,
+        kinds=KINDS if kind in KINDS or not kind else (kind, *KINDS),
+        workers=[(role.id, role.name) for role in visit.roles],
+        ticket_title=(await get_ticket(tx, what.ticket)).title if what.ticket else "",
     )
 
 
@@ -136,6 +157,14 @@ async def event(request: Caller, tx: NamedDependency[Transaction], event_id: Fro
     found = await read_event(tx, event_id)
     line = visit.naming.line(found)
     return visit.page("event.html", title=line.text, e=found, line=line, data=_data(found.data))
+
+
+@get("/ledger/{event_id:uuid}/document", include_in_schema=False)
+async def document(request: Caller, tx: NamedDependency[Transaction], event_id: FromPath[UUID]) -> Response[bytes]:
+    """The event's canonical bytes, for whoever computes its hash by himself."""
+    await enter(request, tx)
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    return Response(await read_document(tx, event_id), media_type="application/json", headers=headers)
 
 
 def _data(data: dict[str, object]) -> str:
@@ -155,4 +184,4 @@ async def evidence(
     return go(_link(request, tx, ref.key, ref.name))
 
 
-ROUTES = (tickets, ticket, file, ledger, event, evidence)
+ROUTES = (tickets, ticket, file, ledger, event, document, evidence)

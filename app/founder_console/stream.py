@@ -1,14 +1,15 @@
 """Live updates: one LISTEN connection for each API process, a bounded queue for each open page.
 
-The sealer notifies channel `console` once for each sealed batch, with `<tenant> <what>`. A page that cannot keep up is
-told to read anew instead of every change.
+The sealer notifies channel `console` once for each sealed batch, with `<tenant> <seq>`: how far the chain is linked,
+which is also the event's id. A page that comes back with the last id that it heard is told at once when something
+happened since; one that cannot keep up is told to read anew instead of every change.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -25,6 +26,8 @@ LOST = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+
+Head: TypeAlias = Callable[[], Awaitable[int]]
 
 _LOG = logging.getLogger("flr.stream")
 
@@ -88,15 +91,25 @@ class Hub:
             if not self._open[tenant]:
                 del self._open[tenant]
 
-    async def stream(self, tenant: UUID) -> AsyncGenerator[bytes, None]:
-        """Server-sent events: `change` with what changed, `beat` when nothing did. Ends when the process closes."""
+    async def stream(
+        self, tenant: UUID, *, seen: int | None = None, head: Head | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Server-sent events: `change` with what changed, `beat` when nothing did. Ends when the process closes.
+
+        `seen` is how far the page knows the chain; `head`, asked once the page can miss nothing more, how far it is.
+        """
         with self._queue(tenant) as queue:
-            yield b"retry: 1500\nevent: beat\ndata: \n\n"
+            standing = await head() if head else 0
+            yield _said("beat", "", standing, "retry: 1500\n")
+            if seen is not None and standing > seen:
+                yield _said("change", str(standing), standing)
             while not self.closing.is_set():
                 what = await self._next(queue)
                 if self.closing.is_set():
                     return
-                yield b"event: beat\ndata: \n\n" if what is None else f"event: change\ndata: {what}\n\n".encode()
+                yield (
+                    _said("beat", "", 0) if what is None else _said("change", what, int(what) if what.isdigit() else 0)
+                )
 
     async def _next(self, queue: asyncio.Queue[str]) -> str | None:
         got, closing = asyncio.ensure_future(queue.get()), asyncio.ensure_future(self.closing.wait())
@@ -106,6 +119,11 @@ class Hub:
         finally:
             got.cancel()
             closing.cancel()
+
+
+def _said(event: str, data: str, seq: int, before: str = "") -> bytes:
+    known = f"id: {seq}\n" if seq else ""
+    return f"{before}{known}event: {event}\ndata: {data}\n\n".encode()
 
 
 def _offer(queue: asyncio.Queue[str], what: str) -> None:

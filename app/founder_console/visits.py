@@ -19,6 +19,7 @@ from app.founder_console.model import Founder
 from app.founder_console.naming import Naming
 from app.founder_console.rendering import HEADERS, Chrome, Frontend, html
 from app.founder_console.wording import Words
+from app.governance_ledger import latest_seq
 from app.postgres import Transaction
 from app.role_registry import Company, Role, company, list_roles
 from app.work_queue import Approval
@@ -39,6 +40,7 @@ class Visit:
         roles: tuple[Role, ...],
         waiting: tuple[Approval, ...],
         now: datetime,
+        seen: int,
     ) -> None:
         self.request = request
         self.tx = tx
@@ -46,6 +48,7 @@ class Visit:
         self.company = its_company
         self.roles = roles
         self.waiting = waiting
+        self.seen = seen
         self.frontend: Frontend = request.app.state.frontend
         self.words: Words = self.frontend.words[founder.language]
         self.formats = Formats(founder.language, ZoneInfo(its_company.time_zone), now)
@@ -81,6 +84,7 @@ class Visit:
             scripted=self.request.app.state.scripted,
             zone_name=self.formats.zone_name,
             now=self.formats.now,
+            seen=self.seen,
         )
 
     def page(self, template: str, *, tab: str = "", status: int = 200, **values: Any) -> Response[bytes]:
@@ -102,10 +106,10 @@ async def enter(request: Caller, tx: Transaction) -> Visit:
     founder = next((one for one in founders if str(one.id) == request.auth.sub), None)
     if founder is None:
         raise FounderUnknown(f"there is no founder {request.auth.sub} here")
-    its_company = await company(tx)
+    its_company, seen = await company(tx), await latest_seq(tx)
     roles = await list_roles(tx)
     waiting = await pending(tx)
-    return Visit(request, tx, founder, founders, its_company, roles, waiting, await store.now(tx))
+    return Visit(request, tx, founder, founders, its_company, roles, waiting, await store.now(tx), seen)
 
 
 def go(path: str) -> Redirect:

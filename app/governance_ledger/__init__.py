@@ -26,7 +26,7 @@ from app.governance_ledger.model import (
 )
 from app.governance_ledger.packing import Exported, export_to_file
 from app.governance_ledger.planning import Wanted, public_keys
-from app.governance_ledger.reading import read_event, read_events
+from app.governance_ledger.reading import latest_seq, read_document, read_event, read_events
 from app.governance_ledger.repeating import append_new
 from app.governance_ledger.subjects import create_subjects_key, ensure_subjects_key
 from app.governance_ledger.verifying import verify_chain
@@ -53,10 +53,12 @@ __all__ = [
     "ensure_subjects_key",
     "export_to_file",
     "keep_evidence",
+    "latest_seq",
     "load_trust",
     "log_verifier_key",
     "make_case",
     "public_keys",
+    "read_document",
     "read_event",
     "read_events",
     "read_evidence",

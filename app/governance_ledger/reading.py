@@ -25,6 +25,19 @@ async def read_event(tx: Transaction, event_id: UUID) -> RecordedEvent:
     return event
 
 
+async def read_document(tx: Transaction, event_id: UUID) -> bytes:
+    """The event's canonical document, exactly as it was hashed. Raises `EventUnknown`."""
+    document = await store.fetch_document(tx, event_id)
+    if document is None:
+        raise EventUnknown(f"there is no event {event_id}")
+    return document.encode()
+
+
+async def latest_seq(tx: Transaction) -> int:
+    """How far the tenant's chain is linked; 0 before its first event."""
+    return await store.fetch_head(tx)
+
+
 async def read_events(
     tx: Transaction,
     where: EventFilter,

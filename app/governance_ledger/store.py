@@ -86,6 +86,19 @@ async def fetch_event(tx: Transaction, event_id: UUID) -> RecordedEvent | None:
     return None if record is None else _recorded(record)
 
 
+async def fetch_document(tx: Transaction, event_id: UUID) -> str | None:
+    """The text of the event's document as the database hashed it."""
+    record = await tx.connection.fetchrow(_ONE, tx.tenant, event_id)
+    return None if record is None else str(record["body"])
+
+
+async def fetch_head(tx: Transaction) -> int:
+    found = await tx.connection.fetchval(
+        "SELECT seq FROM governance_ledger.ledger_heads WHERE tenant_id = $1", tx.tenant
+    )
+    return int(found or 0)
+
+
 async def fetch_events_of(tx: Transaction, event_ids: Sequence[UUID]) -> list[RecordedEvent]:
     """Those of `event_ids` that stand, in no order; without their place in the chain."""
     return [_recorded(record) for record in await tx.connection.fetch(_THESE, tx.tenant, event_ids)]

@@ -36,7 +36,7 @@ async def test_a_sealed_batch_reaches_its_own_tenant_only(dsn: str) -> None:
     await asyncio.sleep(0)
     connection = await asyncpg.connect(dsn)
     await connection.execute("SELECT pg_notify('console', $1)", f"{mine} 42")
-    assert await asyncio.wait_for(heard, TIMEOUT) == b"event: change\ndata: 42\n\n"
+    assert await asyncio.wait_for(heard, TIMEOUT) == b"id: 42\nevent: change\ndata: 42\n\n"
     assert not silent.done()
     hub.close()
     with suppress(StopAsyncIteration):
@@ -73,3 +73,23 @@ async def test_a_page_that_cannot_keep_up_is_told_to_read_anew(dsn: str) -> None
         hub.publish(tenant, str(number))
     assert await anext(stream) == b"event: change\ndata: resync\n\n"
     await stream.aclose()
+
+
+async def test_a_page_that_comes_back_is_told_at_once_what_it_missed(dsn: str) -> None:
+    hub, tenant = Hub(dsn), uuid4()
+
+    async def head() -> int:
+        return 7
+
+    missed = hub.stream(tenant, seen=5, head=head)
+    assert (await anext(missed)).endswith(b"id: 7\nevent: beat\ndata: \n\n")
+    assert await anext(missed) == b"id: 7\nevent: change\ndata: 7\n\n"
+    current = hub.stream(tenant, seen=7, head=head)
+    await anext(current)
+    waiting = asyncio.ensure_future(anext(current))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    hub.publish(tenant, "8")
+    assert await asyncio.wait_for(waiting, TIMEOUT) == b"id: 8\nevent: change\ndata: 8\n\n"
+    await missed.aclose()
+    await current.aclose()

@@ -1,5 +1,6 @@
 import { cards } from './cards.js';
 import { keepFresh } from './keys.js';
+import { keyboard } from './keyboard.js';
 import { live } from './live.js';
 import './makers.js';
 import { resync } from './push.js';
@@ -13,6 +14,7 @@ const policy = self.trustedTypes?.createPolicy('flr-sw', {
 
 cards();
 live();
+keyboard();
 keepFresh();
 if ('serviceWorker' in navigator) {
   navigator.serviceWorker.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then(resync, () => {});

@@ -40,6 +40,22 @@ export async function follows(first, second, proof) {
   return !last && same(old, first.root) && same(now, second.root);
 }
 
+/** RFC 9162, 2.1.3.2: whether the leaf is number `index` of the tree under `head`. */
+export async function includes(leaf, index, head, proof) {
+  let place = BigInt(index), last = BigInt(head.size) - 1n, root = leaf;
+  if (place > last) return false;
+  for (const part of proof.map(unhex)) {
+    if (!last) return false;
+    if (place & 1n || place === last) {
+      root = await node(part, root);
+      for (; place && !(place & 1n); last >>= 1n) place >>= 1n;
+    } else root = await node(root, part);
+    place >>= 1n;
+    last >>= 1n;
+  }
+  return !last && same(root, head.root);
+}
+
 /** Those of `keys` that signed; null where this browser knows no Ed25519. */
 async function signers(head, keys) {
   const found = [];
@@ -97,17 +113,52 @@ function tell(name, values, bad) {
   addEventListener('refreshed', paint);
 }
 
+const store = () => {
+  try { return JSON.parse(localStorage.getItem(KEY)) ?? {}; } catch { return {}; /* as on a new device */ }
+};
+const keep = ({ head, keys }) => localStorage.setItem(KEY, JSON.stringify({ ...store(), [tenant]: { note: head.note, keys } }));
+
+/** Hashes the event's own bytes here and follows them up to a checkpoint that continues what this device has seen. */
+async function prove({ event, type }) {
+  const found = await check(store()[tenant]);
+  if (!found) return ['event_young', {}];
+  keep(found);
+  const answer = await fetch(`/ledger/${event}/document`).catch(() => { throw new Away(); });
+  if (!answer.ok) throw new Away();
+  const document = new Uint8Array(await answer.arrayBuffer()), said = JSON.parse(new TextDecoder().decode(document));
+  const leaf = new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.of(0, ...document)));
+  const asked = await fetch(`/api/v1/ledger/proofs/inclusion?event_id=${event}&size=${found.head.size}`, { headers: { accept: 'application/json' } });
+  if (asked.status === 404 || asked.status === 409) return ['event_young', {}];
+  const proof = await asked.json();
+  const holds = asked.ok && said.id === event && said.tenant === tenant && said.body.type === type &&
+    await includes(leaf, proof.index, found.head, proof.hashes);
+  return holds ? ['event_proved', { n: proof.seq, size: found.head.size }] : ['event_unproved', {}];
+}
+
+customElements.define('event-proof', class extends HTMLElement {
+  connectedCallback() {
+    this.hidden = !crypto.subtle;
+    this.querySelector('button').addEventListener('click', async ({ currentTarget: button }) => {
+      button.setAttribute('aria-busy', 'true');
+      const [name, values] = await prove(this.dataset).catch(error =>
+        [error instanceof Away ? 'no_answer_proof' : 'event_unproved', {}]);
+      const line = this.querySelector('p');
+      line.textContent = word(name, values);
+      line.className = `small line flush ${name === 'event_proved' ? 'good' : name === 'event_unproved' ? 'bad' : 'warn'}`;
+      button.removeAttribute('aria-busy');
+    });
+  }
+});
+
 /** Holds the newest checkpoint against the last one that this device saw; what does not follow from it turns the page red. */
 export async function watch() {
   if (!crypto.subtle) return tell('ledger_unable', {});
-  let store = {};
-  try { store = JSON.parse(localStorage.getItem(KEY)) ?? {}; } catch { /* as on a new device */ }
-  const kept = store[tenant], when = time => new Date(time).toLocaleString(document.documentElement.lang);
+  const kept = store()[tenant], when = time => new Date(time).toLocaleString(document.documentElement.lang);
   try {
     const found = await check(kept);
     if (!found) return;
-    const { head, by, seen, keys } = found;
-    localStorage.setItem(KEY, JSON.stringify({ ...store, [tenant]: { note: head.note, keys } }));
+    const { head, by, seen } = found;
+    keep(found);
     tell(by ? seen ? 'ledger_grew' : 'ledger_first' : 'ledger_grew_unsigned', { n: head.size, at: when(seen?.at ?? head.at) });
   } catch (error) {
     if (error instanceof Away) return;

@@ -3,7 +3,8 @@ import { word } from './words.js';
 
 const main = () => document.getElementById('main');
 const QUIET = 45_000;
-let heard = Date.now(), busy = false, again = false, last = '';
+const began = Date.now();
+let heard = 0, busy = false, again = false, last = '', shown = '';
 
 const typing = () => document.activeElement?.matches('input:not([type=checkbox],[type=radio]),textarea,select');
 const held = () => typing() || document.querySelector('[aria-busy=true],[data-arm]:not([data-arm=""])');
@@ -34,6 +35,7 @@ function swap(page) {
   const fresh = page.getElementById('main'), old = main();
   if (!fresh) return;
   old.dataset.at = fresh.dataset.at;
+  old.dataset.seen = fresh.dataset.seen;
   if (fresh.innerHTML === last) return;
   last = fresh.innerHTML;
   const open = new Map(openOnes(old).map(d => [keyOf(old, d), d.open]));
@@ -52,23 +54,34 @@ function badge(page) {
   navigator.setAppBadge?.(Number(count)).catch(() => {});
 }
 
-/** One amber line under the title whenever what is shown may be old. */
+const lang = () => document.documentElement.lang;
+const ago = minutes => new Intl.RelativeTimeFormat(lang(), { numeric: 'auto' })
+  .format(...minutes < 60 ? [-minutes, 'minute'] : minutes < 1440 ? [-Math.floor(minutes / 60), 'hour'] : [-Math.floor(minutes / 1440), 'day']);
+
+/** One amber line under the title whenever what is shown may be old, with its age. */
 function state(name) {
-  const line = document.getElementById('net');
-  if (!line) return;
+  shown = name;
+  let line = document.getElementById('net');
+  if (!line) {
+    line = Object.assign(document.createElement('p'), { id: 'net', className: 'line warn', role: 'status' });
+    (document.querySelector('main header') ?? main().firstElementChild).after(line);
+  }
   line.hidden = !name;
   if (!name) return;
-  const at = new Date(main().dataset.at).toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' });
-  line.textContent = word(name, { at });
+  const at = Math.max(new Date(main().dataset.at), heard), clock = { hour: '2-digit', minute: '2-digit' };
+  const date = new Date(at).toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
+  line.textContent = word(name, { at: new Date(at).toLocaleString(lang(), { ...date, ...clock }), ago: ago(Math.floor((Date.now() - at) / 60_000)) });
 }
 
 function listen() {
-  const stream = new EventSource('/events');
-  const hear = () => { heard = Date.now(); };
+  const stream = new EventSource(`/events?seen=${main().dataset.seen}`);
+  const hear = () => {
+    heard = Date.now();
+    if (shown) refresh();
+  };
   let timer;
   stream.addEventListener('beat', hear);
-  stream.addEventListener('change', () => { hear(); clearTimeout(timer); timer = setTimeout(refresh, 120); });
-  stream.addEventListener('open', hear);
+  stream.addEventListener('change', () => { heard = Date.now(); clearTimeout(timer); timer = setTimeout(refresh, 120); });
   stream.addEventListener('error', () => state(navigator.onLine ? 'reconnecting' : 'offline'));
   return stream;
 }
@@ -80,10 +93,13 @@ export function live() {
   addEventListener('settled', refresh);
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState !== 'visible') return;
-    if (stream.readyState === EventSource.CLOSED || Date.now() - heard > QUIET) { stream.close(); stream = listen(); }
+    if (stream.readyState === EventSource.CLOSED || Date.now() - Math.max(heard, began) > QUIET) { stream.close(); stream = listen(); }
     refresh();
   });
-  setInterval(() => Date.now() - heard > QUIET && state('reconnecting'), 5000);
+  setInterval(() => {
+    if (shown) state(shown);
+    else if (Date.now() - Math.max(heard, began) > QUIET) state('reconnecting');
+  }, 5000);
   addEventListener('pagehide', () => stream.close());
   addEventListener('pageshow', e => { if (e.persisted) { stream = listen(); refresh(); } });
   if (!navigator.onLine) state('offline');
