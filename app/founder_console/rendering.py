@@ -60,6 +60,7 @@ class Chrome(msgspec.Struct, frozen=True, kw_only=True):
     all_paused: bool = False
     scripted: bool = False
     zone_name: str = "WIB"
+    zone: str = "Asia/Jakarta"
     seen: int = 0
     now: datetime
 

@@ -83,6 +83,7 @@ class Visit:
             all_paused=self.company.all_paused,
             scripted=self.request.app.state.scripted,
             zone_name=self.formats.zone_name,
+            zone=self.formats.zone.key,
             now=self.formats.now,
             seen=self.seen,
         )

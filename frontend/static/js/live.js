@@ -40,9 +40,10 @@ function swap(page) {
   last = fresh.innerHTML;
   const open = new Map(openOnes(old).map(d => [keyOf(old, d), d.open]));
   const focused = document.activeElement, focus = old.contains(focused) && focused.closest('[id]')?.id;
+  const same = focused.value ? `[value="${CSS.escape(focused.value)}"]` : focused.href ? `a[href="${focused.getAttribute('href')}"]` : 'a,button';
   for (const d of openOnes(fresh)) if (open.has(keyOf(fresh, d))) d.open = open.get(keyOf(fresh, d));
   old.replaceWith(document.adoptNode(fresh));
-  if (focus) document.getElementById(focus)?.querySelector('a,button')?.focus({ preventScroll: true });
+  if (focus) document.getElementById(focus)?.querySelector(same)?.focus({ preventScroll: true });
   badge(page);
   dispatchEvent(new Event('refreshed'));
 }
@@ -68,7 +69,7 @@ function state(name) {
   }
   line.hidden = !name;
   if (!name) return;
-  const at = Math.max(new Date(main().dataset.at), heard), clock = { hour: '2-digit', minute: '2-digit' };
+  const at = Math.max(new Date(main().dataset.at), heard), clock = { hour: '2-digit', minute: '2-digit', timeZone: document.body.dataset.zone };
   const date = new Date(at).toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
   line.textContent = word(name, { at: new Date(at).toLocaleString(lang(), { ...date, ...clock }), ago: ago(Math.floor((Date.now() - at) / 60_000)) });
 }

@@ -1,0 +1,74 @@
+"""What is shown is current, or says how old it is: a lost server, a missed change, a return to the foreground."""
+
+from datetime import datetime
+
+import pytest
+from playwright.sync_api import expect
+
+from e2e.browser import Phone
+from e2e.company import Company
+from tests.processes import Machine, wait_until
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def test_a_change_arrives_without_a_tap_and_what_was_missed_is_made_up_for(
+    phone: Phone, company: Company, served: Machine
+) -> None:
+    raka = company.worker("Raka", "Keuangan")
+    page = phone.open("/approvals")
+    first = company.ask(raka)
+    expect(page.locator(f"#a-{first.id}")).to_be_visible(timeout=30_000)
+    served.kill("api")
+    expect(page.locator("#net")).to_contain_text("menyambung lagi", timeout=30_000)
+    expect(page.locator("#net")).to_contain_text("Terakhir diperbarui")
+    missed = company.ask(raka, to="lain@contoh.id")
+    served.start("api", "app.cli", "api")
+    wait_until(served.ready, said="the API is ready again")
+    expect(page.locator(f"#a-{missed.id}")).to_be_visible(timeout=30_000)
+    expect(page.locator("#net")).to_be_hidden(timeout=30_000)
+    phone.problems.clear()
+
+
+def test_the_stream_is_resumed_where_it_broke(phone: Phone, company: Company) -> None:
+    phone.open("/approvals")
+    heard = phone.page.evaluate(
+        """() => new Promise(ok => {
+          const stream = new EventSource('/events?seen=0');
+          stream.addEventListener('change', event => { stream.close(); ok(event.lastEventId); });
+        })"""
+    )
+    assert int(heard) > 0
+    quiet = phone.page.evaluate(
+        """seen => new Promise(ok => {
+          const stream = new EventSource('/events?seen=' + seen);
+          stream.addEventListener('change', () => ok('change'));
+          stream.addEventListener('beat', () => setTimeout(() => { stream.close(); ok('nothing new'); }, 300));
+        })""",
+        heard,
+    )
+    assert quiet == "nothing new"
+
+
+def test_a_page_left_behind_is_read_anew_when_it_is_looked_at_again(
+    phone: Phone, company: Company, served: Machine
+) -> None:
+    page = phone.open("/approvals")
+    before = page.locator("#main").get_attribute("data-at")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#main")).not_to_have_attribute("data-at", str(before), timeout=20_000)
+
+
+def test_the_age_of_what_is_shown_is_told_in_words_and_in_the_companys_time(phone: Phone, company: Company) -> None:
+    phone.page.clock.install()
+    page = phone.open("/workers")
+    at = datetime.fromisoformat(str(page.locator("#main").get_attribute("data-at")))
+    phone.context.set_offline(True)
+    page.evaluate("dispatchEvent(new Event('offline'))")
+    expect(page.locator("#net")).to_contain_text(f"pukul {at:%H}.")
+    page.clock.fast_forward("03:00:10")
+    expect(page.locator("#net")).to_contain_text("3 jam yang lalu")
+    phone.context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#net")).to_be_hidden(timeout=20_000)
+    phone.problems.clear()
