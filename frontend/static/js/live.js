@@ -2,9 +2,9 @@ import { getPage } from './html.js';
 import { word } from './words.js';
 
 const main = () => document.getElementById('main');
-const QUIET = 45_000;
+const QUIET = 45_000, REST = 400;
 const began = Date.now();
-let heard = 0, busy = false, again = false, last = '', shown = '';
+let heard = 0, done = 0, busy = false, again = false, last = '', shown = '';
 
 const typing = () => document.activeElement?.matches('input:not([type=checkbox],[type=radio]),textarea,select');
 const held = () => typing() || document.querySelector('[aria-busy=true],[data-arm]:not([data-arm=""])');
@@ -26,6 +26,7 @@ export async function refresh() {
     state(navigator.onLine ? 'reconnecting' : 'offline');
   } finally {
     busy = false;
+    done = Date.now();
     delete document.documentElement.dataset.loading;
     if (again) { again = false; refresh(); }
   }
@@ -82,7 +83,7 @@ function listen() {
   };
   let timer;
   stream.addEventListener('beat', hear);
-  stream.addEventListener('change', () => { heard = Date.now(); clearTimeout(timer); timer = setTimeout(refresh, 120); });
+  stream.addEventListener('change', () => { heard = Date.now(); clearTimeout(timer); timer = setTimeout(refresh, Math.max(0, REST + done - Date.now())); });
   stream.addEventListener('error', () => state(navigator.onLine ? 'reconnecting' : 'offline'));
   return stream;
 }
