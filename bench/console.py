@@ -208,13 +208,11 @@ async def blocked(bench: Bench, received: Sequence[Any], rounds: int) -> dict[st
     async with bench.client() as client, client.stream("GET", "/events") as stream:
         changes = _changes(stream)
         for number in range(rounds + 1):
-            before = len(received)
             async with bench.database.transaction(bench.tenant) as tx:
                 new = NewTicket(f"Held {number}", "Write a note.", role_id=bench.role.id)
                 ticket = await open_ticket(tx, new, actor=bench.founder.actor, founder_wrote=True)
-            pushed = asyncio.create_task(_pushed(received, before))
             approval_id, seen = await _card(bench, client, changes, ticket.id)
-            arrived = await pushed
+            arrived = await _pushed(received, approval_id)
             async with bench.database.transaction(bench.tenant) as tx:
                 raised = (await get_approval(tx, approval_id)).raised_at.timestamp()
                 await decide(tx, approval_id, "reject", by=bench.founder, signer=APPROVALS, proof=None)
@@ -237,10 +235,11 @@ async def _changes(stream: httpx.Response) -> AsyncIterator[None]:
             yield
 
 
-async def _pushed(received: Sequence[Any], before: int) -> float:
+async def _pushed(received: Sequence[Any], approval_id: UUID) -> float:
     for _ in range(20_000):
-        if len(received) > before:
-            return time.time()
+        for push in received:
+            if push["json"]["notification"]["tag"] == f"ap-{approval_id}":
+                return float(push["at"])
         await asyncio.sleep(0.001)
     raise SystemExit("no push within 20 seconds")
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +44,12 @@ class PushService:
     def take(self, headers: dict[str, str], body: bytes) -> None:
         content = http_ece.decrypt(body, private_key=self.private, auth_secret=self.secret, version="aes128gcm")
         self.received.append(
-            {"headers": headers, "claims": _claims(headers["authorization"]), "json": json.loads(content)}
+            {
+                "headers": headers,
+                "claims": _claims(headers["authorization"]),
+                "json": json.loads(content),
+                "at": time.time(),
+            }
         )
 
 
