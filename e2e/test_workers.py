@@ -18,14 +18,11 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture(scope="module")
 def nadia(company: Company) -> Role:
-    """Writes two notes; asks before the second."""
-    steps = (
-        ProcedureStep("write_note", {"text": "Satu"}),
-        ProcedureStep("open_ticket", {"title": "Dua", "text": "Dua"}),
-    )
+    """Looks at the files, then asks before it writes a note."""
+    steps = (ProcedureStep("list_inputs"), ProcedureStep("write_note", {"text": "Dua hal"}))
     wanted = msgspec.structs.replace(
         terms("Nadia", "Analis"),
-        boundary=Boundary(tools=(ToolRule("write_note", "allow"), ToolRule("open_ticket", "ask"))),
+        boundary=Boundary(tools=(ToolRule("list_inputs", "allow"), ToolRule("write_note", "ask"))),
         engine=EngineBinding(worker="procedure", procedure=steps),
     )
     return company.tell(lambda tx: company._hire(tx, wanted))
@@ -85,7 +82,7 @@ def test_files_are_gathered_marked_sent_and_kept(phone: Phone, company: Company,
 def test_a_changed_contract_is_seen_whole_before_it_is_signed(phone: Phone, nadia: Role) -> None:
     page = phone.open(f"/workers/{nadia.id}")
     page.get_by_role("link", name="Ubah kontrak").click()
-    page.locator("input[name='tool:open_ticket'][value=allow]").check(force=True)
+    page.locator("input[name='tool:write_note'][value=allow]").check(force=True)
     page.get_by_role("button", name="Lihat lalu tanda tangani").click()
     page.wait_for_url("**/approvals/*")
-    expect(page.locator("approval-card")).to_contain_text("open_ticket")
+    expect(page.locator("approval-card")).to_contain_text("write_note")

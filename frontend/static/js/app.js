@@ -16,6 +16,9 @@ cards();
 live();
 keyboard();
 keepFresh();
+// A transition that a browser gives up is not an error of the page.
+for (const turn of ['pageswap', 'pagereveal'])
+  addEventListener(turn, ({ viewTransition }) => ['ready', 'finished', 'updateCallbackDone'].forEach(state => viewTransition?.[state].catch(() => {})));
 if ('serviceWorker' in navigator) {
   navigator.serviceWorker.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then(resync, () => {});
   navigator.storage?.persist?.();
