@@ -53,7 +53,7 @@ async def test_a_month_is_opened_by_its_name(desk: Desk) -> None:
 async def test_a_chart_has_a_title_a_description_and_its_table(desk: Desk) -> None:
     await earn(desk, 90_000)
     shown = await page(desk, "/money")
-    assert 'role="img" aria-labelledby="days-IDR-t days-IDR-d"' in shown
+    assert 'role="img" aria-labelledby="days-IDR-t" aria-describedby="days-IDR-d"' in shown
     assert '<title id="days-IDR-t">' in shown
     assert '<desc id="days-IDR-d">' in shown
     assert shown.count("<table>") == 2
