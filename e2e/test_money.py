@@ -1,4 +1,4 @@
-"""Money and Copilot on a phone: a figure leads to its events, a rate converts, the ledger answers; without script too."""
+"""Money and Copilot on a phone: a figure leads to its events, a rate converts, the ledger answers; no script needed."""
 
 import re
 
