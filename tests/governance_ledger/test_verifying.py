@@ -265,6 +265,26 @@ async def test_an_attack_is_found_and_named(
 
 
 @pytest.mark.usefixtures("forty")
+@pytest.mark.usefixtures("forty")
+async def test_what_came_after_the_last_checkpoint_can_be_rewritten_unseen_until_the_next(
+    database: Database, sealer: asyncpg.Connection, attacker: asyncpg.Connection
+) -> None:
+    """The window that docs/ledger-format.md names: nothing that was signed covers these events yet."""
+    await record(database, 2)
+    await seal(sealer)
+    await edit(attacker, 42)
+    await rehash(attacker)
+    await cover(attacker)
+    assert (await verify(database, full=True, keys=TRUSTED)).ok
+    await sign(sealer)
+    await lower(attacker)
+    await attacker.execute("DELETE FROM governance_ledger.ledger_verifications")
+    await edit(attacker, 42)
+    await rehash(attacker)
+    await cover(attacker)
+    assert not (await verify(database, full=True, keys=TRUSTED)).ok
+
+
 async def test_the_first_break_names_its_event(database: Database, attacker: asyncpg.Connection) -> None:
     await edit(attacker, 15)
     report = await verify(database)
