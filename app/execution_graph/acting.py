@@ -19,18 +19,22 @@ from app.execution_graph.gates import Judged
 from app.execution_graph.journal import storable
 from app.execution_graph.refusals import refuse
 from app.execution_graph.shortfall import calls_short
-from app.role_registry import Short, Want, reserve, settle, spend
+from app.role_registry import Short, StandingRule, Want, reserve, settle, spend, use_rule
 from app.work_queue import Approval, ApprovalUnusable, consume
 
 LOCAL_SECONDS = 10
 
 
-async def carry_out(case: Case, judged: Judged, approval: Approval | None) -> Outcome:
-    """The gate lets the call pass: budget, the approval used up, then the act or the intent to."""
+async def carry_out(
+    case: Case, judged: Judged, approval: Approval | None, standing: StandingRule | None = None
+) -> Outcome:
+    """The gate lets the call pass: budget, the approval or a use of the rule used up, then the act or the intent to."""
     rule = judged.verdict.rule if isinstance(judged.verdict, Allow) else "approved"
     money = judged.verdict.money if isinstance(judged.verdict, Allow | Hold) else None
     signature = case.contract.signature if approval is None else approval.signature or ""
     permit = Permit(rule, signature, money, None if approval is None else approval.id)
+    if standing is not None:
+        permit = Permit(f"rule:{standing.id}", standing.signature, money, standing.approval_id, standing.id)
     act = _apply if judged.proposal.tool.effect == "local" else _intend
     try:
         return await act(case, permit, approval)
@@ -69,8 +73,10 @@ def _wants(money: Money | None) -> list[Want]:
     return calls if money is None else [*calls, Want("money", money.minor, money.currency)]
 
 
-async def _use(case: Case, approval: Approval | None) -> None:
-    """Use the approval up. Raises `ApprovalUnusable`."""
+async def _use(case: Case, permit: Permit, approval: Approval | None) -> None:
+    """Use the approval up, or one use of the rule. Raises `ApprovalUnusable`, `RuleSpent`."""
+    if permit.rule_id is not None:
+        await use_rule(case.tx, permit.rule_id)
     if approval is not None:
         reader = case.drive.runtime.reader
         await consume(case.tx, approval.id, payload_digest=approval.payload_digest, reader=reader)
@@ -97,16 +103,16 @@ async def _apply(case: Case, permit: Permit, approval: Approval | None) -> Told:
     call = await tool_call(case)
     try:
         result = await _perform(case, call)
-        async with _undoable(case, result, approval):
+        async with _undoable(case, result, permit):
             await _spend(case, permit.money)
-            await _use(case, approval)
+            await _use(case, permit, approval)
             applied = await _bring_about(case, result)
     except ApprovalUnusable:
         raise
     except (ToolFailed, Fault) as error:
         async with case.tx.savepoint():
             await _spend(case, None)
-            await _use(case, approval)
+            await _use(case, permit, approval)
         return await failed(case, permit, str(error))
     if isinstance(result.effect, WriteDocument):
         case.drive.files = None
@@ -120,9 +126,9 @@ async def _spend(case: Case, money: Money | None) -> None:
         raise _TooLittle(short)
 
 
-def _undoable(case: Case, result: ToolResult, approval: Approval | None) -> AbstractAsyncContextManager[object]:
+def _undoable(case: Case, result: ToolResult, permit: Permit) -> AbstractAsyncContextManager[object]:
     """A savepoint, but where nothing after the first writing can fail: a note that the contract allows."""
-    if approval is None and isinstance(result.effect, WriteNote | None):
+    if permit.approval_id is None and isinstance(result.effect, WriteNote | None):
         return nullcontext()
     return case.tx.savepoint()
 
@@ -202,11 +208,11 @@ async def book(case: Case, moved: Money | None) -> None:
 
 async def _intend(case: Case, permit: Permit, approval: Approval | None) -> Acts:
     """Commit the intent before acting outside: budget set aside, approval used up. Event `tool.intended`."""
-    async with case.tx.savepoint() if approval is not None else nullcontext():
+    async with case.tx.savepoint() if permit.approval_id is not None else nullcontext():
         reserved = await reserve(case.tx, wants=_wants(permit.money), **_place(case))
         if isinstance(reserved, Short):
             raise _TooLittle(reserved)
-        await _use(case, approval)
+        await _use(case, permit, approval)
     step = await case.drive.journal.write(case.tx, case.entry("started", **permit.columns))
     call = await tool_call(case)
     await case.record(

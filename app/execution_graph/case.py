@@ -43,19 +43,25 @@ class Stops(msgspec.Struct, frozen=True):
 
 
 class Permit(msgspec.Struct, frozen=True):
-    """Why a call may be made: the contract alone (`rule`), or an approval that was used up for it."""
+    """Why a call may be made: the contract alone (`rule`), an approval that was used up for it, or a use of a standing
+    rule (`rule_id`), whose own approval is named then."""
 
     rule: str
     signature: str
     money: Money | None = None
     approval_id: UUID | None = None
+    rule_id: UUID | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:
+        if self.rule_id is not None:
+            return (f"role_registry.standing_rules/{self.rule_id}",)
         return () if self.approval_id is None else (f"work_queue.approvals/{self.approval_id}",)
 
     @property
     def verdict(self) -> str:
+        if self.rule_id is not None:
+            return "allow:rule"
         return "allow:contract" if self.approval_id is None else "allow:approval"
 
     @property

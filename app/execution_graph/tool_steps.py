@@ -23,7 +23,7 @@ from app.execution_graph.refusals import facts_data, refuse
 from app.execution_graph.runs import still_waits
 from app.execution_graph.shortfall import money_short
 from app.postgres import Transaction
-from app.role_registry import NotInForce, contract_in_force
+from app.role_registry import NotInForce, contract_in_force, rule_for
 from app.work_queue import Approval, get_approval, is_closed, raise_approval, rejected_before, withdraw
 
 
@@ -108,7 +108,7 @@ async def _propose(case: Case) -> Outcome:
         case Allow():
             return await carry_out(case, judged, None)
         case Hold() as held:
-            return await _hold(case, judged, held)
+            return await _under_rule(case, judged, held) or await _hold(case, judged, held)
         case Refuse() as refused if refused.law == "budget":
             return await money_short(case, refused)
         case Refuse() as refused:
@@ -128,6 +128,14 @@ def _doubt(case: Case, judged: Judged) -> Judged:
         return judged
     reason = f"Step {doubtful[0].step} was the same call, and whether it happened is not known."
     return msgspec.structs.replace(judged, verdict=Hold(Tier.R1, reason, (), verdict.money))
+
+
+async def _under_rule(case: Case, judged: Judged, held: Hold) -> Outcome | None:
+    """A standing rule answers the question in the founder's place, unless he has said no to exactly this."""
+    standing = await rule_for(case.tx, judged.proposal, held, case.drive.zone)
+    if standing is None or await rejected_before(case.tx, case.ticket.id, judged.proposal.act_digest) is not None:
+        return None
+    return await carry_out(case, judged, None, standing)
 
 
 async def _hold(case: Case, judged: Judged, held: Hold) -> Outcome:

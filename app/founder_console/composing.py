@@ -17,7 +17,7 @@ from app.canon.errors import Conflict, Invalid
 from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
 from app.postgres import Transaction
 from app.role_registry import get_role
-from app.work_queue import MAX_INPUT_BYTES, NewTicket, TicketPatch, attach_input, open_ticket, patch_ticket
+from app.work_queue import MAX_INPUT_BYTES, NewTicket, TicketPatch, attach_input, get_ticket, open_ticket, patch_ticket
 
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -68,10 +68,16 @@ async def compose(
     role: FromQuery[str] = "",
     title: FromQuery[str] = "",
     instructions: FromQuery[str] = "",
+    again: FromQuery[str] = "",
 ) -> Page:
-    """The form, filled with what was proposed; nothing is opened before it is sent."""
+    """The form, filled with what was proposed or with a ticket that is to be asked `again`; nothing is opened before it
+    is sent."""
+    visit, before = await enter(request, tx), as_uuid(again)
     draft = Draft(title=title[:200], instructions=instructions[:20_000], role_id=role)
-    return await composer(await enter(request, tx), draft)
+    if before is not None:
+        ticket = await get_ticket(tx, before)
+        draft = Draft(title=ticket.title, instructions=ticket.instructions, role_id=str(ticket.role_id or ""))
+    return await composer(visit, draft)
 
 
 @post("/tickets", status_code=303, include_in_schema=False)

@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from app.canon.vocabulary import Money, Rol
 from app.founder_console import (
     actions,
+    batch_pages,
     composing,
     copilot_pages,
     doors,
@@ -28,6 +29,7 @@ from app.founder_console import (
     push_http,
     records,
     revenue_pages,
+    rule_pages,
     story,
     tokens_http,
     worker_pages,
@@ -265,6 +267,8 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *composing.ROUTES,
     *hiring_pages.ROUTES,
     *editing_pages.ROUTES,
+    *batch_pages.ROUTES,
+    *rule_pages.ROUTES,
     *preferences.ROUTES,
     *doors.ROUTES,
     *files.ROUTES,

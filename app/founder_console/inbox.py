@@ -78,6 +78,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     undo_until: datetime | None
     editable: bool
     superseded_by: UUID | None
+    precedents: str = ""
+    alert_precedents: bool = False
 
     @property
     def open(self) -> bool:

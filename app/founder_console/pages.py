@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery
 
 from app.canon.vocabulary import Money
 from app.founder_console import scorecard, story
+from app.founder_console.backgrounds import history_of, with_precedents
 from app.founder_console.copilot_pages import look
 from app.founder_console.inbox import Card, card_of
 from app.founder_console.naming import Line
@@ -41,7 +42,7 @@ async def today(request: Caller, tx: NamedDependency[Transaction]) -> Page:
         tab="today",
         title=visit.words("tab.today"),
         state=await _state(visit, len(working)),
-        urgent=visit.cards[0] if visit.cards else None,
+        urgent=(await with_precedents(visit, visit.cards[:1]))[0] if visit.cards else None,
         latest=await _latest(visit),
         workers=visit.roles,
         seen=await look(visit),
@@ -83,7 +84,7 @@ async def decisions(request: Caller, tx: NamedDependency[Transaction], decided: 
         tab="decisions",
         title=visit.words("tab.decisions"),
         summary=_stakes(visit),
-        cards=visit.cards,
+        cards=await with_precedents(visit, visit.cards),
         undoable=[card for card in cards if card.undo_until],
         past=[card for card in cards if not card.open and not card.undo_until],
         history=False,
@@ -151,7 +152,8 @@ async def decision(
         "approval.html",
         tab="decisions",
         title=card.act,
-        a=card,
+        a=(await with_precedents(visit, [card]))[0],
+        befell=await history_of(visit, approval),
         others=visit.cards,
         trail=tuple(reversed(lines)),
         decided=card if decided and not card.open else None,

@@ -101,7 +101,8 @@ SELECT s.seq, e.event_id, convert_to(e.body, 'UTF8') AS document
   JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
  WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3
    AND (e.approval_signature IS NOT NULL
-        OR e.type LIKE 'founder.%' OR e.type LIKE 'approval.%' OR e.type LIKE 'mandate.%' OR e.type = ANY ($4))
+        OR e.type LIKE 'founder.%' OR e.type LIKE 'approval.%' OR e.type LIKE 'mandate.%' OR e.type LIKE 'rule.%'
+        OR e.type = ANY ($4))
  ORDER BY s.seq
 """
 

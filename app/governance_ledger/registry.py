@@ -5,131 +5,36 @@ Checked by tests against what is written, not at each append: the runtime's own 
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from app.canon.vocabulary import Rol
 from app.governance_ledger import event_shapes as shapes
+from app.governance_ledger import event_shapes_deciding as deciding
 from app.governance_ledger.errors import EventRefused
 from app.governance_ledger.event_shapes import Shape
+from app.governance_ledger.event_shapes_company import (
+    BriefWritten,
+    BudgetNearLimit,
+    BudgetRaiseAsked,
+    CompanyChanged,
+    CompanyCreated,
+    DeviceKey,
+    FounderAdded,
+    FounderCodes,
+    FounderInvited,
+    HourSet,
+    Passkey,
+    PaymentSource,
+    RateSet,
+    Revenue,
+    TargetSet,
+)
 from app.governance_ledger.event_types import CUSTOM, writers_of
-
-
-class Revenue(Shape, frozen=True, kw_only=True):
-    amount_minor: str
-    currency: str
-    source: str
-    description: str
-    role_id: UUID | None
-    ticket_id: UUID | None
-    provider: str | UnsetType = UNSET
-    reference: str | UnsetType = UNSET
-
-
-class PaymentSource(Shape, frozen=True, kw_only=True):
-    """Who may tell us of payments. The secret itself stays out of the ledger."""
-
-    source_id: UUID
-    provider: str
-    mode: str
-
-
-class BriefSentence(Shape, frozen=True, kw_only=True):
-    """`sources` are the events that bear it out."""
-
-    text: str
-    more: str
-    sources: list[UUID]
-
-
-class BriefWritten(Shape, frozen=True, kw_only=True):
-    """By a model, from `facts` facts; `dropped` sentences had no source among them."""
-
-    day: date
-    language: str
-    model: str
-    facts: int
-    dropped: int
-    sentences: list[BriefSentence]
-
-
-class RateSet(Shape, frozen=True, kw_only=True):
-    """One unit of `currency` is `rate` units of `to` on that day, as the founder says; a decimal in a string."""
-
-    currency: str
-    to: str
-    rate: str
-    on: date
-
-
-class HourSet(Shape, frozen=True, kw_only=True):
-    amount_minor: str
-    currency: str
-
-
-class TargetSet(HourSet, frozen=True, kw_only=True):
-    """`month` is `2026-11`."""
-
-    month: str
-
-
-class BudgetRaiseAsked(Shape, frozen=True, kw_only=True):
-    role_id: UUID
-    line: shapes.BudgetLine
-    reason: str
-
-
-class BudgetNearLimit(Shape, frozen=True, kw_only=True):
-    role_id: UUID | None
-    line: shapes.BudgetLine
-    used: str
-    period: str
-
-
-class CompanyCreated(Shape, frozen=True, kw_only=True):
-    name: str
-    language: str
-    currency: str
-    time_zone: str
-    routing_budget: list[shapes.BudgetLine]
-
-
-class CompanyChanged(Shape, frozen=True, kw_only=True):
-    before: dict[str, object]
-    after: dict[str, object]
-
-
-class FounderAdded(Shape, frozen=True, kw_only=True):
-    founder_id: UUID
-    name: str
-    rol: str
-
-
-class FounderInvited(Shape, frozen=True, kw_only=True):
-    founder_id: UUID
-    expires_at: datetime
-
-
-class FounderCodes(Shape, frozen=True, kw_only=True):
-    codes: int
-
-
-class DeviceKey(Shape, frozen=True, kw_only=True):
-    kid: str
-    label: str
-    public_key: str
-
-
-class Passkey(Shape, frozen=True, kw_only=True):
-    credential_id: str
-    label: str
-    public_key: str
-    usable_from: datetime
 
 
 class Session(Shape, frozen=True, kw_only=True):
@@ -210,40 +115,10 @@ class FounderChannel(Shape, frozen=True):
     on: bool
 
 
-class MandateProposed(Shape, frozen=True, kw_only=True):
-    """`mandate` are its terms as shown and signed; their digest is the `policy` of the signature."""
-
-    mandate: dict[str, object]
-    terms_digest: shapes.Digest
-    approval_id: UUID
-
-
-class MandateGranted(MandateProposed, frozen=True, kw_only=True):
-    mandate_id: UUID
-
-
-class MandateEnded(Shape, frozen=True, kw_only=True):
-    mandate_id: UUID
-    person: UUID
-
-
 class TokenRevoked(Shape, frozen=True, kw_only=True):
     jti: UUID
     expires_at: str
     reason: str
-
-
-class ToolEdited(shapes.Tool, frozen=True, kw_only=True):
-    """The founder changed a held call: the gate's verdict on it as changed, asked as `approval_id`."""
-
-    approval_id: UUID
-    replaces: UUID
-    fields: list[str]
-    tier: str
-    tier_before: str
-    reason: str
-    facts: list[shapes.Finding]
-    payload_digest: shapes.Digest
 
 
 Versions = type[Shape] | tuple[type[Shape], ...]
@@ -281,9 +156,9 @@ SHAPES: Mapping[str, Versions] = {
     "founder.signed_in": Session,
     "ledger.subscribed": Subscription,
     "ledger.unsubscribed": Subscription,
-    "mandate.ended": MandateEnded,
-    "mandate.granted": MandateGranted,
-    "mandate.proposed": MandateProposed,
+    "mandate.ended": deciding.MandateEnded,
+    "mandate.granted": deciding.MandateGranted,
+    "mandate.proposed": deciding.MandateProposed,
     "message.dead_lettered": DeadLetter,
     "migration.applied": Migrations,
     "model.done": shapes.ModelAnswered,
@@ -309,6 +184,9 @@ SHAPES: Mapping[str, Versions] = {
     "role.proposed": shapes.RoleProposed,
     "role.resumed": shapes.RoleMoved,
     "role.retired": shapes.RoleMoved,
+    "rule.made": deciding.RuleMade,
+    "rule.proposed": deciding.RuleProposed,
+    "rule.revoked": deciding.RuleRevoked,
     "run.briefed": shapes.RunBriefed,
     "run.closed": shapes.RunClosed,
     "run.held": shapes.RunHeld,
@@ -337,7 +215,7 @@ SHAPES: Mapping[str, Versions] = {
     "ticket.started": shapes.TicketMoved,
     "token.revoked": TokenRevoked,
     "tool.done": shapes.ToolPermitted,
-    "tool.edited": ToolEdited,
+    "tool.edited": deciding.ToolEdited,
     "tool.expired": shapes.ToolUnanswered,
     "tool.failed": shapes.ToolFailed,
     "tool.held": shapes.ToolHeld,

@@ -1,7 +1,7 @@
 """The role registry: the company, its AI employees, their signed contracts, budgets and known parties.
 
 Tables owned (schema `role_registry`): companies, ai_roles, ai_role_versions, budget_accounts, budget_usage,
-budget_reservations, known_parties, secrets, secret_values.
+budget_reservations, known_parties, standing_rules, quorums, secrets, secret_values.
 
 Invariants:
 - every function runs in the caller's transaction and records its event in it;
@@ -33,6 +33,15 @@ from app.role_registry.model import (
     Want,
 )
 from app.role_registry.parties import add_party, known_parties, remove_party
+from app.role_registry.precedents import (
+    Difference,
+    Precedents,
+    RuleBacktest,
+    backtest_rule,
+    earlier,
+    precedents_of,
+    suggested,
+)
 from app.role_registry.roles import (
     active_roles,
     contract_in_force,
@@ -43,6 +52,8 @@ from app.role_registry.roles import (
     retire,
     versions_of,
 )
+from app.role_registry.rule_store import StandingRule
+from app.role_registry.rules import NewRule, RuleSpent, propose_rule, revoke_rule, rule_for, rules_of, use_rule
 from app.role_registry.vault import (
     VaultKeys,
     ensure_vault_key,
@@ -58,17 +69,23 @@ __all__ = [
     "BudgetState",
     "Company",
     "CompanyPatch",
+    "Difference",
     "Evaluation",
     "Metric",
+    "NewRule",
     "NewSecret",
     "NotInForce",
     "Party",
+    "Precedents",
     "Reserved",
     "Role",
     "RoleUnknown",
     "RoleVersion",
+    "RuleBacktest",
+    "RuleSpent",
     "Secret",
     "Short",
+    "StandingRule",
     "StepSettled",
     "TermsPatch",
     "VaultKeys",
@@ -77,11 +94,13 @@ __all__ = [
     "add_party",
     "amend",
     "ask_budget_raise",
+    "backtest_rule",
     "budgets_of",
     "change_company",
     "company",
     "contract_in_force",
     "create_company",
+    "earlier",
     "ensure_vault_key",
     "evaluation_of",
     "get_role",
@@ -94,6 +113,8 @@ __all__ = [
     "open_secret",
     "pause",
     "pause_all",
+    "precedents_of",
+    "propose_rule",
     "release",
     "remove_party",
     "remove_secret",
@@ -101,11 +122,16 @@ __all__ = [
     "resume",
     "resume_all",
     "retire",
+    "revoke_rule",
+    "rule_for",
+    "rules_of",
     "secret_headers",
     "set_secret",
     "settle",
     "spend",
+    "suggested",
     "sweep_approvals",
+    "use_rule",
     "vault_keys",
     "versions_of",
 ]

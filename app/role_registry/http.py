@@ -26,6 +26,8 @@ from app.role_registry.company_http import READERS, READS, WRITES
 from app.role_registry.errors import RoleMoveRefused
 from app.role_registry.evaluation import evaluation_of
 from app.role_registry.model import Evaluation, Role, RoleStatus, RoleVersion, TermsPatch
+from app.role_registry.rules_http import READS as RULE_READS
+from app.role_registry.rules_http import WRITES as RULE_WRITES
 from app.role_registry.secrets_http import ROUTES as SECRET_ROUTES
 from app.settings import Settings
 from app.work_queue.idempotency import KEYED
@@ -217,9 +219,10 @@ ROUTES = (
     evaluate_role,
     *READS,
     *SECRET_ROUTES,
+    *RULE_READS,
     Router(
         "/",
-        route_handlers=[hire_role, amend_role, pause_role, resume_role, retire_role, *WRITES],
+        route_handlers=[hire_role, amend_role, pause_role, resume_role, retire_role, *WRITES, *RULE_WRITES],
         parameters=KEYED,
     ),
 )

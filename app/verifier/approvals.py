@@ -15,6 +15,7 @@ from app.verifier.documents import Fact, instant
 from app.verifier.errors import Broken
 from app.verifier.keys import b64url
 from app.verifier.mandates import Mandates
+from app.verifier.rules import Rules
 from app.verifier.tokens import KEYED, Token
 
 CONTRACTS = {"hire": "role.hired", "amend": "role.amended", "budget_raise": "budget.raised"}
@@ -26,6 +27,7 @@ MUST_BE_SIGNED = (
     "role.hired",
     "role.amended",
     "mandate.granted",
+    "rule.made",
 )
 SKEW_SECONDS = 300
 _OUTCOMES = ("tool.done", "tool.failed")
@@ -64,6 +66,7 @@ class Docket:
         self._contracts: set[str] = set()
         self._used: set[tuple[str, str]] = set()
         self._mandates = Mandates(whole=whole)
+        self._rules = Rules(whole=whole)
 
     @property
     def signatures(self) -> int:
@@ -108,6 +111,8 @@ class Docket:
                 self._vote(fact, data)
             case "mandate.ended":
                 self._mandates.end(data)
+            case "rule.revoked":
+                self._rules.revoke(data)
             case _ if fact.token is not None:
                 self._use(fact, fact.token, data)
             case kind if kind in MUST_BE_SIGNED:
@@ -211,6 +216,8 @@ class Docket:
             self._use_contract(fact, claims, data)
         elif claims["kind"] == "mandate":
             self._use_mandate(fact, claims, data)
+        elif claims["kind"] == "rule":
+            self._use_rule(fact, claims, data)
         else:
             self._use_once(fact, claims, data)
 
@@ -239,6 +246,18 @@ class Docket:
             raise Broken("a mandate that no founder has signed")
         self._once(claims, "mandate")
         self._mandates.grant(data, claims)
+
+    def _use_rule(self, fact: Fact, claims: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        if claims["decision"] != "approve" or not claims["sub"].startswith("founder:"):
+            raise Broken("a rule that no founder has signed")
+        if fact.type == "rule.made":
+            self._once(claims, "rule")
+            self._rules.make(data, claims)
+            return
+        if not fact.type.startswith("tool."):
+            raise Broken(f"{fact.type} under the signature of a rule")
+        if not self._rules.use(fact, data, claims):
+            self.unknown += 1
 
     def _use_once(self, fact: Fact, claims: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         family = {"tool_call": "tool.", "unknown_outcome": "tool.", "start": "run.", "party": "party."}

@@ -12,7 +12,7 @@ from app.verifier.tokens import Token, Tokens
 MEMBERS = ("at", "body", "effect", "id", "n", "subjects", "tenant", "v", "xid")
 BODY = ("actor", "approval", "data", "evidence", "occurred_at", "run_id", "step", "ticket_id", "type")
 EVIDENCE = ("key", "media_type", "name", "sha256", "size_bytes")
-WATCHED = ("approval.", "founder.", "tool.", "model.", "run.", "role.", "budget.", "party.", "mandate.")
+WATCHED = ("approval.", "founder.", "tool.", "model.", "run.", "role.", "budget.", "party.", "mandate.", "rule.")
 
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -2,19 +2,30 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from app.auth import SigningKey, b64url, raw_public
 from app.canon.approval import Decision, DeviceListProof, ListProof, PasskeyListProof
 from app.canon.canonical_json import digest
-from app.canon.contract import Contract
-from app.canon.vocabulary import Money, Principal, Tier, new_id
+from app.canon.contract import ArgumentRule, Contract, OneOf
+from app.canon.tool import ToolSpec
+from app.canon.vocabulary import Money, Principal, Risk, Tier, new_id
 from app.founder_console.model import Founder
 from app.governance_ledger import Event, append, keep_evidence
 from app.messages import ApprovalDecided
 from app.postgres import Transaction
-from app.role_registry import contract_in_force, create_company, hire, on_approval_decided
+from app.role_registry import (
+    NewRule,
+    StandingRule,
+    contract_in_force,
+    create_company,
+    hire,
+    on_approval_decided,
+    propose_rule,
+    rules_of,
+)
 from app.work_queue import (
     Approval,
     Wanted,
@@ -31,6 +42,14 @@ from tests.builders import APPROVALS, a_question, some_terms
 from tests.founder_console.authenticator import SoftAuthenticator
 from tests.founder_console.people import BOOK, a_device_key, a_founder, a_passkey, by_device, by_passkey, offered
 
+MAIL = ToolSpec(
+    "mail",
+    "Sends mail.",
+    {"type": "object", "properties": {"to": {"type": "string"}}},
+    Risk.OUTBOUND,
+    "external",
+    destinations=("to",),
+)
 APPROVAL_KEYS = {kid: raw_public(public) for kid, public in APPROVALS.keys.by_kid.items()}
 
 
@@ -88,18 +107,41 @@ async def decided_together(
     return await decide_list(tx, wanted, by=company.by, signer=APPROVALS, verifier=BOOK, proof=proof)
 
 
+async def a_rule(tx: Transaction, company: Company, contract: Contract, *, uses: int = 2) -> StandingRule:
+    """A rule that the founder signed: mail to one address, without asking."""
+    new = NewRule(
+        role_id=contract.role_id,
+        tool=MAIL.name,
+        bounds=(ArgumentRule("to", (OneOf(("a@b.example",)),)),),
+        uses=uses,
+        until=datetime.now(UTC) + timedelta(days=2),
+    )
+    asked = await propose_rule(tx, new, by=company.by, tools={MAIL.name: MAIL}, undo_seconds=0)
+    signed = await decided(tx, company, asked)
+    await on_approval_decided(tx, ApprovalDecided(tx.tenant, signed.id, None, None), reader=APPROVALS)
+    (rule, *_) = await rules_of(tx, contract.role_id)
+    return rule
+
+
 class Call:
     """One call of a tool by the role, in a run and step of its own."""
 
     def __init__(
-        self, tx: Transaction, contract: Contract, arguments: Mapping[str, Any], *, tool: str = "mail"
+        self,
+        tx: Transaction,
+        contract: Contract,
+        arguments: Mapping[str, Any],
+        *,
+        tool: str = "mail",
+        schema_hash: str = "5" * 64,
     ) -> None:
         self.contract = contract
         self.arguments = dict(arguments)
         self.tool = tool
         self.run_id, self.step = new_id(), 3
         self.ticket_id: UUID | None = None
-        self.act_digest = digest([str(tx.tenant), str(contract.role_id), tool, "5" * 64, self.arguments])
+        self.schema_hash = schema_hash
+        self.act_digest = digest([str(tx.tenant), str(contract.role_id), tool, schema_hash, self.arguments])
 
     async def ask(self, tx: Transaction, tier: Tier = Tier.R1) -> Approval:
         """The question whether it may be made."""
@@ -126,12 +168,19 @@ class Call:
         return await raise_approval(tx, question)
 
     async def record(
-        self, tx: Transaction, what: str, *, under: Approval | None = None, signature: str | None = None, **data: object
+        self,
+        tx: Transaction,
+        what: str,
+        *,
+        under: Approval | None = None,
+        signature: str | None = None,
+        subjects: tuple[str, ...] = (),
+        **data: object,
     ) -> UUID:
         """Append `tool.<what>` as the gate does."""
         said = {
             "tool": self.tool,
-            "schema_hash": "5" * 64,
+            "schema_hash": self.schema_hash,
             "act_digest": self.act_digest,
             "role_id": str(self.contract.role_id),
             "role_version": self.contract.version,
@@ -143,7 +192,7 @@ class Call:
         event = Event(
             type=f"tool.{what}",
             actor=f"worker:{self.contract.role_id}",
-            subjects=() if under is None else (f"work_queue.approvals/{under.id}",),
+            subjects=subjects if under is None else (f"work_queue.approvals/{under.id}",),
             ticket_id=self.ticket_id,
             run_id=self.run_id,
             step=self.step,
@@ -155,7 +204,7 @@ class Call:
 
     def document(self) -> bytes:
         """The evidence of the call."""
-        said = {"tool": self.tool, "schema_hash": "5" * 64, "run_id": str(self.run_id), "step": self.step}
+        said = {"tool": self.tool, "schema_hash": self.schema_hash, "run_id": str(self.run_id), "step": self.step}
         return json.dumps({**said, "arguments": self.arguments, "answer": None}).encode()
 
     async def use(self, tx: Transaction, approval: Approval) -> Approval:

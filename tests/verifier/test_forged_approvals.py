@@ -12,16 +12,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.auth import ApprovalTokens, KeyRing, SigningKey, b64url
 from app.canon.approval import ApprovalClaims, Item, ListStatement, Statement
+from app.canon.canonical_json import digest
 from app.canon.contract import Contract
 from app.canon.vocabulary import Tier, new_id
 from app.governance_ledger import Event, append
 from app.postgres import Database, Transaction
+from app.role_registry import revoke_rule
 from app.verifier.keys import Trusted
 from app.work_queue import Approval
 from app.work_queue.approvals import event_of
 from tests.builders import APPROVALS
 from tests.governance_ledger.ledgers import KEY, OTHER, TENANT, sign, verify
-from tests.verifier.decisions import APPROVAL_KEYS, Call, Company, a_company, a_role, decided
+from tests.verifier.decisions import APPROVAL_KEYS, MAIL, Call, Company, a_company, a_role, a_rule, decided
 from tests.verifier.files import checked, exported
 
 TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)
@@ -261,6 +263,46 @@ async def with_a_list_that_names_it_twice(scene: Scene) -> None:
     await scene.decide(first, scene.claims(first, proof=_listed(scene, first, first)))
 
 
+async def _under_rule(scene: Scene, signature: str, **bent: Any) -> None:
+    call = Call(scene.tx, scene.contract, {"to": "a@b.example"}, schema_hash=MAIL.schema_hash)
+    await call.record(scene.tx, "done", signature=signature, **bent)
+
+
+async def a_rule_used_too_often(scene: Scene) -> None:
+    rule = await a_rule(scene.tx, scene.company, scene.contract, uses=1)
+    for _ in range(2):
+        await _under_rule(scene, rule.signature)
+
+
+async def a_rule_used_after_it_was_revoked(scene: Scene) -> None:
+    rule = await a_rule(scene.tx, scene.company, scene.contract)
+    await revoke_rule(scene.tx, rule.id, scene.company.by)
+    await _under_rule(scene, rule.signature)
+
+
+async def a_rule_for_another_tool(scene: Scene) -> None:
+    rule = await a_rule(scene.tx, scene.company, scene.contract)
+    await _under_rule(scene, rule.signature, tool="transfer")
+
+
+async def a_rule_with_other_terms(scene: Scene) -> None:
+    rule = await a_rule(scene.tx, scene.company, scene.contract)
+    wider = {**rule.terms.written(), "uses": 900}
+    data: dict[str, object] = {
+        "rule": wider,
+        "terms_digest": digest(wider),
+        "approval_id": str(rule.approval_id),
+        "rule_id": str(rule.id),
+    }
+    event = Event(type="rule.made", actor=scene.company.by.actor, data=data, approval=rule.signature)
+    await append(scene.tx, event)
+
+
+async def a_rules_signature_on_something_else(scene: Scene) -> None:
+    rule = await a_rule(scene.tx, scene.company, scene.contract)
+    await append(scene.tx, Event(type="x.paid", actor="worker:7", approval=rule.signature))
+
+
 async def in_somebody_elses_name(scene: Scene) -> None:
     approval = await scene.asked()
     await scene.decide(approval, scene.claims(approval, sub="founder:7"))
@@ -331,6 +373,11 @@ ATTACKS: dict[Attack, str] = {
     with_a_statement_bent_afterwards: "signature does not hold",
     with_a_statement_of_another_question: "signed something else",
     with_a_statement_used_before: "statement was used before",
+    a_rule_used_too_often: "more often than the founder signed",
+    a_rule_used_after_it_was_revoked: "rule that was revoked",
+    a_rule_for_another_tool: "rule for something else",
+    a_rule_with_other_terms: "used before|not the one that the founder signed",
+    a_rules_signature_on_something_else: "under the signature of a rule",
     with_a_list_that_does_not_name_it: "signed something else",
     with_a_name_added_to_a_signed_list: "signature does not hold",
     with_a_list_that_rejects_it: "signed something else",

@@ -14,12 +14,30 @@ from app.canon.vocabulary import Money, Rol, Tier
 from app.founder_console import create_founder
 from app.messages import ApprovalDecided
 from app.postgres import Database, Transaction
-from app.role_registry import amend, ask_budget_raise, contract_in_force, on_approval_decided, pause
+from app.role_registry import (
+    amend,
+    ask_budget_raise,
+    contract_in_force,
+    on_approval_decided,
+    pause,
+    revoke_rule,
+    use_rule,
+)
 from app.verifier.keys import Trusted
 from app.work_queue import Approval, get_approval, propose_mandate, raise_approval, undo
 from tests.builders import APPROVALS, a_question, principal
 from tests.governance_ledger.ledgers import KEY, TENANT, sign, verify
-from tests.verifier.decisions import APPROVAL_KEYS, Call, Company, a_company, a_role, decided, decided_together
+from tests.verifier.decisions import (
+    APPROVAL_KEYS,
+    MAIL,
+    Call,
+    Company,
+    a_company,
+    a_role,
+    a_rule,
+    decided,
+    decided_together,
+)
 from tests.verifier.files import checked, exported
 
 TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)
@@ -123,6 +141,24 @@ async def test_decisions_signed_as_a_list_verify_each_by_itself(
             assert result.approval is not None
             await call.use(tx, result.approval)
     await holds(database, sealer, tmp_path, signatures=4)
+
+
+async def test_calls_under_a_standing_rule_verify_under_the_founders_signature_over_it(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        company = await a_company(tx)
+        contract = await a_role(tx, company)
+        rule = await a_rule(tx, company, contract)
+    for _ in range(2):
+        async with database.transaction(TENANT) as tx:
+            call = Call(tx, contract, {"to": "a@b.example"}, schema_hash=MAIL.schema_hash)
+            subject = await use_rule(tx, rule.id)
+            await call.record(tx, "intended", signature=rule.signature, subjects=(subject,))
+            await call.record(tx, "done", signature=rule.signature)
+    async with database.transaction(TENANT) as tx:
+        await revoke_rule(tx, rule.id, company.by)
+    await holds(database, sealer, tmp_path, signatures=2)
 
 
 async def test_a_question_decided_while_it_was_frozen_verifies_though_its_time_was_over(

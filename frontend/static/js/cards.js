@@ -1,6 +1,6 @@
 import { piece, post } from './html.js';
-import { Mismatch, sign, watch } from './keys.js';
-import { refresh } from './live.js';
+import { Mismatch, sign, signList, watch } from './keys.js';
+import { away, refresh } from './live.js';
 import { flush, keep } from './outbox.js';
 import { say, show } from './toast.js';
 import { word } from './words.js';
@@ -17,6 +17,17 @@ class ApprovalCard extends HTMLElement {
     this.addEventListener('pointermove', event => this.move(event));
     this.addEventListener('pointerup', () => this.up());
     this.addEventListener('pointercancel', () => this.rest());
+    this.addEventListener('keydown', event => this.key(event));
+  }
+
+  /** While the focus is in a card: A approves, R rejects, J and K go to the next and the one before, U undoes. */
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches('input,textarea,select')) return;
+    const to = { j: 1, k: -1 }[event.key], arm = { a: 'approve', r: 'reject' }[event.key];
+    if (arm) this.querySelector(`[value=${arm}]`)?.click();
+    if (event.key === 'u') document.querySelector('#toasts form button')?.click();
+    if (to) step(this, to)?.querySelector('a,button')?.focus();
+    if (arm || to || event.key === 'u') event.preventDefault();
   }
 
   down(event) {
@@ -45,6 +56,28 @@ class ApprovalCard extends HTMLElement {
   }
 }
 
+const step = (card, by) => {
+  const all = [...document.querySelectorAll('approval-card')];
+  return all[all.indexOf(card) + by];
+};
+
+/** The card leaves at once and the next takes its place; the answer comes behind. It comes back if it was not taken. */
+function leave(card) {
+  const next = step(card, 1), held = card.contains(document.activeElement);
+  away.add(card.id);
+  card.inert = true;
+  card.classList.add('leaving');
+  card.hidden = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  setTimeout(() => { card.hidden = away.has(card.id); }, 180);
+  if (held) next?.querySelector('.act a,button')?.focus({ preventScroll: true });
+}
+
+function comeBack(card) {
+  away.delete(card.id);
+  card.inert = card.hidden = false;
+  card.classList.remove('leaving');
+}
+
 const queueable = (card, button) => card && !button.hasAttribute('data-key') &&
   new Date(card.dataset.expires) - Date.now() > HALF_HOUR;
 
@@ -53,8 +86,10 @@ async function decide(form, button) {
   button.setAttribute('aria-busy', 'true');
   try {
     if (button.hasAttribute('data-key')) fields.set('proof', JSON.stringify(await sign(card)));
+    if (card?.querySelector('.act a')) leave(card);
     await deliver(form, new URLSearchParams(fields), card);
   } catch (error) {
+    if (card) comeBack(card);
     await undelivered(error, form, fields, card, button);
   } finally {
     button.removeAttribute('aria-busy');
@@ -66,14 +101,19 @@ async function deliver(form, fields, card) {
   if (answer.status === 401) return location.reload();
   const element = await piece(answer);
   if (!answer.ok) {
-    (card ?? form).replaceWith(element);
+    if (card) comeBack(card);
+    if ((card ?? form).isConnected) (card ?? form).replaceWith(element);
+    else document.getElementById('main').prepend(element);
     element.focus();
     return;
   }
+  if (card) setTimeout(() => away.delete(card.id), 3000);
+  else away.clear();
   navigator.vibrate?.(12);
-  card?.classList.add('leaving');
+  if (card?.querySelector('.act a')) card.remove();
+  else card?.classList.add('leaving');
   show(element);
-  setTimeout(refresh, 200);
+  refresh();
 }
 
 async function undelivered(error, form, fields, card, button) {
@@ -83,6 +123,20 @@ async function undelivered(error, form, fields, card, button) {
   if (!queueable(card, button)) return say(word('offline_key'));
   await keep(form.action, Object.fromEntries(fields));
   form.replaceChildren(Object.assign(document.createElement('p'), { className: 'stored', textContent: word('stored') }));
+}
+
+async function decideList(form, button) {
+  button.setAttribute('aria-busy', 'true');
+  try {
+    const proof = Object.assign(document.createElement('input'), { type: 'hidden', name: 'proof' });
+    proof.value = JSON.stringify(await signList(form));
+    form.append(proof);
+    form.submit();
+  } catch (error) {
+    say(word(error.name === 'NotAllowedError' ? 'cancelled' : error instanceof Mismatch ? 'mismatch' : 'failed_key'));
+  } finally {
+    button.removeAttribute('aria-busy');
+  }
 }
 
 async function drain() {
@@ -96,11 +150,16 @@ export function cards() {
   customElements.define('approval-card', ApprovalCard);
   document.addEventListener('submit', event => {
     const form = event.target;
+    if (form.hasAttribute('data-list')) {
+      event.preventDefault();
+      return void decideList(form, event.submitter ?? form.querySelector('[data-key]'));
+    }
     if (!/\/approvals\/[^/]+\/(decide|undo)$/.test(form.action)) return;
     event.preventDefault();
     const button = event.submitter ?? form.querySelector('button');
     if (button.getAttribute('aria-busy') !== 'true') decide(form, button);
   });
   addEventListener('online', drain);
+  setInterval(() => document.visibilityState === 'visible' && document.querySelector('approval-card') && refresh(), 60_000);
   drain();
 }

@@ -1,4 +1,4 @@
-import { postJson } from './html.js';
+import { post, postJson } from './html.js';
 
 const GOOD_FOR = 100_000;
 const offers = new Map();
@@ -7,18 +7,22 @@ const bytes = text => new TextEncoder().encode(text);
 const sha256 = async data => new Uint8Array(await crypto.subtle.digest('SHA-256', data));
 const hex = data => [...data].map(b => b.toString(16).padStart(2, '0')).join('');
 const same = (a, b) => a.length === b.length && a.every((x, i) => x === b[i]);
-const sorted = object => JSON.stringify(Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1))));
+const canon = v => Array.isArray(v) ? `[${v.map(canon)}]` : v && typeof v === 'object' ?
+  `{${Object.keys(v).sort().map(k => `${JSON.stringify(k)}:${canon(v[k])}`)}}` : JSON.stringify(v);
+const shownBy = element => [...element.querySelectorAll('[data-signed]')].map(part => part.textContent.trim()).join(' ');
+const signs = async (statement, options) =>
+  same(await sha256(bytes(`${statement.typ}\0${canon(statement)}`)), unb64(options.challenge));
+const behind = async (element, payload) => hex(await sha256(bytes(payload))) === element.dataset.digest &&
+  Object.values(JSON.parse(payload).text).includes(shownBy(element));
 
 export class Mismatch extends Error {}
 
 /** Refuses to sign anything but what this card shows: every hash is computed here, from what is on the screen. */
 async function check(card, { statement, payload, options }) {
-  const shown = [...card.querySelectorAll('[data-signed]')].map(part => part.textContent.trim()).join(' '), { approval, version, digest } = card.dataset;
-  const challenge = await sha256(bytes(`${statement.typ}\0${sorted(statement)}`));
+  const { approval, version, digest } = card.dataset;
   const holds = statement.typ === 'flr.decision.v1' && statement.approval === approval &&
     statement.decision === 'approve' && statement.version === Number(version) && statement.payload_digest === digest &&
-    hex(await sha256(bytes(payload))) === digest && Object.values(JSON.parse(payload).text).includes(shown) &&
-    same(challenge, unb64(options.challenge));
+    await behind(card, payload) && await signs(statement, options);
   if (!holds) throw new Mismatch(approval);
 }
 
@@ -49,6 +53,22 @@ export async function sign(card) {
   } finally {
     offers.delete(card.dataset.approval);
   }
+}
+
+/** One signature over the chosen of a list, as `PasskeyListProof`: over what stands in it, in its order. */
+export async function signList(form) {
+  const rows = [...form.querySelectorAll('[data-approval]')].filter(row => row.querySelector('input').checked);
+  const answer = await post('/approvals/batch/statement', new URLSearchParams(new FormData(form)));
+  if (!answer.ok) throw new Error(`statement ${answer.status}`);
+  const { statement, payloads, options } = await answer.json();
+  const wanted = rows.map(({ dataset: d }) =>
+    ({ approval: d.approval, decision: 'approve', payload_digest: d.digest, version: Number(d.version) }));
+  const holds = statement.typ === 'flr.decisions.v1' && canon(statement.items) === canon(wanted) &&
+    (await Promise.all(rows.map(row => behind(row, payloads[row.dataset.approval])))).every(Boolean) &&
+    await signs(statement, options);
+  if (!holds) throw new Mismatch('list');
+  const assertion = await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
+  return { kind: 'passkey', statement, assertion: assertion.toJSON() };
 }
 
 const seen = new IntersectionObserver(entries => entries.forEach(e => e.isIntersecting && prepare(e.target)));

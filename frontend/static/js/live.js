@@ -6,6 +6,9 @@ const QUIET = 45_000, REST = 400;
 const began = Date.now();
 let heard = 0, done = 0, busy = false, again = false, last = '', shown = '';
 
+/** Ids of cards that were decided here and are on their way to the server. */
+export const away = new Set();
+
 const typing = () => document.activeElement?.matches('input:not([type=checkbox],[type=radio]),textarea,select');
 const held = () => typing() || document.querySelector('[aria-busy=true],[data-arm]:not([data-arm=""])');
 const openOnes = root => [...root.querySelectorAll('details')];
@@ -37,6 +40,7 @@ function swap(page) {
   if (!fresh) return;
   old.dataset.at = fresh.dataset.at;
   old.dataset.seen = fresh.dataset.seen;
+  for (const id of away) fresh.querySelector(`#${CSS.escape(id)}`)?.remove();
   if (fresh.innerHTML === last) return;
   last = fresh.innerHTML;
   const open = new Map(openOnes(old).map(d => [keyOf(old, d), d.open]));

@@ -1,0 +1,56 @@
+"""What events say of edited calls, standing rules and mandates: shapes as in `event_shapes`."""
+
+from uuid import UUID
+
+from app.governance_ledger.event_shapes import Digest, Finding, Shape, Tool
+
+
+class RuleProposed(Shape, frozen=True, kw_only=True):
+    """`rule` are its terms as shown and signed; their digest is the `policy` of the signature."""
+
+    role_id: UUID
+    tool: str
+    rule: dict[str, object]
+    terms_digest: Digest
+    approval_id: UUID
+
+
+class RuleMade(RuleProposed, frozen=True, kw_only=True):
+    rule_id: UUID
+
+
+class RuleRevoked(Shape, frozen=True, kw_only=True):
+    rule_id: UUID
+    role_id: UUID
+    tool: str
+    used: int
+
+
+class ToolEdited(Tool, frozen=True, kw_only=True):
+    """The founder changed a held call: the gate's verdict on it as changed, asked as `approval_id`."""
+
+    approval_id: UUID
+    replaces: UUID
+    fields: list[str]
+    tier: str
+    tier_before: str
+    reason: str
+    facts: list[Finding]
+    payload_digest: Digest
+
+
+class MandateProposed(Shape, frozen=True, kw_only=True):
+    """`mandate` are its terms as shown and signed; their digest is the `policy` of the signature."""
+
+    mandate: dict[str, object]
+    terms_digest: Digest
+    approval_id: UUID
+
+
+class MandateGranted(MandateProposed, frozen=True, kw_only=True):
+    mandate_id: UUID
+
+
+class MandateEnded(Shape, frozen=True, kw_only=True):
+    mandate_id: UUID
+    person: UUID
