@@ -6,7 +6,7 @@ PYTHON ?= python3
 PYTEST ?= -n 2
 KILLS ?= 200
 
-.PHONY: help run test check bench chaos lock browser sandbox
+.PHONY: help run test check bench chaos conformance lock browser sandbox
 
 help: ## say what there is
 	@echo 'make run     the whole company on this machine: database, API, worker and sealer'
@@ -14,6 +14,7 @@ help: ## say what there is
 	@echo 'make check   format, lint, types and import contracts'
 	@echo 'make bench   the measured figures beside their bars'
 	@echo 'make chaos   200 random kill -9 of every process, then what became of the work (KILLS=n)'
+	@echo 'make conformance  which promise each engine and store keeps: the contract suites as docs/conformance.md'
 	@echo 'make lock    lock the dependencies anew from requirements/in'
 
 run: .venv/.ready
@@ -30,6 +31,9 @@ check: .venv/.ready-test
 
 bench: .venv/.ready-test
 	@$(BIN)/python -m bench
+
+conformance: .venv/.ready-test
+	@$(BIN)/python -m tests.adapters.certificate
 
 chaos: .venv/.ready-test
 	@$(BIN)/python -m tests.chaos --kills $(KILLS)

@@ -28,9 +28,9 @@ from app.worker import WorkerProcess
 from bench import gate, resume
 from bench._bare_runs import BareBeats, BareHands, make_table
 from bench._machine import bench_home
-from bench._note_model import note_model
 from bench._workers import in_two_namespaces, with_workers
 from bench.figures import Figure, arguments, middle, show
+from tests.adapters.note_model import note_model
 from tests.execution_graph.ring import Endpoint, Ring, builtin_tools
 
 CLIENTS = 4

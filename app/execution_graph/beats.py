@@ -67,23 +67,27 @@ class RunBeats:
         await self._end(_ending(finished, self._drive.journal.steps), finished.summary)
 
     async def _end(self, ending: Ending, summary: str) -> Stopped:
+        """Close the run; one that was taken over meanwhile is not this process's to close."""
         drive = self._drive
-        async with drive.transaction() as tx:
-            status = await drive.journal.fence(tx)
-            if status != "running":
-                return Stopped(status)
-            drive.run = await close_run(tx, drive.run, ending, summary, actor=drive.actor, steps=drive.journal.steps)
+        try:
+            async with drive.transaction() as tx:
+                await drive.journal.fence_running(tx)
+                steps = drive.journal.steps
+                drive.run = await close_run(tx, drive.run, ending, summary, actor=drive.actor, steps=steps)
+        except Halt as halt:
+            return Stopped(halt.reason)
         return Stopped(ending)
 
     async def _halted(self, reason: str) -> Stopped:
         """What a halt does to the run; fenced off or released, this process may not touch it any more."""
-        if reason == "paused":
-            await self._pause()
-        elif reason == "minutes":
-            await self._out_of_time()
-        elif reason in _ENDINGS:
-            await self._end(*_ENDINGS[reason])
-        return Stopped(reason)
+        try:
+            if reason == "paused":
+                await self._pause()
+            elif reason == "minutes":
+                await self._out_of_time()
+        except Halt as halt:
+            return Stopped(halt.reason)
+        return await self._end(*_ENDINGS[reason]) if reason in _ENDINGS else Stopped(reason)
 
     async def _out_of_time(self) -> None:
         """The minutes that the role may work are used up. If more were granted meanwhile, the run goes on."""

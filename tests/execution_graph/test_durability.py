@@ -73,6 +73,47 @@ async def test_a_living_workers_run_is_not_taken(ring: Ring) -> None:
     assert view.run.status == "running"
 
 
+async def test_a_clock_that_jumped_does_not_keep_a_dead_workers_run(ring: Ring) -> None:
+    _, run = await killed(ring, "look")
+    await set_lease(ring, run, "clock_timestamp() + interval '3 days'")
+    other = Executor(ring.runtime, OTHER)
+    await other.sweep()
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == f"run {run.id}"))
+    assert (await ring.view(run)).run.status == "done"
+
+
+async def test_a_clock_that_jumped_lets_another_take_over_and_the_first_is_fenced(ring: Ring) -> None:
+    before, jumped = asyncio.Event(), asyncio.Event()
+    times = 0
+
+    async def write(ctx: StepContext) -> str:
+        nonlocal times
+        times += 1
+        await ctx.call_tool("write_note", {"text": "before"})
+        if times == 1:
+            before.set()
+            await jumped.wait()
+        await ctx.call_tool("write_note", {"text": "after"})
+        return "done"
+
+    run = await ring.start(await ring.open(await ring.hire_scribe(write, "write_note")))
+    first = asyncio.create_task(ring.executor.drive(ring.tenant, run.id))
+    await before.wait()
+    await set_lease(ring, run, "clock_timestamp() - interval '3 days'")
+    other = Executor(ring.runtime, OTHER)
+    await other.drive(ring.tenant, run.id)
+    jumped.set()
+    await first
+    assert (await ring.view(run)).run.status == "done"
+    assert await ring.count("notes") == 2
+
+
+async def set_lease(ring: Ring, run: Run, until: str) -> None:
+    async with ring.transaction() as tx:
+        sql = f"UPDATE execution_graph.run_leases SET lease_until = {until} WHERE run_id = $1"
+        await tx.connection.execute(sql, run.id)
+
+
 async def test_a_zombies_record_is_refused(ring: Ring) -> None:
     before, taken_over = asyncio.Event(), asyncio.Event()
 
