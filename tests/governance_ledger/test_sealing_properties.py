@@ -47,9 +47,8 @@ class Client:
             case "savepoint":
                 await connection.execute(f"SAVEPOINT s{len(self.marks)}")
                 self.marks.append(len(self.wrote))
-            case "back" if self.marks:
-                await connection.execute(f"ROLLBACK TO s{len(self.marks) - 1}")
-                del self.wrote[self.marks[-1] :]
+            case "back":
+                await self.back(connection)
             case "commit":
                 await connection.execute("COMMIT")
                 return await self.ended()
@@ -60,7 +59,14 @@ class Client:
                 connection.terminate()
                 self.connection = None
                 await self.ended()
+            case _:
+                raise AssertionError(act)
         return []
+
+    async def back(self, connection: asyncpg.Connection) -> None:
+        if self.marks:
+            await connection.execute(f"ROLLBACK TO s{len(self.marks) - 1}")
+            del self.wrote[self.marks[-1] :]
 
     async def ended(self) -> list[UUID]:
         """Begin anew; what was written until here."""
