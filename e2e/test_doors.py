@@ -48,7 +48,7 @@ def test_a_recovery_code_opens_once_and_its_new_key_waits_a_day(
     phones: Phones, keychain: Keychain, company: Company
 ) -> None:
     owner = phones(state=keychain.state)
-    page = owner.open("/settings")
+    page = owner.open("/settings/keys")
     page.get_by_role("button", name="Buat kode baru").click()
     code = page.locator(".codes li").first.inner_text()
     lost = phones()
@@ -57,7 +57,7 @@ def test_a_recovery_code_opens_once_and_its_new_key_waits_a_day(
     page.get_by_text("Ponsel hilang?").click()
     page.get_by_label("Kode pemulihan").fill(code.upper())
     page.get_by_role("button", name="Pakai kode").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Pengaturan")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Passkey dan perangkat")
     page.get_by_role("button", name="Tambah passkey").click()
     expect(page.locator(".rows").first).to_contain_text("Linux")
     role = company.worker("Bimo", "Pembelian")

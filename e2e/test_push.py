@@ -195,10 +195,10 @@ def test_notifications_are_turned_on_in_settings(phones: Phones, keychain: Keych
             endpoint: 'https://fcm.googleapis.com/fcm/send/journey',
             keys: {p256dh: 'BA' + 'A'.repeat(85), auth: 'A'.repeat(22)}})});"""
     )
-    page = phone.open("/settings")
+    page = phone.open("/settings/notifications")
     page.get_by_role("button", name="Aktifkan di sini").click()
     expect(page.locator("push-switch")).to_contain_text("Notifikasi aktif")
-    expect(phone.open("/settings").locator("push-switch")).to_contain_text("fcm.googleapis.com")
+    expect(phone.open("/settings/notifications").locator("push-switch")).to_contain_text("fcm.googleapis.com")
     decoded = msgspec.json.decode(phone.context.request.get(f"{phone.origin}/api/v1/console/summary").body())
     assert decoded["company"] == "Kopi Senja"
 

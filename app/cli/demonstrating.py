@@ -1,4 +1,4 @@
-"""`flr demo`: the demo company; `flr enrol`: a one-time link for the founder's phone."""
+"""`flr demo`: the demo company; `flr found`: one's own; `flr enrol`: a one-time link for the founder's phone."""
 
 import argparse
 import asyncio
@@ -23,6 +23,19 @@ def add(commands: Commands) -> None:
         "can delete.",
     )
     parser.add_argument("action", nargs="?", choices=("start", "reset"), default="start")
+    own = command(
+        commands,
+        "found",
+        found,
+        help="found your own company, empty",
+        about="From then on this machine's commands speak for it. Its first link is printed; the console leads on "
+        "from there.",
+    )
+    own.add_argument("name", help="the company's name")
+    own.add_argument("--founder", required=True, metavar="NAME", help="your name")
+    own.add_argument("--language", choices=("id", "en"), default="id")
+    own.add_argument("--currency", default="IDR", metavar="ISO", help="what amounts are in (default IDR)")
+    own.add_argument("--time-zone", default="Asia/Jakarta", metavar="ZONE", help="default Asia/Jakarta")
     command(
         commands,
         "enrol",
@@ -45,6 +58,35 @@ def demo(arguments: argparse.Namespace, settings: Settings) -> None:
     show(
         arguments, founded, f"{founded.name} is there: three workers, ten tickets. `flr enrol` prints the phone's link."
     )
+
+
+def found(arguments: argparse.Namespace, settings: Settings) -> None:
+    link = asyncio.run(_found(arguments, settings))
+    told = f"{arguments.name} is founded. Open this link on the founder's phone, once:\n{link}"
+    show(
+        arguments, {"name": arguments.name, "link": link}, f"{told}\n{_qr(link)}" if link.startswith("https:") else told
+    )
+
+
+async def _found(arguments: argparse.Namespace, settings: Settings) -> str:
+    import asyncpg
+
+    from app.cli.founding import found_company, speak_for
+    from app.database_urls import app_url, why_unusable
+
+    try:
+        founded = await found_company(
+            settings,
+            name=arguments.name,
+            founder=arguments.founder,
+            language=arguments.language,
+            currency=arguments.currency,
+            time_zone=arguments.time_zone,
+        )
+    except (OSError, asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise CannotRun(why_unusable(app_url(settings), error)) from error
+    speak_for(settings.home, founded)
+    return await enrolment(settings)
 
 
 async def _seed(settings: Settings) -> "Founded":

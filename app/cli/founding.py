@@ -53,7 +53,13 @@ def read_founded(home: Path) -> Founded:
 
 
 async def found_company(
-    settings: Settings, *, name: str, founder: str, language: Literal["id", "en"], time_zone: str = "Asia/Jakarta"
+    settings: Settings,
+    *,
+    name: str,
+    founder: str,
+    language: Literal["id", "en"],
+    time_zone: str = "Asia/Jakarta",
+    currency: str = "IDR",
 ) -> Founded:
     """Make company, founder and device key. `speak_for` makes this machine's commands speak for it.
 
@@ -63,7 +69,7 @@ async def found_company(
     ensure_subjects_key(settings.keys)
     tenant = new_id()
     async with Database(app_url(settings), max_size=2) as database, database.transaction(tenant) as tx:
-        await create_company(tx, name=name, time_zone=time_zone, currency="IDR", language=language, actor="system")
+        await create_company(tx, name=name, time_zone=time_zone, currency=currency, language=language, actor="system")
         person = await create_founder(tx, name=founder, language=language)
         key = device_key(settings.keys)
         await register_device_key(tx, person.id, public_key=key.raw_public, label="command line")

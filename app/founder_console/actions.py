@@ -13,7 +13,7 @@ from litestar.response import Redirect
 
 from app.canon.approval import Decision, PasskeyProof, ProofVerifier, VerifiedProof
 from app.canon.canonical_json import canonical_bytes
-from app.canon.errors import Conflict, Fault, Forbidden, Invalid
+from app.canon.errors import Conflict, Fault, Forbidden, Invalid, TooMany
 from app.founder_console.inbox import card_of
 from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
 from app.postgres import Transaction
@@ -21,10 +21,12 @@ from app.role_registry import pause
 from app.work_queue import (
     Approval,
     ApprovalClosed,
+    BeyondMandate,
     ProofMismatch,
     ProofRequired,
     decide,
     get_approval,
+    keep_pace,
     offer,
     prove,
     undo,
@@ -64,7 +66,7 @@ async def decide_card(
     try:
         async with tx.savepoint():
             decided = await _decide(visit, approval_id, decision, data)
-    except (Conflict, Forbidden, Invalid) as refusal:
+    except (Conflict, Forbidden, Invalid, TooMany) as refusal:
         return await _refused(visit, approval_id, refusal)
     if decision == "reject" and (role_id := as_uuid(str(data.get("pause") or ""))):
         with suppress(Conflict):
@@ -76,6 +78,7 @@ async def decide_card(
 async def _decide(visit: Visit, approval_id: UUID, decision: Decision, data: dict[str, Any]) -> Approval:
     proof = await _proof(visit, approval_id, decision, str(data.get("proof") or ""))
     version = str(data.get("version") or "")
+    await keep_pace(visit.tx, visit.by)
     return await decide(
         visit.tx,
         approval_id,
@@ -111,6 +114,11 @@ async def _refused(visit: Visit, approval_id: UUID, refusal: Fault) -> Page:
         return visit.notice(words("notice.key"), words("notice.key_text"), href=href, status=403)
     if isinstance(refusal, ProofMismatch):
         return visit.notice(words("notice.key_wrong"), words("notice.key_wrong_text"), href=href, status=403)
+    if isinstance(refusal, BeyondMandate):
+        text = words(f"mandate.beyond.{refusal.data['beyond']}")
+        return visit.notice(words("notice.refused"), text, href=href, status=403)
+    if isinstance(refusal, TooMany):
+        return visit.notice(words("notice.pace"), words("notice.pace_text"), href=href, status=429)
     if isinstance(refusal, ApprovalClosed):
         closed = await get_approval(visit.tx, approval_id)
         if closed.superseded_by is not None:

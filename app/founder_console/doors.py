@@ -1,5 +1,7 @@
 """Pages for whoever has not signed in: enrolment by a one-time link, sign-in by passkey, a lost phone, no network."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,9 +16,12 @@ from litestar.response import Redirect
 
 from app import clock
 from app.canon.errors import Unauthenticated
+from app.canon.vocabulary import Rol
 from app.founder_console import store
 from app.founder_console.enrolment import invited, read_link, renew_codes, tenant_of_code, use_code, use_link
-from app.founder_console.errors import KeyRefused
+from app.founder_console.errors import KeyRefused, LinkUnusable
+from app.founder_console.key_pages import NewKey, Next
+from app.founder_console.letters import read_opening
 from app.founder_console.model import Founder, Language
 from app.founder_console.passkeys import (
     RelyingParty,
@@ -26,11 +31,19 @@ from app.founder_console.passkeys import (
     registration_options,
     tenant_of_login,
 )
-from app.founder_console.preferences import NewKey, Next
 from app.founder_console.rendering import Frontend, html
-from app.founder_console.sessions import check_origin, cookie_header, hashed, principal_of_cookie, start_session
+from app.founder_console.sessions import (
+    check_origin,
+    cookie_header,
+    has_say,
+    hashed,
+    principal_of_cookie,
+    start_session,
+)
+from app.founder_console.trying import Failures, TooManyTries
 from app.founder_console.visits import go
 from app.founder_console.wording import preferred
+from app.postgres import Transaction
 from app.role_registry import company
 
 Anybody = Request[Any, Any, State]
@@ -189,11 +202,34 @@ async def login_challenge(request: Anybody) -> dict[str, Any]:
 @post("/login", status_code=200, exclude_from_auth=True, include_in_schema=False)
 async def login_passkey(request: Anybody, data: JSONBody[Login]) -> Response[Next]:
     check_origin(request)
-    tenant = tenant_of_login(data.credential)
-    async with request.app.state.database.transaction(tenant) as tx:
-        founder_id = await log_in(tx, _party(request), request.app.state.seal, data.credential)
-        cookie = await start_session(tx, founder_id, label=data.label)
+    with _counted(request):
+        tenant = tenant_of_login(data.credential)
+        async with request.app.state.database.transaction(tenant) as tx:
+            founder_id = await log_in(tx, _party(request), request.app.state.seal, data.credential)
+            await _check_mandate(request, tx, founder_id)
+            cookie = await start_session(tx, founder_id, label=data.label)
     return _signed_in(request, cookie, _own(data.next))
+
+
+@contextmanager
+def _counted(request: Anybody) -> Iterator[None]:
+    """Ten failures in ten minutes from one address, then no more. Raises `TooManyTries`."""
+    failures: Failures = request.app.state.failures
+    address = request.client.host if request.client else ""
+    failures.check(address)
+    try:
+        yield
+    except (KeyRefused, LinkUnusable):
+        failures.note(address)
+        raise
+    failures.forget(address)
+
+
+async def _check_mandate(request: Anybody, tx: Transaction, founder_id: UUID) -> None:
+    """A deputy whose mandate is over comes in no more. Raises `KeyRefused`."""
+    founder = await _founder(tx, str(founder_id))
+    if founder.rol is Rol.DEPUTY and not await has_say(tx, founder_id):
+        raise KeyRefused(_frontend(request).words[founder.language]("login.over"))
 
 
 @post("/login/recovery", status_code=303, exclude_from_auth=True, include_in_schema=False)
@@ -201,17 +237,29 @@ async def login_recovery(request: Anybody, data: Form) -> Page | Redirect:
     """One recovery code opens the console once; a new passkey is the next step."""
     check_origin(request)
     code = str(data.get("code") or "")
+    words = _frontend(request).words[_language(request)]
     try:
-        tenant = await tenant_of_code(request.app.state.database, code)
-        async with request.app.state.database.transaction(tenant) as tx:
-            founder = await use_code(tx, code)
-            cookie = await start_session(tx, founder.id, label="recovery", recovered=True)
+        with _counted(request):
+            tenant = await tenant_of_code(request.app.state.database, code)
+            async with request.app.state.database.transaction(tenant) as tx:
+                founder = await use_code(tx, code)
+                await _check_mandate(request, tx, founder.id)
+                cookie = await start_session(tx, founder.id, label="recovery", recovered=True)
+    except TooManyTries as error:
+        minutes = -(-int(str(error.data["retry_after_seconds"])) // 60)
+        said = words("login.slow", minutes=minutes)
+        return _login(request, "/", said, status=HTTPStatus.TOO_MANY_REQUESTS)
     except KeyRefused:
-        words = _frontend(request).words[_language(request)]
         return _login(request, "/", words("login.code_wrong"), status=HTTPStatus.UNAUTHORIZED)
-    answer = go("/settings")
+    answer = go("/settings/keys")
     answer.headers["set-cookie"] = cookie_header(request.app.state.settings.origin, cookie)
     return answer
+
+
+@get("/open/{link:str}", exclude_from_auth=True, include_in_schema=False)
+async def open_card(request: Anybody, link: FromPath[str]) -> Redirect:
+    """The link of a letter or chat: shows the card to whoever is signed in; changes nothing. Raises `LinkUnusable`."""
+    return go(f"/approvals/{read_opening(request.app.state.seal, link)}")
 
 
 @get("/offline", exclude_from_auth=True, include_in_schema=False)
@@ -229,5 +277,6 @@ ROUTES = (
     login_challenge,
     login_passkey,
     login_recovery,
+    open_card,
     offline,
 )

@@ -131,6 +131,11 @@ def act_of(approval: Approval, language: str) -> str:
     return _split(text_of(approval, language))[0]
 
 
+def _asker(approval: Approval, naming: Naming) -> str:
+    """Who asks where no worker does: the founder, for what founders sign among themselves."""
+    return naming.person(approval.raised_by) if approval.raised_by.startswith(("founder:", "deputy:")) else ""
+
+
 def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
     """The approval in the page's words."""
     payload = approval.payload
@@ -145,7 +150,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         kind=approval.kind,
         tier=str(approval.tier),
         status=_status(approval, now),
-        worker=naming.worker(approval.role_id) or _named(payload, "role", "name"),
+        worker=naming.worker(approval.role_id) or _named(payload, "role", "name") or _asker(approval, naming),
         job=naming.job(approval.role_id),
         role_id=approval.role_id,
         act=act,

@@ -11,6 +11,8 @@ from app.canon.vocabulary import Money
 from app.founder_console import scorecard, story
 from app.founder_console.backgrounds import history_of, with_precedents
 from app.founder_console.copilot_pages import look
+from app.founder_console.escalating import ladder_of
+from app.founder_console.first_steps import first_steps
 from app.founder_console.inbox import Card, card_of
 from app.founder_console.naming import Line
 from app.founder_console.readings import midnight
@@ -43,6 +45,7 @@ async def today(request: Caller, tx: NamedDependency[Transaction]) -> Page:
         title=visit.words("tab.today"),
         state=await _state(visit, len(working)),
         urgent=(await with_precedents(visit, visit.cards[:1]))[0] if visit.cards else None,
+        steps=await first_steps(visit),
         latest=await _latest(visit),
         workers=visit.roles,
         seen=await look(visit),
@@ -154,6 +157,7 @@ async def decision(
         title=card.act,
         a=(await with_precedents(visit, [card]))[0],
         befell=await history_of(visit, approval),
+        ladder=await ladder_of(tx, approval),
         others=visit.cards,
         trail=tuple(reversed(lines)),
         decided=card if decided and not card.open else None,

@@ -143,6 +143,15 @@ async def remove_passkey(tx: Transaction, founder_id: UUID, credential_id: str) 
     await _record(tx, keys[credential_id], "removed")
 
 
+async def name_passkey(tx: Transaction, founder_id: UUID, credential_id: str, label: str) -> None:
+    """Call a passkey of the founder by another name. Raises `KeyRefused`."""
+    if credential_id not in {key.credential_id for key in await store.fetch_passkeys(tx, founder_id)}:
+        raise KeyRefused("there is no such passkey")
+    name = " ".join(label.split())[:80]
+    if name:
+        await store.label_passkey(tx, credential_id, name)
+
+
 async def _record(tx: Transaction, key: Passkey, what: str) -> None:
     data: dict[str, object] = {
         "credential_id": key.credential_id,

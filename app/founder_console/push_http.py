@@ -16,7 +16,7 @@ from app.founder_console.push import open_token, subscribe
 from app.founder_console.visits import Caller, enter
 from app.postgres import Transaction
 from app.problems import documented
-from app.work_queue import decide
+from app.work_queue import decide, keep_pace
 
 TAGS = ["console"]
 DECIDERS = (Rol.FOUNDER, Rol.DEPUTY)
@@ -98,6 +98,7 @@ async def push_receipt(request: Caller, tx: NamedDependency[Transaction], data: 
 async def push_decision(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[Pressed]) -> Told:
     visit = await enter(request, tx)
     token = await open_token(tx, request.app.state.seal, data.token)
+    await keep_pace(tx, request.auth)
     decided = await decide(
         tx,
         token.a,

@@ -199,6 +199,11 @@ async def passkey_used(tx: Transaction, credential_id: str, sign_count: int) -> 
     await tx.connection.execute(statement, credential_id, sign_count)
 
 
+async def label_passkey(tx: Transaction, credential_id: str, label: str) -> None:
+    statement = "UPDATE founder_console.passkeys SET label = $2 WHERE credential_id = $1"
+    await tx.connection.execute(statement, credential_id, label)
+
+
 async def revoke_passkey(tx: Transaction, credential_id: str) -> None:
     statement = "UPDATE founder_console.passkeys SET revoked_at = clock.now() WHERE credential_id = $1"
     await tx.connection.execute(statement, credential_id)

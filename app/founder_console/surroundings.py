@@ -14,6 +14,7 @@ from app.canon.errors import Fault
 from app.founder_console.errors import LinkUnusable
 from app.founder_console.keyfiles import Seal
 from app.founder_console.rendering import Frontend, html
+from app.founder_console.trying import Failures
 from app.founder_console.visits import go
 from app.founder_console.wording import preferred
 
@@ -24,6 +25,7 @@ def configure(config: AppConfig) -> AppConfig:
     """Loads templates and files, makes missing keys, and puts pages before problem+json for browsers."""
     config.state.frontend = Frontend()
     config.state.seal = Seal(config.state.settings.keys)
+    config.state.failures = Failures()
     config.exception_handlers = {
         **config.exception_handlers,
         Fault: _on_fault,

@@ -94,7 +94,8 @@ async def test_nobody_is_sent_to_the_door_and_a_program_is_told(desk: Desk) -> N
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/approvals", "/approvals/history", "/workers", "/money", "/copilot", "/settings", "/tickets", "/ledger"],
+    ["/", "/approvals", "/approvals/history", "/workers", "/money", "/copilot", "/settings", "/tickets", "/ledger"]
+    + [f"/settings/{name}" for name in ("notifications", "keys", "people", "people/new", "install")],
 )
 async def test_a_page_comes_with_its_policy_and_is_never_stored(desk: Desk, path: str) -> None:
     answer = await desk.client.get(path, headers=PAGE)

@@ -1,4 +1,5 @@
 import { cards } from './cards.js';
+import { post } from './html.js';
 import { keepFresh } from './keys.js';
 import { keyboard } from './keyboard.js';
 import { live } from './live.js';
@@ -24,4 +25,6 @@ if ('serviceWorker' in navigator) {
   navigator.storage?.persist?.();
 }
 if (document.querySelector('ticket-files')) import('./composer.js');
+if (matchMedia('(display-mode: standalone)').matches && document.querySelector('[data-step=install]:not([data-done])'))
+  post('/first-steps/installed');
 (self.requestIdleCallback ?? setTimeout)(() => import('./ledger.js').then(ledger => ledger.watch()));
