@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.governance_ledger.replaying import BATCH, Broken
+from app.governance_ledger.replaying import BATCH, WHOLE_LEDGER_SECONDS, Broken
 from app.postgres import Transaction
 from app.verifier import errors
 from app.verifier.approvals import MUST_BE_SIGNED, SKEW_SECONDS, Docket
@@ -114,13 +114,13 @@ async def judge_changes(tx: Transaction) -> None:
     """
     law = Ledger17(str(tx.tenant), whole=True, links=False)
     after = "0"
-    while rows := await tx.connection.fetch(_XIDS, tx.tenant, after, XIDS):
+    while rows := await tx.connection.fetch(_XIDS, tx.tenant, after, XIDS, timeout=WHOLE_LEDGER_SECONDS):
         xids = [row["xid"] for row in rows]
         changes = await tx.connection.fetch(_CHANGES, tx.tenant, xids)
         _judge_transactions(law, changes, await tx.connection.fetch(_TAKERS, tx.tenant, xids))
         after = xids[-1]
     await _look_for_empty_handed(tx)
-    unlinked = await tx.connection.fetchrow(_UNLINKED, tx.tenant)
+    unlinked = await tx.connection.fetchrow(_UNLINKED, tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
     if unlinked is not None:
         raise Broken(
             f"{unlinked['rel']}/{unlinked['key']} was changed behind the ledger's back: change {unlinked['n']} found "
@@ -165,7 +165,7 @@ def _take(law: Ledger17, taker: asyncpg.Record) -> None:
 
 
 async def _look_for_empty_handed(tx: Transaction) -> None:
-    row = await tx.connection.fetchrow(_EMPTY_HANDED, tx.tenant)
+    row = await tx.connection.fetchrow(_EMPTY_HANDED, tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
     if row is not None:
         raise Broken("the event accounts for row changes that are gone", row["seq"], row["event_id"])
 
@@ -184,7 +184,7 @@ async def _compare_rows(tx: Transaction) -> None:
             key=quoted[key],
             hashed="".join(_HASHED.format(name=quoted[name]) for name in hashed),
         )
-        altered = await tx.connection.fetchval(statement, tx.tenant)
+        altered = await tx.connection.fetchval(statement, tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
         if altered is not None:
             raise Broken(
                 f"{logical}/{altered} is not what its last recorded change left: it was changed without an event"
@@ -194,7 +194,7 @@ async def _compare_rows(tx: Transaction) -> None:
 async def judge_times(tx: Transaction) -> None:
     """Hold the time at which each event was stamped against the checkpoints around it. Raises `Broken`."""
     skew, longest = timedelta(seconds=SKEW_SECONDS), timedelta(seconds=BACKDATED_SECONDS)
-    row = await tx.connection.fetchrow(_MISDATED, tx.tenant, skew, longest)
+    row = await tx.connection.fetchrow(_MISDATED, tx.tenant, skew, longest, timeout=WHOLE_LEDGER_SECONDS)
     if row is not None:
         ahead, behind = "after the checkpoint that covers it", "long before the checkpoint in front of it"
         said = f"stamped {ahead}" if row["ahead"] else f"backdated: stamped {behind}"

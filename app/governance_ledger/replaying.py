@@ -14,6 +14,8 @@ from app.governance_ledger.model import Break
 from app.postgres import Transaction
 
 BATCH = 4_000
+# The few statements of a full pass that read a whole ledger may take longer than any other of the application.
+WHOLE_LEDGER_SECONDS = 1800
 _SEQ = Struct(">q")
 _BROKEN_LINK = "the chain's hash does not follow from the event"
 

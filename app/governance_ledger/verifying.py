@@ -14,12 +14,10 @@ from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.chain import genesis
 from app.governance_ledger.judging import judge_approvals, judge_changes, judge_times
 from app.governance_ledger.model import Attestation, Break, ChainReport, CheckpointSummary, Unsealed
-from app.governance_ledger.replaying import Broken, Position, replay
+from app.governance_ledger.replaying import WHOLE_LEDGER_SECONDS, Broken, Position, replay
 from app.postgres import Transaction
 
 DEFAULT_MERGE_DELAY_SECONDS = 5
-# The few statements of a full pass that read a whole ledger may take longer than any other of the application.
-WHOLE_LEDGER_SECONDS = 1800
 
 _HEAD = """
 SELECT coalesce(h.seq, 0) AS seq, h.hash,
