@@ -17,6 +17,7 @@ import asyncpg
 
 from app.adapters.agents import FrameworkMissing, load_backbone, load_router, load_worker
 from app.adapters.evidence import load_store
+from app.adapters.mcp import RemoteTools
 from app.adapters.models import AbsentModel, OpenAICompatible, Patience, load_model
 from app.adapters.notices import load_chats, load_notices, load_posts
 from app.adapters.push import load_push
@@ -236,6 +237,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         defaults=defaults,
         undo_seconds=settings.undo_seconds,
         vault=vault_keys(settings.keys),
+        remote=RemoteTools(settings.home),
     )
     return WorkerProcess(runtime, url, await _phones(settings, database, stack))
 

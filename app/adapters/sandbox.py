@@ -39,10 +39,12 @@ class NoSandbox(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Hard limits. `memory_bytes` is for each process and for all together, `seconds` is wall time, `kept_bytes` what
-    may lie in a writable mount in all."""
+    """Hard limits. `memory_bytes` is for each process and for all together, `data_bytes` what each may fill (for
+    programs that reserve far more than they use), `seconds` is wall time, `kept_bytes` what may lie in a writable mount
+    in all."""
 
-    memory_bytes: int = 512 << 20
+    memory_bytes: int | None = 512 << 20
+    data_bytes: int | None = None
     processes: int = 24
     cpu_seconds: int | None = 60
     seconds: float = 60
@@ -99,11 +101,13 @@ def sandboxed(
     folder: str = "/tmp",  # noqa: S108 - inside
     limits: Limits | None = None,
     network: bool = False,
+    user: int | None = None,
 ) -> list[str]:
     """The command line that runs `command` locked away. `command[0]` is a path inside. With `network` the program
-    shares this machine's network, loopback included."""
+    shares this machine's network, loopback included. Variables of the calling process come along: give it none but
+    those that are meant. As root, the program runs as `user`, else as a user that nothing else runs as."""
     argv = [bwrap, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"]
-    argv += ["--die-with-parent", "--new-session", "--clearenv", *([] if network else ["--unshare-net"])]
+    argv += ["--die-with-parent", "--new-session", *([] if network else ["--unshare-net"])]
     as_root = os.geteuid() == 0
     if as_root:
         argv += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -124,8 +128,14 @@ def sandboxed(
     inside = {"HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", **(environment or {})}  # noqa: S108
     for name, value in sorted(inside.items()):
         argv += ["--setenv", name, value]
-    said = asdict(limits or Limits()) | {"user": FIRST_USER + secrets.randbelow(1 << 30) if as_root else None}
+    for name in _UNWANTED:
+        argv += ["--unsetenv", name]
+    nobody = FIRST_USER + secrets.randbelow(1 << 30)
+    said = asdict(limits or Limits()) | {"user": (user or nobody) if as_root else None}
     return [*argv, "--chdir", folder, "--", *python(INSIDE_ENTRY, json.dumps(said)), *command]
+
+
+_UNWANTED = ("LOGNAME", "USER", "SHELL", "TERM")
 
 
 def python(*arguments: str) -> list[str]:
@@ -152,6 +162,35 @@ def _python_runtime() -> tuple[Mount, ...]:
 
 def _standard_library() -> Path:
     return Path(os.__file__).resolve().parent
+
+
+@cache
+def program_mounts(program: str) -> tuple[Mount, ...]:
+    """What a program needs to start: itself, its virtual environment if it has one, the shared libraries of both."""
+    path = Path(program)
+    home = path.parent.parent
+    if (home / "pyvenv.cfg").is_file():
+        return (
+            Mount(home, str(home)),
+            *_links(path, home),
+            *_mounted(set(_libraries(sorted(home.rglob("*.so"))))),
+        )
+    return (Mount(path.resolve(), program), *_links(path, None), *_mounted(set(_libraries([path.resolve()]))))
+
+
+def _mounted(libraries: set[str]) -> list[Mount]:
+    return [Mount(Path(one).resolve(), one) for one in sorted(libraries) if Path(one).exists()]
+
+
+def _links(path: Path, home: Path | None) -> list[Mount]:
+    """Stations of a chain of links that lie outside of `home`, each as the file itself."""
+    found: list[Mount] = []
+    while path.is_symlink():
+        target = path.readlink()
+        path = target if target.is_absolute() else path.parent / target
+        if home is None or home not in path.parents:
+            found.append(Mount(path.resolve(), str(path)))
+    return found
 
 
 def _hidden() -> list[str]:
@@ -221,7 +260,7 @@ async def _watch(process: Process, limits: Limits, kept: Sequence[Path]) -> str:
             process.kill()
             return f"it ran longer than {limits.seconds:g} seconds"
         used, written = await asyncio.to_thread(_usage, process.pid, kept)
-        if used > limits.memory_bytes:
+        if limits.memory_bytes is not None and used > limits.memory_bytes:
             process.kill()
             return f"it used more than {limits.memory_bytes >> 20} MB of memory"
         if written > limits.kept_bytes:

@@ -15,6 +15,7 @@ LIMITS = {
     "cpu_seconds": resource.RLIMIT_CPU,
     "file_bytes": resource.RLIMIT_FSIZE,
     "open_files": resource.RLIMIT_NOFILE,
+    "data_bytes": resource.RLIMIT_DATA,
 }
 
 

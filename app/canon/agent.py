@@ -42,6 +42,20 @@ class Task(msgspec.Struct, frozen=True):
     model: str | None = None
 
 
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """The worker says it is done. `summary` is shown to the founder; `ok` False when it gave up."""
+
+    summary: str
+    ok: bool = True
+
+
+class Proposed(msgspec.Struct, frozen=True, tag="proposed"):
+    """A call that an agent outside asks for."""
+
+    name: str
+    arguments: Arguments
+
+
 class StepContext(Protocol):
     """The only hands a worker has: journaled, gated, metered. Every call is one step of the run."""
 
@@ -65,12 +79,9 @@ class StepContext(Protocol):
 
     def call_model_from_thread(self, request: ModelRequest) -> ModelAnswer: ...
 
-
-class Finished(msgspec.Struct, frozen=True):
-    """The worker says it is done. `summary` is shown to the founder; `ok` False when it gave up."""
-
-    summary: str
-    ok: bool = True
+    async def proposal(self, number: int) -> Proposed | Finished:
+        """What an agent outside asks for as its `number`-th act, from 1. Raises Halt `outside` while there is none."""
+        ...
 
 
 class Worker(Protocol):

@@ -33,7 +33,8 @@ class ToolSpec(msgspec.Struct, frozen=True, dict=True):
     `money` names the argument with an amount in minor units and `currency` the one with its ISO code. `attachments`
     names arguments that are names of files going outward with the call; `data` names arguments that are names of data
     read, checked against the role's data scopes; `reads_any_file` says that the call may read every file of the ticket.
-    `secret` says that what it answers must not leave unseen. `words` says the tool in English and Indonesian.
+    `secret` says that what it answers must not leave unseen. `pin` is a digest of what a tool server says of the tool.
+    `words` says the tool in English and Indonesian.
     """
 
     name: str
@@ -50,12 +51,15 @@ class ToolSpec(msgspec.Struct, frozen=True, dict=True):
     data: tuple[str, ...] = ()
     reads_any_file: bool = False
     secret: bool = False
+    pin: str = ""
     words: Mapping[Literal["en", "id"], Wording] = {}
 
     @cached_property
     def schema_hash(self) -> str:
         """SHA-256 hex over name, parameters, risk and effect: a changed tool is another tool."""
-        return digest([self.name, msgspec.to_builtins(self.parameters), self.risk, self.effect, self.idempotent])
+        pinned = [self.pin] if self.pin else []
+        parameters = msgspec.to_builtins(self.parameters)
+        return digest([self.name, parameters, self.risk, self.effect, self.idempotent, *pinned])
 
 
 class InputFile(msgspec.Struct, frozen=True):

@@ -33,10 +33,12 @@ class Founded(msgspec.Struct, frozen=True):
     def principal(self) -> Principal:
         return Principal(str(self.founder), self.tenant, Rol.FOUNDER)
 
-    def token(self, settings: Settings, rol: Rol = Rol.FOUNDER, ttl_seconds: int = TOKEN_SECONDS) -> str:
-        """A signed API token for the founder, or for a nameless holder of another role."""
+    def token(
+        self, settings: Settings, rol: Rol = Rol.FOUNDER, ttl_seconds: int = TOKEN_SECONDS, *, sub: str | None = None
+    ) -> str:
+        """A signed API token for the founder, or for `sub` or a nameless holder of another role."""
         tokens = Tokens(KeyRing.load(settings.keys, "token"))
-        sub = str(self.founder) if rol is Rol.FOUNDER else f"{rol}-{new_id()}"
+        sub = str(self.founder) if rol is Rol.FOUNDER else sub or f"{rol}-{new_id()}"
         return tokens.issue(sub=sub, tid=self.tenant, rol=rol, ttl_seconds=ttl_seconds)
 
 

@@ -18,6 +18,7 @@ from app.cli import (
     r2_doctor,
     running,
     secrets,
+    servers,
     tokens,
     working,
 )
@@ -36,6 +37,7 @@ GROUPS = (
     ledger,
     keys,
     secrets,
+    servers,
 )
 
 

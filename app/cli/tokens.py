@@ -17,6 +17,7 @@ def add(commands: Commands) -> None:
         about='Print a bearer token for this machine\'s company: curl -H "Authorization: Bearer $(flr token)" ...',
     )
     parser.add_argument("--role", choices=ROLES, default="founder", help="whom it speaks for (default founder)")
+    parser.add_argument("--for", dest="holder", help="with --role worker: the role whose tickets it may work on")
     parser.add_argument("--hours", type=float, default=12, help="how long it is valid (default 12)")
 
     parser.add_argument("--revoke", metavar="TOKEN", help="let this token, or the one of this jti, hold no more")
@@ -37,7 +38,8 @@ def token(arguments: argparse.Namespace, settings: Settings) -> None:
     if not 60 <= seconds <= 366 * 86_400:
         raise Failed("--hours must be between a minute (0.02) and a year (8760)")
     try:
-        signed = founded.token(settings, Rol(arguments.role), seconds)
+        holder = _role_id(arguments, settings)
+        signed = founded.token(settings, Rol(arguments.role), seconds, sub=holder)
     except KeyMissing as error:
         raise Failed(str(error)) from error
     show(arguments, {"token": signed, "role": arguments.role, "tenant": str(founded.tenant)}, signed)
@@ -50,3 +52,16 @@ def _revoke(arguments: argparse.Namespace, settings: Settings) -> None:
     with Api(settings) as api:
         revoked = api.post("/tokens/revoke", {named: arguments.revoke, "reason": arguments.reason})
     show(arguments, revoked, f"revoked {revoked['jti']}; every API process refuses it within two seconds")
+
+
+def _role_id(arguments: argparse.Namespace, settings: Settings) -> str | None:
+    if arguments.holder is None:
+        return None
+    from app.cli.client import Api
+    from app.cli.output import Failed
+    from app.cli.working import find_role
+
+    if arguments.role != "worker":
+        raise Failed("--for names the role of a worker's token: add --role worker")
+    with Api(settings) as api:
+        return str(find_role(api, arguments.holder)["id"])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from app.canon.agent import Beat, Finished, Halt, Held, Stopped, Suspend
 from app.canon.model import ModelFailed
+from app.execution_graph import outside_rows, store
 from app.execution_graph.context import WorkerContext
 from app.execution_graph.drive import Drive
 from app.execution_graph.errors import Diverged
@@ -85,6 +86,8 @@ class RunBeats:
                 await self._pause()
             elif reason == "minutes":
                 await self._out_of_time()
+            elif reason == "outside":
+                await self._rest()
         except Halt as halt:
             return Stopped(halt.reason)
         return await self._end(*_ENDINGS[reason]) if reason in _ENDINGS else Stopped(reason)
@@ -97,6 +100,15 @@ class RunBeats:
             short = await pay(tx, drive)
             if short is not None:
                 await stop_short(tx, drive, short)
+
+    async def _rest(self) -> None:
+        """Nobody drives the run until its agent outside proposes; a proposal that came meanwhile is not missed."""
+        drive = self._drive
+        async with drive.transaction() as tx:
+            await drive.journal.fence_running(tx)
+            await store.want(tx, drive.run.id, wanted=False)
+            if await outside_rows.count(tx, drive.run.id) > drive.journal.count("tool"):
+                await store.want(tx, drive.run.id)
 
     async def _pause(self) -> None:
         drive = self._drive

@@ -24,7 +24,7 @@ from app.execution_graph.journal import answered, asked_tool, new_step
 from app.execution_graph.model import Run, Step
 from app.execution_graph.verdicts import Sentences, Shown, shown_verdict
 from app.postgres import Transaction
-from app.role_registry import company, contract_in_force, get_role
+from app.role_registry import company, contract_in_force, get_role, with_server_tools
 from app.work_queue import Ticket, get_ticket, rejected_before
 
 Text: TypeAlias = Annotated[str, Meta(max_length=100_000)]
@@ -79,6 +79,7 @@ async def check(
     `NotInForce`, `TicketUnknown`.
     """
     await look_only(tx)
+    tools = await with_server_tools(tx, tools)
     tool = tools.get(asked.tool)
     if tool is None:
         raise Invalid(f"there is no tool {asked.tool!r} here; tools: {', '.join(sorted(tools))}")

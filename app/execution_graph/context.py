@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from app.canon.agent import Candidate, Task
+from app.canon.agent import Candidate, Finished, Halt, Proposed, Task
 from app.canon.model import ModelAnswer, ModelRequest
 from app.canon.tool import Arguments, ToolAnswer, ToolSpec
+from app.execution_graph import outside_rows
 from app.execution_graph.drive import Drive
 from app.execution_graph.model import BeatName, Brief
 from app.execution_graph.model_steps import call_model
@@ -68,6 +69,14 @@ class WorkerContext(Counted):
     async def call_tool(self, name: str, arguments: Arguments) -> ToolAnswer:
         async with self._turn:
             return await self._step(call_tool(self._drive, self._take(), name, arguments))
+
+    async def proposal(self, number: int) -> Proposed | Finished:
+        self._drive.check()
+        async with self._drive.runtime.database.transaction(self._drive.lease.tenant) as tx:
+            said = await outside_rows.proposal(tx, self._drive.run.id, number)
+        if said is None:
+            raise Halt("outside")
+        return said
 
     def call_tool_from_thread(self, name: str, arguments: Arguments) -> ToolAnswer:
         return self._from_thread(self.call_tool(name, arguments))

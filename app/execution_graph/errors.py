@@ -38,3 +38,15 @@ class Diverged(Fault):
         super().__init__(f"step {step} differs from what the journal holds:\n{difference}")
         self.step = step
         self.difference = difference
+
+
+class NotOutside(Conflict):
+    """The run is carried out by an engine of the runtime's own."""
+
+
+class SessionLost(Conflict):
+    """The session of an agent outside has ended, or another agent holds the run."""
+
+
+class StillUnanswered(Conflict):
+    """The proposal before has no answer yet."""

@@ -15,6 +15,8 @@ from app.execution_graph import runs
 from app.execution_graph.checks_http import ROUTES as CHECK_ROUTES
 from app.execution_graph.editing_http import WRITES as EDIT_ROUTES
 from app.execution_graph.model import Run, RunStatus, StepView, Totals
+from app.execution_graph.outside_http import READS as OUTSIDE_READS
+from app.execution_graph.outside_http import WRITES as OUTSIDE_WRITES
 from app.execution_graph.runtime import Defaults
 from app.governance_ledger import Page
 from app.postgres import Transaction
@@ -126,5 +128,6 @@ ROUTES = (
     status,
     list_runs,
     *CHECK_ROUTES,
-    Router("/", route_handlers=[start, resume, cancel, *EDIT_ROUTES], parameters=KEYED),
+    *OUTSIDE_READS,
+    Router("/", route_handlers=[start, resume, cancel, *EDIT_ROUTES, *OUTSIDE_WRITES], parameters=KEYED),
 )

@@ -8,12 +8,14 @@ import asyncpg
 import msgspec
 
 from app.canon.tool import OutcomeUnknown, Tool, ToolCall, ToolFailed, ToolResult
+from app.canon.tool_server import ToolChanged
 from app.execution_graph.acting import done, failed
 from app.execution_graph.blotting import CallSecrets
 from app.execution_graph.case import Acts, Case, Permit, Stops, Told, Waits
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import Asked
 from app.execution_graph.lost_outcomes import lost
+from app.role_registry import quarantine_tool
 
 T = TypeVar("T")
 
@@ -23,9 +25,10 @@ RECORD_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The call was made and failed for certain."""
+    """The call was made, or could not be, and failed for certain. `changed`: the tool is not what was signed."""
 
     message: str
+    changed: ToolChanged | None = None
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -70,8 +73,8 @@ async def _once(tool: Tool, call: ToolCall) -> Ended:
     match ended:
         case ToolResult():
             return call.vault.blotted(ended)
-        case Failed(message):
-            return Failed(call.vault.blot(message))
+        case Failed(message, changed):
+            return Failed(call.vault.blot(message), changed)
         case Lost(message):
             return Lost(call.vault.blot(message))
         case _:
@@ -83,7 +86,7 @@ async def _attempt(tool: Tool, call: ToolCall) -> Ended:
         async with asyncio.timeout(CALL_SECONDS):
             return await tool.perform(call)
     except ToolFailed as error:
-        return Failed(str(error))
+        return Failed(str(error), error if isinstance(error, ToolChanged) else None)
     except OutcomeUnknown as error:
         return Lost(str(error)) if tool.spec.effect == "external" else Failed(str(error))
     except TimeoutError:
@@ -97,12 +100,18 @@ async def _record(case: Case, permit: Permit, ended: Ended) -> Told | Waits | St
     match ended:
         case ToolResult():
             return await done(case, permit, ended)
-        case Failed(message):
+        case Failed(message, changed):
+            if changed is not None:
+                await quarantine_tool(case.tx, changed, actor=case.drive.actor, undo_seconds=_undo(case))
             return await failed(case, permit, message)
         case Lost(message):
             return await lost(case, permit, message)
         case _:
             assert_never(ended)
+
+
+def _undo(case: Case) -> int:
+    return case.drive.runtime.undo_seconds
 
 
 async def _insist(record: Callable[[], Awaitable[T]]) -> T:

@@ -18,7 +18,7 @@ from app.execution_graph.runtime import Defaults
 from app.governance_ledger import Event, append
 from app.messages import RunClosed, RunWanted
 from app.postgres import Transaction
-from app.role_registry import company, contract_in_force, settle
+from app.role_registry import company, contract_in_force, settle, with_server_tools
 from app.work_queue import (
     CLOSED,
     Approval,
@@ -67,7 +67,8 @@ async def start_run(
     if ticket.status != "open":
         raise NotStartable(f"the ticket is {ticket.status}: open a new one")
     contract = None if ticket.role_id is None else await contract_in_force(tx, ticket.role_id)
-    run = await store.insert_run(tx, _new_run(ticket, contract, defaults, tools))
+    known = await with_server_tools(tx, tools)
+    run = await store.insert_run(tx, _new_run(ticket, contract, defaults, known))
     if run is None:
         return await _begun_meanwhile(tx, ticket_id)
     await append(tx, run_event(run, "opened", actor, data=_engine(run)))

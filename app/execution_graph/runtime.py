@@ -1,6 +1,6 @@
 """What composition hands to the execution graph: adapters as canon protocols, and the process's resources."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -11,8 +11,9 @@ from app.canon.contract import EngineBinding
 from app.canon.evidence import EvidenceStore
 from app.canon.model import ModelClient
 from app.canon.tool import Tool
+from app.canon.tool_server import ServerTool, ToolServer
 from app.postgres import Database
-from app.role_registry import VaultKeys
+from app.role_registry import SignedServer, VaultKeys
 
 
 class Engines(Protocol):
@@ -23,6 +24,12 @@ class Engines(Protocol):
     def router(self, name: str) -> Router: ...
 
     def backbone(self, name: str) -> Backbone: ...
+
+
+class Remote(Protocol):
+    """Makes a tool of what a tool server has and the founder has signed. Nothing is started before its first call."""
+
+    def __call__(self, server: ToolServer, tool: ServerTool) -> Tool: ...
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -52,3 +59,11 @@ class Runtime(msgspec.Struct, frozen=True):
     defaults: Defaults = Defaults()
     undo_seconds: int = 10
     vault: VaultKeys = VaultKeys({})
+    remote: Remote | None = None
+
+    def with_servers(self, servers: Sequence[SignedServer]) -> "Runtime":
+        """This with the tools of a tenant's servers."""
+        if self.remote is None or not servers:
+            return self
+        made = [self.remote(signed.server, tool) for signed in servers for tool in signed.server.tools]
+        return msgspec.structs.replace(self, tools={**self.tools, **{tool.spec.name: tool for tool in made}})

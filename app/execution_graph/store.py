@@ -12,7 +12,7 @@ from app.execution_graph.errors import RunUnknown
 from app.execution_graph.model import Lease, Run, RunStatus, Step
 from app.postgres import Transaction
 
-_RUN = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id,
+RUN_COLUMNS = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id,
   summary, created_at, started_at, closed_at"""
 _STEP = """step, beat, kind, name, attempts, request_digest, request, state, approval_id, effect, verdict, answer,
   secret, cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at, edited"""
@@ -24,7 +24,7 @@ async def now(tx: Transaction) -> datetime:
     return moment
 
 
-def _run(row: Any) -> Run:
+def run_of(row: Any) -> Run:
     return Run(**{**row, "tools": tuple(row["tools"])})
 
 
@@ -44,7 +44,7 @@ async def insert_run(tx: Transaction, run: Run) -> Run | None:
         run.model,
         list(run.tools),
     )
-    return None if row is None else _run(row)
+    return None if row is None else run_of(row)
 
 
 _INSERT_RUN = f"""
@@ -53,7 +53,7 @@ WITH made AS (
     model, tools, created_at)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock.now())
   ON CONFLICT (ticket_id) WHERE status IN ('queued', 'running', 'held', 'paused') DO NOTHING
-  RETURNING {_RUN}
+  RETURNING {RUN_COLUMNS}
 ), leased AS (
   INSERT INTO execution_graph.run_leases (run_id, tenant_id) SELECT id, $2 FROM made
 )
@@ -63,46 +63,46 @@ SELECT * FROM made
 
 async def get_run(tx: Transaction, run_id: UUID) -> Run:
     """Raises `RunUnknown`."""
-    row = await tx.connection.fetchrow(f"SELECT {_RUN} FROM execution_graph.runs WHERE id = $1", run_id)  # noqa: S608
+    row = await tx.connection.fetchrow(f"SELECT {RUN_COLUMNS} FROM execution_graph.runs WHERE id = $1", run_id)  # noqa: S608
     if row is None:
         raise RunUnknown(f"there is no run {run_id}")
-    return _run(row)
+    return run_of(row)
 
 
 async def lock_run(tx: Transaction, run_id: UUID) -> Run:
     """The same, locked until the transaction ends."""
-    sql = f"SELECT {_RUN} FROM execution_graph.runs WHERE id = $1 FOR NO KEY UPDATE"  # noqa: S608
+    sql = f"SELECT {RUN_COLUMNS} FROM execution_graph.runs WHERE id = $1 FOR NO KEY UPDATE"  # noqa: S608
     row = await tx.connection.fetchrow(sql, run_id)
     if row is None:
         raise RunUnknown(f"there is no run {run_id}")
-    return _run(row)
+    return run_of(row)
 
 
 async def open_run_of(tx: Transaction, ticket_id: UUID) -> Run | None:
     row = await tx.connection.fetchrow(_OPEN_RUN, ticket_id)
-    return None if row is None else _run(row)
+    return None if row is None else run_of(row)
 
 
 _OPEN_RUN = f"""
-SELECT {_RUN} FROM execution_graph.runs
+SELECT {RUN_COLUMNS} FROM execution_graph.runs
 WHERE ticket_id = $1 AND status IN ('queued', 'running', 'held', 'paused')
 """  # noqa: S608
 
 
 async def runs_of_ticket(tx: Transaction, ticket_id: UUID) -> tuple[Run, ...]:
     """Oldest first."""
-    sql = f"SELECT {_RUN} FROM execution_graph.runs WHERE ticket_id = $1 ORDER BY id"  # noqa: S608
-    return tuple(_run(row) for row in await tx.connection.fetch(sql, ticket_id))
+    sql = f"SELECT {RUN_COLUMNS} FROM execution_graph.runs WHERE ticket_id = $1 ORDER BY id"  # noqa: S608
+    return tuple(run_of(row) for row in await tx.connection.fetch(sql, ticket_id))
 
 
 async def paused_runs(tx: Transaction, role_id: UUID | None) -> tuple[Run, ...]:
     """Runs that stand still because their role, or for None the company, was paused."""
     rows = await tx.connection.fetch(_PAUSED, role_id)
-    return tuple(_run(row) for row in rows)
+    return tuple(run_of(row) for row in rows)
 
 
 _PAUSED = f"""
-SELECT {_RUN} FROM execution_graph.runs WHERE status = 'paused' AND role_id IS NOT DISTINCT FROM $1
+SELECT {RUN_COLUMNS} FROM execution_graph.runs WHERE status = 'paused' AND role_id IS NOT DISTINCT FROM $1
 ORDER BY id FOR NO KEY UPDATE
 """  # noqa: S608
 
@@ -122,11 +122,11 @@ async def change_run(tx: Transaction, run_id: UUID, **changes: object) -> Run:
         else:
             values.append(list(value) if isinstance(value, tuple) else value)
             sets.append(f"{column} = ${len(values)}")
-    sql = f"UPDATE execution_graph.runs SET {', '.join(sets)} WHERE id = $1 RETURNING {_RUN}"  # noqa: S608
+    sql = f"UPDATE execution_graph.runs SET {', '.join(sets)} WHERE id = $1 RETURNING {RUN_COLUMNS}"  # noqa: S608
     row = await tx.connection.fetchrow(sql, *values)
     if row is None:
         raise RunUnknown(f"there is no run {run_id}")
-    return _run(row)
+    return run_of(row)
 
 
 async def brief_of(tx: Transaction, run_id: UUID) -> str:

@@ -11,12 +11,13 @@ from app.execution_graph.drive import Drive
 from app.execution_graph.journal import Asked, Journal, arguments_of
 from app.execution_graph.lost_outcomes import lost, resolve
 from app.execution_graph.model import Lease, Run, Step
+from app.execution_graph.outside_agents import EXTERNAL
 from app.execution_graph.runs import ask_to_start, close_run, pause_run, run_event, still_waits
 from app.execution_graph.runtime import Runtime
 from app.execution_graph.working_time import pay, stop_short
 from app.governance_ledger import append
 from app.postgres import Transaction
-from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force
+from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force, tool_servers
 from app.work_queue import CLOSED, Approval, consume, get_approval, get_ticket, move_ticket, withdraw
 
 LEASE_SECONDS = 15
@@ -51,6 +52,7 @@ async def _open(tx: Transaction, runtime: Runtime, lease: Lease) -> Drive:
     ticket = await get_ticket(tx, run.ticket_id)
     zone = (await company(tx)).time_zone
     worked_ms = await store.worked_ms(tx, run.id)
+    runtime = runtime.with_servers(await tool_servers(tx))
     return Drive(runtime, lease, run=run, ticket=ticket, journal=journal, zone=zone, worked_ms=worked_ms)
 
 
@@ -128,6 +130,9 @@ async def _begin(tx: Transaction, drive: Drive, contract: Contract | None, used:
 async def _mark_running(tx: Transaction, drive: Drive, contract: Contract | None, used: Approval | None) -> None:
     """Events `run.started`, `run.resumed` or `run.taken_over`, and the ticket's."""
     before = drive.run
+    if before.worker == EXTERNAL and before.status == "running" and (known := await store.brief_of(tx, before.id)):
+        drive.brief = decode_brief(known)
+        return
     what = "started" if before.started_at is None else "taken_over" if before.status == "running" else "resumed"
     changes: dict[str, object] = {"status": "running", "approval_id": None, "started_at": True}
     drive.run = await store.change_run(tx, before.id, **changes)

@@ -23,7 +23,7 @@ from app.execution_graph.refusals import facts_data, refuse
 from app.execution_graph.runs import still_waits
 from app.execution_graph.shortfall import money_short
 from app.postgres import Transaction
-from app.role_registry import NotInForce, contract_in_force, rule_for
+from app.role_registry import NotInForce, contract_in_force, rule_for, why_barred
 from app.work_queue import Approval, get_approval, is_closed, raise_approval, rejected_before, withdraw
 
 
@@ -103,6 +103,9 @@ async def _propose(case: Case) -> Outcome:
     if case.tool is None:
         names = ", ".join(case.drive.run.tools)
         return await refuse(case, Refuse("boundary", f"There is no tool {case.asked.name!r}. Your tools: {names}."))
+    barred = await why_barred(case.tx, case.asked.name)
+    if barred is not None:
+        return await refuse(case, Refuse("boundary", barred))
     judged = _doubt(case, await case.judged())
     match judged.verdict:
         case Allow():
@@ -193,6 +196,9 @@ async def _approved(case: Case, approval: Approval) -> Outcome:
         return await _propose(case)
     if case.tool is None:
         return await refuse(case, Refuse("boundary", f"The tool {case.asked.name!r} is gone."), approval=approval)
+    barred = await why_barred(case.tx, case.asked.name)
+    if barred is not None:
+        return await refuse(case, Refuse("boundary", barred), approval=approval)
     judged = await case.judged()
     verdict = judged.verdict
     if isinstance(verdict, Refuse) and verdict.law == "budget":

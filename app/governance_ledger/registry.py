@@ -80,6 +80,38 @@ class Secret(Shape, frozen=True, kw_only=True):
     role_ids: list[UUID]
 
 
+class ServerProposed(Shape, frozen=True, kw_only=True):
+    """`tools` maps each tool to the digest of what its server said of it."""
+
+    name: str
+    terms_digest: str
+    tools: dict[str, str]
+    approval_id: UUID
+    reason: str
+
+
+class ServerSigned(Shape, frozen=True, kw_only=True):
+    name: str
+    terms_digest: str
+    tools: dict[str, str]
+    approval_id: UUID
+
+
+class ServerRemoved(Shape, frozen=True, kw_only=True):
+    name: str
+    terms_digest: str
+    tools: dict[str, str]
+
+
+class ServerQuarantined(Shape, frozen=True, kw_only=True):
+    """`signed` and `listed` are digests of what the server said of the tool; null when it has it no more."""
+
+    name: str
+    tool: str
+    signed: str
+    listed: str | None
+
+
 class SubjectOpened(Shape, frozen=True, kw_only=True):
     subject: str
 
@@ -198,6 +230,10 @@ SHAPES: Mapping[str, Versions] = {
     "run.taken_over": shapes.RunTaken,
     "secret.removed": Secret,
     "secret.set": Secret,
+    "server.proposed": ServerProposed,
+    "server.quarantined": ServerQuarantined,
+    "server.removed": ServerRemoved,
+    "server.signed": ServerSigned,
     "subject.erased": SubjectErased,
     "subject.opened": SubjectOpened,
     "subject.rewrapped": SubjectsRewrapped,

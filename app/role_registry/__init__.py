@@ -1,7 +1,7 @@
 """The role registry: the company, its AI employees, their signed contracts, budgets and known parties.
 
 Tables owned (schema `role_registry`): companies, ai_roles, ai_role_versions, budget_accounts, budget_usage,
-budget_reservations, known_parties, standing_rules, quorums, secrets, secret_values.
+budget_reservations, known_parties, standing_rules, quorums, secrets, secret_values, tool_servers.
 
 Invariants:
 - every function runs in the caller's transaction and records its event in it;
@@ -29,6 +29,7 @@ from app.role_registry.model import (
     RoleVersion,
     Secret,
     Short,
+    SignedServer,
     TermsPatch,
     Want,
 )
@@ -54,6 +55,14 @@ from app.role_registry.roles import (
 )
 from app.role_registry.rule_store import StandingRule
 from app.role_registry.rules import NewRule, RuleSpent, propose_rule, revoke_rule, rule_for, rules_of, use_rule
+from app.role_registry.servers import (
+    propose_server,
+    quarantine_tool,
+    remove_server,
+    tool_servers,
+    why_barred,
+    with_server_tools,
+)
 from app.role_registry.vault import (
     VaultKeys,
     ensure_vault_key,
@@ -85,6 +94,7 @@ __all__ = [
     "RuleSpent",
     "Secret",
     "Short",
+    "SignedServer",
     "StandingRule",
     "StepSettled",
     "TermsPatch",
@@ -115,9 +125,12 @@ __all__ = [
     "pause_all",
     "precedents_of",
     "propose_rule",
+    "propose_server",
+    "quarantine_tool",
     "release",
     "remove_party",
     "remove_secret",
+    "remove_server",
     "reserve",
     "resume",
     "resume_all",
@@ -131,7 +144,10 @@ __all__ = [
     "spend",
     "suggested",
     "sweep_approvals",
+    "tool_servers",
     "use_rule",
     "vault_keys",
     "versions_of",
+    "why_barred",
+    "with_server_tools",
 ]

@@ -67,3 +67,7 @@ class StepSettled(Conflict):
 
 class SecretUnknown(NotFound):
     """This tenant has no secret of that name, or the role may not use it."""
+
+
+class ServerUnknown(NotFound):
+    """This tenant has no tool server of that name."""

@@ -17,6 +17,7 @@ from app.role_registry import store
 from app.role_registry.errors import NameTaken, NotInForce, RoleStale, RoleUnknown
 from app.role_registry.model import Role
 from app.role_registry.roles import get_role
+from app.role_registry.servers import with_server_tools
 from app.role_registry.store import RoleRecord
 from app.role_registry.terms import changes, check_terms, payload_of, with_limit
 from app.work_queue import Approval, ApprovalKind, NewApproval, pending_alike, raise_approval, withdraw
@@ -38,7 +39,7 @@ async def hire(
     Raises `Forbidden` (founder only), `InvalidTerms`, `NameTaken`.
     """
     require(by, Rol.FOUNDER)
-    check_terms(terms, tools)
+    check_terms(terms, None if tools is None else await with_server_tools(tx, tools))
     role = RoleRecord(
         id=new_id(),
         name=terms.name,
@@ -78,7 +79,7 @@ async def amend(
     role, standing = await locked_in_force(tx, role_id)
     if seen_version != role.version:
         raise RoleStale(role_id, seen_version, role.version)
-    check_terms(terms, tools)
+    check_terms(terms, None if tools is None else await with_server_tools(tx, tools))
     if terms == standing:
         return await get_role(tx, role_id)
     if await store.name_taken(tx, terms.name, role_id):

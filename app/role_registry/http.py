@@ -29,6 +29,8 @@ from app.role_registry.model import Evaluation, Role, RoleStatus, RoleVersion, T
 from app.role_registry.rules_http import READS as RULE_READS
 from app.role_registry.rules_http import WRITES as RULE_WRITES
 from app.role_registry.secrets_http import ROUTES as SECRET_ROUTES
+from app.role_registry.servers_http import READS as SERVER_READS
+from app.role_registry.servers_http import WRITES as SERVER_WRITES
 from app.settings import Settings
 from app.work_queue.idempotency import KEYED
 
@@ -220,9 +222,19 @@ ROUTES = (
     *READS,
     *SECRET_ROUTES,
     *RULE_READS,
+    *SERVER_READS,
     Router(
         "/",
-        route_handlers=[hire_role, amend_role, pause_role, resume_role, retire_role, *WRITES, *RULE_WRITES],
+        route_handlers=[
+            hire_role,
+            amend_role,
+            pause_role,
+            resume_role,
+            retire_role,
+            *WRITES,
+            *RULE_WRITES,
+            *SERVER_WRITES,
+        ],
         parameters=KEYED,
     ),
 )

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.contract import Boundary, BudgetLimit, EngineBinding, Escalation, Period, Terms, Unit
+from app.canon.tool_server import ToolServer
 
 RoleStatus: TypeAlias = Literal["proposed", "active", "paused", "retired"]
 Language: TypeAlias = Literal["id", "en"]
@@ -112,6 +113,17 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 class NewParty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
     address: Annotated[str, msgspec.Meta(min_length=3, max_length=320)]
+
+
+class SignedServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool server as the founder signed it. Tools in `quarantined` are listed otherwise now, and barred."""
+
+    id: UUID
+    server: ToolServer
+    quarantined: tuple[str, ...]
+    approval_id: UUID
+    signed_by: str
+    signed_at: datetime
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):

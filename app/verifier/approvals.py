@@ -260,7 +260,13 @@ class Docket:
             self.unknown += 1
 
     def _use_once(self, fact: Fact, claims: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        family = {"tool_call": "tool.", "unknown_outcome": "tool.", "start": "run.", "party": "party."}
+        family = {
+            "tool_call": "tool.",
+            "unknown_outcome": "tool.",
+            "start": "run.",
+            "party": "party.",
+            "tool_server": "server.",
+        }
         prefix = family.get(claims["kind"])
         if prefix is None or not fact.type.startswith(prefix):
             raise Broken(f"{fact.type} under the signature of a {claims['kind'][:40]} approval")
@@ -279,7 +285,7 @@ class Docket:
         kind = claims["kind"]
         if kind == "start" and fact.type == "run.closed":
             return "reject"
-        if fact.type in _OUTCOMES or kind in ("start", "party"):
+        if fact.type in _OUTCOMES or kind in ("start", "party", "tool_server"):
             self._once(claims, "outcome")
         elif fact.type == "tool.intended":
             self._once(claims, "intent")

@@ -15,7 +15,17 @@ from app.canon.vocabulary import Money, Tier
 TicketStatus: TypeAlias = Literal["open", "held", "working", "done", "returned", "refused", "failed", "cancelled"]
 ApprovalStatus: TypeAlias = Literal["pending", "approved", "rejected", "expired", "withdrawn", "superseded"]
 ApprovalKind: TypeAlias = Literal[
-    "start", "tool_call", "hire", "amend", "budget_raise", "party", "unknown_outcome", "rule", "quorum", "mandate"
+    "start",
+    "tool_call",
+    "hire",
+    "amend",
+    "budget_raise",
+    "party",
+    "unknown_outcome",
+    "rule",
+    "quorum",
+    "mandate",
+    "tool_server",
 ]
 Method: TypeAlias = Literal["session", "passkey", "device_key", "standing"]
 

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import msgspec
 
-from app.canon.agent import Finished, Suspend, Task, Worker
+from app.adapters.agents.procedure import ProcedureWorker
+from app.canon.agent import Finished, Proposed, StepContext, Suspend, Task, Worker
 from app.canon.canonical_json import canonical_bytes
 from app.canon.contract import ProcedureStep
 from app.canon.errors import NotFound
@@ -69,6 +70,7 @@ class Driver:
         self._stop = stop or Suspend(UUID(int=7))
         self._verdicts = dict(verdicts or {})
         self._next = 0
+        self._told: list[ToolAnswer] = []
         self._loop = asyncio.get_running_loop()
 
     def replace(self, name: str, perform: Perform) -> None:
@@ -86,6 +88,7 @@ class Driver:
     async def call_tool(self, name: str, arguments: Arguments) -> ToolAnswer:
         answer = await self._step("tool", name, canonical_bytes(arguments), lambda: self._perform(name, arguments))
         assert isinstance(answer, ToolAnswer)
+        self._told.append(answer)
         return answer
 
     async def call_model(self, request: ModelRequest) -> ModelAnswer:
@@ -93,6 +96,13 @@ class Driver:
         answer = await self._step("model", request.model or "", body, lambda: self._complete(request))
         assert isinstance(answer, ModelAnswer)
         return answer
+
+    async def proposal(self, number: int) -> Proposed | Finished:
+        """What an agent outside asks for: one that follows the task's procedure and knows the answers so far."""
+        try:
+            return await ProcedureWorker().work(_Mind(self._task, self._specs, self._told[: number - 1]))
+        except _Asks as asks:
+            return asks.proposed
 
     def call_tool_from_thread(self, name: str, arguments: Arguments) -> ToolAnswer:
         return asyncio.run_coroutine_threadsafe(self.call_tool(name, arguments), self._loop).result()
@@ -132,6 +142,46 @@ class Driver:
         assert self._model is not None
         self._journal.model_calls += 1
         return await self._model.complete(request)
+
+
+class _Asks(BaseException):
+    """The agent outside wants this call next."""
+
+    def __init__(self, proposed: Proposed) -> None:
+        super().__init__(proposed.name)
+        self.proposed = proposed
+
+
+class _Mind(StepContext):
+    """What an agent outside knows: the task, the tools, and the answers it was given."""
+
+    def __init__(self, task: Task, tools: tuple[ToolSpec, ...], told: list[ToolAnswer]) -> None:
+        self._task, self._tools, self._told = task, tools, iter(told)
+
+    @property
+    def task(self) -> Task:
+        return self._task
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        return self._tools
+
+    async def call_tool(self, name: str, arguments: Arguments) -> ToolAnswer:
+        for answer in self._told:
+            return answer
+        raise _Asks(Proposed(name, arguments))
+
+    async def call_model(self, request: ModelRequest) -> ModelAnswer:
+        raise AssertionError("an agent outside has a model of its own")
+
+    def call_tool_from_thread(self, name: str, arguments: Arguments) -> ToolAnswer:
+        raise AssertionError("an agent outside has threads of its own")
+
+    def call_model_from_thread(self, request: ModelRequest) -> ModelAnswer:
+        raise AssertionError("an agent outside has a model of its own")
+
+    async def proposal(self, number: int) -> Proposed | Finished:
+        raise AssertionError("an agent outside proposes by calling")
 
 
 async def work_through_stops(worker: Worker, begin: Callable[[int | None], Driver]) -> Finished:

@@ -16,6 +16,7 @@ _HERE = "app.adapters.agents"
 
 _ENGINES: Mapping[AdapterKind, Mapping[str, str]] = {
     "worker": {
+        "external": "external:ExternalWorker",
         "openai_agents": "openai_agents:OpenAIAgentsWorker",
         "procedure": "procedure:ProcedureWorker",
         "smolagents": "smolagents:SmolagentsWorker",

@@ -1,0 +1,57 @@
+"""Tools of MCP servers. Light: the SDK is imported when a call needs it, in a worker that runs such a tool."""
+
+import asyncio
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from app.canon.errors import Unavailable
+from app.canon.tool import ToolCall, ToolResult, ToolSpec, Vault
+from app.canon.tool_server import Listed, Place, ServerTool, ToolServer, spec_of
+
+__all__ = ["RemoteTool", "RemoteTools", "list_tools"]
+
+_CLIENT = "app.adapters.mcp.client"
+
+
+class RemoteTool:
+    """One signed tool of a server; each call connects, compares the listing with what was signed, and asks."""
+
+    def __init__(self, server: ToolServer, tool: ServerTool, home: Path) -> None:
+        self.spec: ToolSpec = spec_of(server, tool)
+        self._server = server
+        self._tool = tool
+        self._home = home
+
+    async def perform(self, call: ToolCall) -> ToolResult:
+        client = await _client()
+        result: ToolResult = await client.call_tool(self._server, self._tool, call, self._home)
+        return result
+
+
+class RemoteTools:
+    """`execution_graph.runtime.Remote`. `home` is never shown to a server."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def __call__(self, server: ToolServer, tool: ServerTool) -> RemoteTool:
+        return RemoteTool(server, tool, self._home)
+
+
+async def list_tools(name: str, place: Place, vault: Vault, home: Path, seconds: int = 60) -> Sequence[Listed]:
+    """What the server lists now. Raises `ToolFailed`."""
+    client = await _client()
+    listed: Sequence[Listed] = await client.list_tools(name, place, vault, home, seconds)
+    return listed
+
+
+async def _client() -> Any:
+    """Importing takes a second: beside the loop."""
+    try:
+        return await asyncio.to_thread(import_module, _CLIENT)
+    except ImportError as error:
+        raise Unavailable(
+            "the MCP SDK (package mcp) cannot be imported here: install the locked requirements"
+        ) from error
