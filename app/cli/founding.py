@@ -15,7 +15,7 @@ from app.database_urls import app_url
 from app.founder_console import create_enrolment, create_founder, register_device_key
 from app.governance_ledger import ensure_subjects_key
 from app.postgres import Database, Transaction
-from app.role_registry import create_company
+from app.role_registry import create_company, ensure_vault_key
 from app.settings import Settings
 
 FILE = "company.json"
@@ -69,6 +69,7 @@ async def found_company(
     """
     auth.ensure_keys(settings.keys, "token", "approval", "receipt", "seal", PURPOSE)
     ensure_subjects_key(settings.keys)
+    ensure_vault_key(settings.keys)
     tenant = new_id()
     async with Database(app_url(settings), max_size=2) as database, database.transaction(tenant) as tx:
         await create_company(tx, name=name, time_zone=time_zone, currency=currency, language=language, actor="system")

@@ -14,6 +14,7 @@ from app.cli import (
     evidence,
     keys,
     ledger,
+    mcp,
     migrating,
     r2_doctor,
     running,
@@ -38,6 +39,7 @@ GROUPS = (
     keys,
     secrets,
     servers,
+    mcp,
 )
 
 

@@ -1,4 +1,4 @@
-"""Tools of MCP servers. Light: the SDK is imported when a call needs it, in a worker that runs such a tool."""
+"""Tools of MCP servers, and the runtime as one. Light: the SDK is imported when a call needs it, or `flr mcp`."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ from app.canon.errors import Unavailable
 from app.canon.tool import ToolCall, ToolResult, ToolSpec, Vault
 from app.canon.tool_server import Listed, Place, ServerTool, ToolServer, spec_of
 
-__all__ = ["RemoteTool", "RemoteTools", "list_tools"]
+__all__ = ["RemoteTool", "RemoteTools", "list_tools", "serve"]
 
 _CLIENT = "app.adapters.mcp.client"
+_SERVER = "app.adapters.mcp.server"
 
 
 class RemoteTool:
@@ -55,3 +56,12 @@ async def _client() -> Any:
         raise Unavailable(
             "the MCP SDK (package mcp) cannot be imported here: install the locked requirements"
         ) from error
+
+
+def serve(api_url: str, token: str | None, *, port: int | None = None) -> None:
+    """Be an MCP server over the API: on standard input and output, or on a port of this machine. Blocks."""
+    server = import_module(_SERVER).build(api_url, token)
+    if port is None:
+        server.run("stdio")
+    else:
+        server.run("streamable-http", host="127.0.0.1", port=port)
