@@ -1,5 +1,6 @@
 """MCP both ways, over the official SDK: an agent outside works a ticket, with a tool of a server from the registry."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -79,8 +80,8 @@ def with_the_time_server(ring: Machine, founder: FounderClient) -> str:
     return "time.convert_time"
 
 
-async def said(client: Client, tool: str, **arguments: Any) -> Any:
-    result = await client.call_tool(tool, arguments)
+async def said(client: Client, asked: str, /, **arguments: Any) -> Any:
+    result = await client.call_tool(asked, arguments)
     assert not result.is_error, result.content
     assert result.structured_content is not None
     return result.structured_content
@@ -128,10 +129,12 @@ async def test_an_agent_outside_works_a_ticket_over_mcp(ring: Machine, tmp_path:
 
 
 async def _until_settled(client: Client, run_id: str, number: int) -> Any:
-    for _ in range(20):
-        known = await said(client, "call_answer", run_id=run_id, number=number)
+    known = await said(client, "call_answer", run_id=run_id, number=number)
+    for _ in range(100):
         if known["status"] not in ("working", "waiting"):
-            return known
+            break
+        await asyncio.sleep(0.2)
+        known = await said(client, "call_answer", run_id=run_id, number=number)
     return known
 
 
