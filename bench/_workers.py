@@ -211,14 +211,19 @@ async def _taken_over(ring: Ring, receiver: Receiver, strike: Callable[[int], No
     steps = [ProcedureStep("post_again", {"what": str(number)}) for number in range(60)]
     name = f"Mira {time.monotonic_ns()}"
     role = await ring.hire("post_again", procedure=steps, name=name, max_steps=100)
-    seen = len(receiver.asked_by)
-    await ring.start(await ring.open(role))
-    await _until(lambda: len(receiver.asked_by) > seen, "a call")
-    driver = receiver.asked_by[-1]
+    run = await ring.start(await ring.open(role))
+
+    def callers() -> list[str]:
+        """From where this run has called, others' calls aside."""
+        made = zip(receiver.asked_by, list(receiver.requests), strict=False)
+        return [address for address, (_, _, key) in made if key.startswith(str(run.id))]
+
+    await _until(lambda: bool(callers()), "a call")
+    driver = callers()[-1]
     host = int(driver.rpartition(".")[2]) - 2
     strike(host)
     struck = time.monotonic()
-    await _until(lambda: receiver.asked_by[-1] != driver, "a call by the other host")
+    await _until(lambda: callers()[-1] != driver, "a call by the other host")
     return time.monotonic() - struck, host
 
 
