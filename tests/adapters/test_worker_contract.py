@@ -435,6 +435,7 @@ def test_a_context_is_all_that_a_worker_sees(worker: Worker) -> None:
         "call_model_from_thread",
         "call_tool",
         "call_tool_from_thread",
+        "proposal",
         "task",
         "tools",
     }
