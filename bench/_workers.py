@@ -153,7 +153,8 @@ def _hosts() -> Iterator[list[str]]:
             _ip("-n", name, "link", "set", "lo", "up")
         yield names
     finally:
-        for name in names:
+        for number, name in enumerate(names, start=2):
+            subprocess.run(["ip", "link", "del", f"flr{number}"], check=False, capture_output=True)
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         _ip("link", "del", "flrbr")
 
