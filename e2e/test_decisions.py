@@ -142,3 +142,62 @@ def test_everything_is_decided_without_script_too(phones: Phones, phone: Phone, 
     expect(page.locator("body")).to_contain_text("Perlu kunci Anda")
     assert company.approval(keyed.id).status == "pending"
     plain.problems[:] = [problem for problem in plain.problems if "403" not in problem]
+
+
+def swipe(phone: Phone, approval: Approval, by: int) -> None:
+    """A finger on the card's sentence, moved sideways by `by` pixels."""
+    place = phone.page.locator(f"{card(phone, approval)} .pills").bounding_box()
+    assert place is not None
+    x, y = 195, place["y"] + place["height"] / 2
+    touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
+    phone.cdp.send("Input.dispatchTouchEvent", touch)
+    for part in range(1, 9):
+        points = [{"x": x + by * part / 8, "y": y}]
+        phone.cdp.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": points})
+    phone.cdp.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_a_swipe_decides_and_the_same_undo_takes_it_back(phone: Phone, company: Company, raka: Role) -> None:
+    asked = company.ask(raka)
+    page = phone.open("/approvals")
+    swipe(phone, asked, 40)
+    expect(page.locator("#toasts undo-toast")).to_have_count(0)
+    assert company.approval(asked.id).status == "pending"
+    swipe(phone, asked, 185)
+    expect(page.locator("#toasts")).to_contain_text("Disetujui")
+    page.locator("#toasts").get_by_role("button", name="Urungkan").click()
+    expect(page.locator("#toasts")).to_contain_text("Diurungkan")
+    expect(page.locator(card(phone, asked))).to_be_visible()
+    assert company.approval(asked.id).status == "pending"
+    swipe(phone, asked, -185)
+    expect(page.locator("#toasts")).to_contain_text("Ditolak")
+    assert company.approval(asked.id).status == "rejected"
+
+
+def test_keys_decide_as_fingers_do(phone: Phone, company: Company, raka: Role) -> None:
+    first = company.ask(raka, minutes=20)
+    second = company.ask(raka, minutes=200)
+    page = phone.open("/approvals")
+    page.locator(f"{card(phone, first)} .act a").focus()
+    page.keyboard.press("a")
+    expect(page.locator(card(phone, first))).to_have_count(0)
+    expect(page.locator("#toasts")).to_contain_text("Disetujui")
+    wait_until(lambda: company.approval(first.id).status == "approved", said="approved")
+    page.locator(f"{card(phone, second)} .act a").focus()
+    page.keyboard.press("r")
+    wait_until(lambda: company.approval(second.id).status == "rejected", said="rejected")
+
+
+def test_a_list_is_signed_by_one_touch_of_the_finger(phone: Phone, company: Company, raka: Role) -> None:
+    asked = [company.ask(raka, tier=Tier.R2, money=Money(1_000_000 + part)) for part in range(3)]
+    page = phone.open("/approvals/select")
+    for one in asked:
+        page.locator(f'input[value="{one.id}:{one.version}"]').check()
+    page.get_by_role("button", name="Tinjau").click()
+    page.locator(f'input[value="{asked[2].id}:{asked[2].version}"]').uncheck()
+    page.get_by_role("button", name="Setujui dengan kunci Anda").click()
+    expect(page.get_by_role("status").first).to_contain_text("2 dari 2")
+    assert [company.approval(one.id).status for one in asked] == ["approved", "approved", "pending"]
+    claims = company.tokens.read(company.approval(asked[0].id).signature or "")
+    assert len(claims.proof["statement"]["items"]) == 2  # type: ignore[index]
+    company.decide(asked[2], "reject")

@@ -1,6 +1,6 @@
 """The contract of a role: what it may touch, what it may spend, whom it asks. Data that a founder can read."""
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -169,6 +169,13 @@ class EngineBinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_steps: int = 20
 
 
+class Quorum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many different founders or deputies must agree to what the role asks, by tier. Who asks has no vote."""
+
+    r1: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    r2: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+
+
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the founder signs when hiring or amending: everything in a role but its identity and status."""
 
@@ -179,6 +186,13 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: tuple[BudgetLimit, ...]
     escalation: Escalation = Escalation()
     engine: EngineBinding = EngineBinding()
+    quorum: Quorum | msgspec.UnsetType = msgspec.UNSET
+
+    def must_agree(self, tier: Tier) -> int:
+        """How many must agree to a question of this tier."""
+        if self.quorum is msgspec.UNSET:
+            return 1
+        return self.quorum.r2 if tier is Tier.R2 else self.quorum.r1
 
     def digest(self) -> str:
         """SHA-256 hex over the canonical form of the terms: what the founder's signature covers."""

@@ -67,6 +67,7 @@ def tool_call_card(judged: Judged, hold: Hold, setting: Setting) -> NewApproval:
         expires_at=expires_at,
         undo_seconds=setting.undo_seconds,
         actor=setting.actor,
+        quorum=contract.terms.must_agree(hold.tier),
         ticket_id=setting.ticket.id,
         run_id=setting.run_id,
         step=setting.step,

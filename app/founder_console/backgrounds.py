@@ -34,8 +34,15 @@ async def with_precedents(visit: Visit, cards: Sequence[Card]) -> tuple[Card, ..
         place = (card.role_id, card.tool)
         if approval is not None and approval.kind == "tool_call" and place not in read:
             read[place] = await earlier(visit.tx, *place)
-        told.append(card if approval is None else _told(visit, card, approval, read.get(place, [])))
+        seen = card if approval is None else _told(visit, card, approval, read.get(place, []))
+        told.append(await _with_votes(visit, seen) if seen.quorum > 1 else seen)
     return (*told, *cards[MOST_CARDS:])
+
+
+async def _with_votes(visit: Visit, card: Card) -> Card:
+    """`1 of 2 agreed, waits for another.`"""
+    agreed = sum(vote.undone_at is None and vote.decision == "approve" for vote in await votes_of(visit.tx, card.id))
+    return msgspec.structs.replace(card, votes=visit.words("quorum.agreed", n=agreed, of=card.quorum))
 
 
 def _told(visit: Visit, card: Card, approval: Approval, before: list[Approval]) -> Card:

@@ -78,6 +78,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     undo_until: datetime | None
     editable: bool
     superseded_by: UUID | None
+    quorum: int = 1
+    votes: str = ""
     precedents: str = ""
     alert_precedents: bool = False
 
@@ -180,6 +182,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         undo_until=undo_until,
         editable=approval.kind == "tool_call" and approval.run_id is not None and approval.tool in naming.tools,
         superseded_by=approval.superseded_by,
+        quorum=approval.quorum,
     )
 
 

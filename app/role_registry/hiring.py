@@ -180,6 +180,8 @@ async def _ask(
         expires_at=expires_at,
         undo_seconds=undo_seconds,
         actor=actor,
+        quorum=_others(role.terms, actor),
+        apart=role.terms is not None and role.terms.must_agree(Tier.R2) > 1,
         ticket_id=ticket_id,
         run_id=run_id,
         step=step,
@@ -187,6 +189,13 @@ async def _ask(
         role_version=version,
     )
     return await raise_approval(tx, new)
+
+
+def _others(standing: Terms | None, actor: str) -> int:
+    """How many must agree to change a contract. A person who asks is one of those that the contract in force wants, and
+    has no vote."""
+    wanted = 1 if standing is None else standing.must_agree(Tier.R2)
+    return max(1, wanted - 1) if actor.startswith(("founder:", "deputy:")) else wanted
 
 
 async def _record(tx: Transaction, role: RoleRecord, what: str, actor: str, approval: Approval, **data: object) -> None:

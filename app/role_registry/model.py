@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.canon.contract import Boundary, BudgetLimit, EngineBinding, Escalation, Period, Terms, Unit
+from app.canon.contract import Boundary, BudgetLimit, EngineBinding, Escalation, Period, Quorum, Terms, Unit
 from app.canon.tool_server import ToolServer
 
 RoleStatus: TypeAlias = Literal["proposed", "active", "paused", "retired"]
@@ -93,6 +93,7 @@ class TermsPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     budget: tuple[BudgetLimit, ...] | msgspec.UnsetType = msgspec.UNSET
     escalation: Escalation | msgspec.UnsetType = msgspec.UNSET
     engine: EngineBinding | msgspec.UnsetType = msgspec.UNSET
+    quorum: Quorum | msgspec.UnsetType = msgspec.UNSET
 
     def over(self, terms: Terms) -> Terms:
         """`terms` with what this patch names replaced."""

@@ -64,6 +64,8 @@ def _flat(terms: Terms) -> dict[str, object]:
     flat |= {f"boundary.{name}": value for name, value in rest.items() if name != "tools" and value}
     flat |= {f"budget.{name_of(line)}": line.limit for line in terms.budget}
     flat |= {f"escalation.{name}": value for name, value in msgspec.to_builtins(terms.escalation).items() if value}
+    if terms.quorum is not msgspec.UNSET:
+        flat |= {f"quorum.{tier}": count for tier, count in msgspec.to_builtins(terms.quorum).items()}
     flat |= {f"engine.{name}": value for name, value in msgspec.to_builtins(terms.engine).items() if value}
     return flat
 

@@ -243,7 +243,7 @@ def _check_duties(approval: Approval, votes: list[Vote], ballot: _Ballot) -> Non
     if any(person(vote.decided_by) == ballot.by.sub for vote in votes):
         raise VoteRefused(f"you have voted already; {approval.quorum} different people must agree")
     asker = person(approval.raised_by) == ballot.by.sub
-    if asker and approval.quorum > 1 and ballot.decision == "approve":
+    if asker and (approval.quorum > 1 or approval.apart) and ballot.decision == "approve":
         raise VoteRefused("who asks may not approve: another founder or deputy must")
 
 
