@@ -146,7 +146,9 @@ def test_everything_is_decided_without_script_too(phones: Phones, phone: Phone, 
 
 def swipe(phone: Phone, approval: Approval, by: int) -> None:
     """A finger on the card's sentence, moved sideways by `by` pixels."""
-    place = phone.page.locator(f"{card(phone, approval)} .pills").bounding_box()
+    pills = phone.page.locator(f"{card(phone, approval)} .pills")
+    pills.evaluate("element => element.scrollIntoView({ block: 'center' })")
+    place = pills.bounding_box()
     assert place is not None
     x, y = 195, place["y"] + place["height"] / 2
     touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
