@@ -38,7 +38,7 @@ def test_a_run_is_watched_as_it_happens_and_stopped(
     page.wait_for_url("**/tickets/0*")
     here = page.url
     served.start("worker", "app.cli", "worker")
-    page.locator("a[href^='/runs/']").click()
+    page.locator("a[href^='/runs/']").click(timeout=60_000)
     expect(page.locator(".trail > li")).to_have_count(2, timeout=60_000)
     expect(page.locator(".trail > li").nth(1)).to_contain_text("menunggu Anda", timeout=30_000)
     expect(page.locator(".trail > li").first).to_contain_text("selesai")

@@ -21,6 +21,22 @@ DAYS: dict[Language, tuple[str, ...]] = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
 }
 ZONES = {"Asia/Jakarta": "WIB", "Asia/Pontianak": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
+# Only signs that belong to one currency; a bare dollar is nobody's, and rupiah are abbreviated in their own language.
+SYMBOLS = {
+    "USD": "US$",
+    "EUR": "€",
+    "GBP": "£",
+    "JPY": "¥",
+    "SGD": "S$",
+    "AUD": "A$",
+    "HKD": "HK$",
+    "MYR": "RM",
+    "KRW": "₩",
+    "INR": "₹",
+    "PHP": "₱",
+    "THB": "฿",
+    "VND": "₫",
+}
 STEPS: dict[Language, tuple[tuple[int, str], ...]] = {
     "id": ((10**12, f"{NBSP}T"), (10**9, f"{NBSP}M"), (10**6, f"{NBSP}jt"), (10**3, f"{NBSP}rb")),
     "en": ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")),
@@ -99,7 +115,7 @@ class Formats:
 
     def _signed(self, amount: Money, digits: str) -> str:
         rupiah = amount.currency == "IDR" and self.language == "id"
-        symbol = "Rp" if rupiah else f"{amount.currency}{NBSP}"
+        symbol = "Rp" if rupiah else SYMBOLS.get(amount.currency, f"{amount.currency}{NBSP}")
         return (MINUS if amount.minor < 0 else "") + symbol + digits
 
     def _decimal(self, value: float) -> str:
@@ -149,7 +165,8 @@ class Formats:
     def exactly(self, instant: datetime) -> str:
         there = self.local(instant)
         seconds = there.strftime("%H.%M.%S" if self.language == "id" else "%H:%M:%S")
-        return f"{there.day} {MONTHS[self.language][there.month - 1]} {there.year} {seconds} {self.zone_name}"
+        zone = ZONES.get(self.zone.key, there.tzname() or self.zone.key)
+        return f"{there.day} {MONTHS[self.language][there.month - 1]} {there.year} {seconds} {zone}"
 
     def left(self, instant: datetime) -> str:
         """A deadline: `sisa 1 j 20 m` within the day, then `besok 09.00`, then the weekday."""

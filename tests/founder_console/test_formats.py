@@ -24,8 +24,12 @@ def formats(language: Language = "id", zone: ZoneInfo = JAKARTA) -> Formats:
         (Money(2_400_000), "Rp2.400.000", f"IDR{NBSP}2,400,000"),
         (Money(0), "Rp0", f"IDR{NBSP}0"),
         (Money(-149_000), "−Rp149.000", f"−IDR{NBSP}149,000"),
-        (Money(123_456, "USD"), f"USD{NBSP}1.234,56", f"USD{NBSP}1,234.56"),
-        (Money(5, "USD"), f"USD{NBSP}0,05", f"USD{NBSP}0.05"),
+        (Money(123_456, "USD"), "US$1.234,56", "US$1,234.56"),
+        (Money(5, "USD"), "US$0,05", "US$0.05"),
+        (Money(-1_250, "EUR"), "−€12,50", "−€12.50"),
+        (Money(980, "SGD"), "S$9,80", "S$9.80"),
+        (Money(12_800, "JPY"), "¥12.800", "¥12,800"),
+        (Money(150_000, "MYR"), "RM1.500,00", "RM1,500.00"),
         (Money(1_234_567, "KWD"), f"KWD{NBSP}1.234,567", f"KWD{NBSP}1,234.567"),
     ],
 )
@@ -76,3 +80,43 @@ def test_model_spend_shows_small_amounts() -> None:
     assert formats("id").usd(1_234) == "US$0,0012"
     assert formats("en").usd(12_500_000) == "US$12.50"
     assert formats("id").usd(0) == "US$0,00"
+
+
+@pytest.mark.parametrize(
+    ("zone", "winter", "summer"),
+    [
+        ("Europe/Berlin", "22 Nov 2026 08.02.00 CET", "1 Jul 2026 14.00.00 CEST"),
+        ("America/New_York", "22 Nov 2026 02.02.00 EST", "1 Jul 2026 08.00.00 EDT"),
+        ("Asia/Makassar", "22 Nov 2026 15.02.00 WITA", "1 Jul 2026 20.00.00 WITA"),
+    ],
+)
+def test_an_instant_bears_the_name_its_zone_had_then(zone: str, winter: str, summer: str) -> None:
+    there = formats("id", ZoneInfo(zone))
+    assert there.exactly(NOW) == winter
+    assert there.exactly(datetime(2026, 7, 1, 12, tzinfo=UTC)) == summer
+
+
+@pytest.mark.parametrize(
+    ("now", "instant", "said"),
+    [
+        (datetime(2026, 3, 28, 20, tzinfo=UTC), datetime(2026, 3, 29, 10, tzinfo=UTC), "besok 12.00"),
+        (datetime(2026, 10, 24, 20, tzinfo=UTC), datetime(2026, 10, 25, 10, tzinfo=UTC), "besok 11.00"),
+    ],
+)
+def test_tomorrow_is_tomorrow_where_the_clocks_are_changed_in_the_night(
+    now: datetime, instant: datetime, said: str
+) -> None:
+    assert Formats("id", ZoneInfo("Europe/Berlin"), now).left(instant) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.24, f"240{NBSP}md"), (3.2, f"3,2{NBSP}dtk"), (90, f"1{NBSP}m"), (3_700, f"1{NBSP}j{NBSP}1{NBSP}m")],
+)
+def test_how_long_a_step_took_is_told_in_its_own_unit(seconds: float, said: str) -> None:
+    assert formats().took(timedelta(seconds=seconds)) == said
+
+
+def test_an_agreed_length_of_time_is_told_whole() -> None:
+    assert formats().span_of(86_400 * 7) == f"7{NBSP}hari"
+    assert formats("en").span_of(5_400) == f"1{NBSP}h{NBSP}30{NBSP}m"

@@ -13,6 +13,8 @@ WORDS = load_words(ROOT / "frontend" / "i18n")
 TEMPLATES = sorted((ROOT / "frontend" / "templates").rglob("*.html"))
 MODULES = sorted((ROOT / "frontend" / "static" / "js").glob("*.js"))
 PYTHON = sorted((ROOT / "app" / "founder_console").glob("*.py"))
+APP = sorted((ROOT / "app").rglob("*.py"))
+SAME_IN_BOTH = {"5-Layer Runtime", "leaf", "hash", "event_id", "split"}
 HOLES = re.compile(r"\{\w+\}")
 BUTTONS = ("approve", "reject", "undo", "pause", "resume", "save", "remove", "see", "log_out", "login.go")
 
@@ -52,6 +54,31 @@ def test_every_finding_of_the_brief_has_its_sentence() -> None:
     codes = {rule.__name__.removeprefix("_") for rule in RULES}
     assert [code for code in codes if not WORDS["id"].has(f"say.{code}")] == []
     assert codes <= MORE.keys() | KINDS.keys()
+
+
+def test_no_sentence_is_left_that_nobody_asks_for() -> None:
+    """A key is asked for whole, or by its beginning: `f"job.{key}.title"`, `'priority.%d'`, `'tab.' + name`."""
+    source = "".join(path.read_text(encoding="utf-8") for path in [*APP, *TEMPLATES, *MODULES])
+    whole = set(re.findall(r"""["']([\w.]+)["']""", source))
+    begun = set(re.findall(r"""f["']([\w.]+\.)\{""", source))
+    begun |= set(re.findall(r"""["']([\w.]+\.)(?:%d)?["']\s*[+~%]""", source))
+    begun |= {"js."}
+    unasked = [
+        key
+        for key in WORDS["id"].table
+        if (bare := re.sub(r"\.(one|more)$", "", key)) not in whole and not bare.startswith(tuple(begun))
+    ]
+    assert unasked == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_says_nothing_by_itself(path: Path) -> None:
+    """Words stand in the catalogues; only the product's name and the ledger's own field names are the same in both."""
+    text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", "\0", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    spoken = re.findall(r"""\s(?:aria-label|title|placeholder|alt)="([^"]*)\"""", text)
+    spoken += re.split(r"<[^>]*>|\0", re.sub(r"<(code|svg)\b.*?</\1>", "", text, flags=re.DOTALL))
+    own = [piece.strip() for piece in spoken if re.search(r"[^\W\d_]{2,}", piece.replace("\0", ""))]
+    assert [piece for piece in own if piece.strip("· ") not in SAME_IN_BOTH] == []
 
 
 def test_one_is_said_in_the_singular() -> None:
