@@ -6,7 +6,7 @@ PYTHON ?= python3
 PYTEST ?= -n 2
 KILLS ?= 200
 
-.PHONY: help run test check bench chaos conformance lock browser sandbox
+.PHONY: contact-sheet help run test check bench chaos conformance lock browser sandbox
 
 help: ## say what there is
 	@echo 'make run     the whole company on this machine: database, API, worker and sealer'
@@ -15,6 +15,7 @@ help: ## say what there is
 	@echo 'make bench   the measured figures beside their bars'
 	@echo 'make chaos   200 random kill -9 of every process, then what became of the work (KILLS=n)'
 	@echo 'make conformance  which promise each engine and store keeps: the contract suites as docs/conformance.md'
+	@echo 'make contact-sheet   every screen and state of the console in one image, build/contact-sheet.png'
 	@echo 'make lock    lock the dependencies anew from requirements/in'
 
 run: .venv/.ready
@@ -37,6 +38,9 @@ conformance: .venv/.ready-test
 
 chaos: .venv/.ready-test
 	@$(BIN)/python -m tests.chaos --kills $(KILLS)
+
+contact-sheet: .venv/.ready-test browser
+	@$(BIN)/python -m pytest -q -n 0 e2e/contact_sheet.py
 
 browser: .venv/.ready-test
 	@sh requirements/browser.sh

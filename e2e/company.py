@@ -25,6 +25,8 @@ from app.canon.contract import (
 from app.canon.vocabulary import Money, Principal, Tier, new_id
 from app.cli.founding import Founded, enrolment_link, found_company
 from app.database_urls import app_url
+from app.founder_console.model import Language, Preferences
+from app.founder_console.store import fetch_founders, update_preferences
 from app.governance_ledger import Event, append
 from app.messages import ApprovalDecided
 from app.postgres import Database, Transaction
@@ -71,6 +73,16 @@ class Company:
                 return await work(tx)
 
         return self._run(inside)
+
+    def speak(self, language: Language) -> None:
+        """The founder's language from now on."""
+
+        async def change(tx: Transaction) -> None:
+            founder = (await fetch_founders(tx))[0]
+            wanted = Preferences(language, founder.theme, founder.hide_amounts, founder.email)
+            await update_preferences(tx, founder.id, wanted)
+
+        self.tell(change)
 
     def link(self) -> str:
         return self.tell(lambda tx: enrolment_link(tx, self.settings, self.founded))

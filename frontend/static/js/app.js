@@ -17,9 +17,13 @@ cards();
 live();
 keyboard();
 keepFresh();
-// A transition that a browser gives up is not an error of the page.
-for (const turn of ['pageswap', 'pagereveal'])
-  addEventListener(turn, ({ viewTransition }) => ['ready', 'finished', 'updateCallbackDone'].forEach(state => viewTransition?.[state].catch(() => {})));
+// Links lead over, answers to a form stand at once.
+let posting = false;
+addEventListener('submit', event => setTimeout(() => { posting = !event.defaultPrevented; }), true);
+addEventListener('pageswap', ({ viewTransition }) => {
+  for (const state of ['ready', 'finished', 'updateCallbackDone']) viewTransition?.[state].catch(() => {});
+  if (posting) viewTransition?.skipTransition();
+});
 if ('serviceWorker' in navigator) {
   navigator.serviceWorker.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then(resync, () => {});
   navigator.storage?.persist?.();
