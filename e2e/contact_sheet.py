@@ -37,7 +37,7 @@ def test_make_the_sheet(phones: Phones, keychain: Keychain, company: Company, re
     for width, scheme, language, shown in VARIANTS:
         company.speak(language)
         phone = phones(state=keychain.state, width=width, scheme=scheme)
-        for (path, shots), wanted in zip(rows, EMPTY, strict=True):
+        for (_, shots), wanted in zip(rows, EMPTY, strict=True):
             shots.append(shot(phone, wanted, shown))
     asked: Approval = request.getfixturevalue("busy")
     pages = every_page(company, asked)

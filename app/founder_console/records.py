@@ -82,6 +82,7 @@ async def ticket(request: Caller, tx: NamedDependency[Transaction], ticket_id: F
         "ticket.html",
         tab="workers",
         title=found.title,
+        others=[row_of(one, visit.naming) for one in (await list_tickets(tx, limit=LIST)).items],
         ticket=view | {**_shown(row_of(found, visit.naming)), "opened_by": visit.naming.person(found.opened_by)},
         cards=[card for card in visit.cards if card.ticket_id == ticket_id],
         files=files,
