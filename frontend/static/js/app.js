@@ -1,7 +1,6 @@
 import { cards } from './cards.js';
 import { post } from './html.js';
 import { keepFresh } from './keys.js';
-import { keyboard } from './keyboard.js';
 import { live } from './live.js';
 import './makers.js';
 import { resync } from './push.js';
@@ -15,7 +14,7 @@ const policy = self.trustedTypes?.createPolicy('flr-sw', {
 
 cards();
 live();
-keyboard();
+addEventListener('keydown', event => import('./keyboard.js').then(keys => keys.keyboard(event)), { once: true });
 keepFresh();
 // Links lead over, answers to a form stand at once.
 let posting = false;

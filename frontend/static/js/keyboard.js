@@ -25,15 +25,17 @@ function help() {
 }
 
 /** Letters for who has a keyboard. `a` and `r` only go to the button; Enter presses it, under the same rules as a tap. */
-export function keyboard() {
-  document.addEventListener('keydown', event => {
+export function keyboard(first) {
+  const hear = event => {
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
-    const { key } = event, letter = key.toLowerCase();
+    const letter = event.key.toLowerCase();
     if (Date.now() < going && GO[letter]) return location.assign(GO[letter]);
     going = letter === 'g' ? Date.now() + 1500 : 0;
     const act = { j: () => move(1), k: () => move(-1), a: () => press('approve'), r: () => press('reject'), '?': help, '/': () => document.querySelector('[type=search]')?.focus() }[letter];
     if (!act) return;
     event.preventDefault();
     act();
-  });
+  };
+  document.addEventListener('keydown', hear);
+  hear(first);
 }
