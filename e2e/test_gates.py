@@ -172,7 +172,7 @@ def show_state(phone: Phone, state: str, asked: Approval) -> None:
         phone.open("/tickets/not-a-ticket")
     else:
         page = phone.open(f"/workers/{asked.role_id}/amend")
-        page.locator("form.form > button").click()
+        page.locator("main form.form > button").click()
         page.get_by_role("alert").first.wait_for()
 
 
