@@ -1,7 +1,7 @@
 """The role registry: the company, its AI employees, their signed contracts, budgets and known parties.
 
 Tables owned (schema `role_registry`): companies, ai_roles, ai_role_versions, budget_accounts, budget_usage,
-budget_reservations, known_parties, standing_rules, quorums, secrets, secret_values, tool_servers.
+budget_reservations, known_parties, standing_rules, secrets, secret_values, tool_servers.
 
 Invariants:
 - every function runs in the caller's transaction and records its event in it;

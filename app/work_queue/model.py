@@ -23,7 +23,6 @@ ApprovalKind: TypeAlias = Literal[
     "party",
     "unknown_outcome",
     "rule",
-    "quorum",
     "mandate",
     "tool_server",
 ]

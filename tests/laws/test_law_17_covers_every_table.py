@@ -75,7 +75,6 @@ async def test_the_tables_of_consequence_are_governed(superuser: asyncpg.Connect
         "role_registry.ai_roles": "capture",
         "role_registry.budget_accounts": "capture",
         "role_registry.companies": "capture",
-        "role_registry.quorums": "capture",
         "role_registry.standing_rules": "capture",
         "governance_ledger.checkpoint_subscribers": "law_presence",
         "governance_ledger.subject_keys": "law_presence",

@@ -18,30 +18,11 @@ CREATE TABLE role_registry.standing_rules (
 );
 CREATE INDEX ON role_registry.standing_rules (tenant_id, role_id, tool) WHERE revoked_at IS NULL;
 
--- How many founders or deputies must agree. One row a company; without it, one.
-CREATE TABLE role_registry.quorums (
-  id uuid PRIMARY KEY,
-  tenant_id uuid NOT NULL CHECK (tenant_id = id),
-  r1 smallint NOT NULL CHECK (r1 BETWEEN 1 AND 9),
-  r2 smallint NOT NULL CHECK (r2 BETWEEN 1 AND 9),
-  changed_at timestamptz NOT NULL
-);
-
-GRANT SELECT, INSERT ON role_registry.standing_rules, role_registry.quorums TO flr_app;
+GRANT SELECT, INSERT ON role_registry.standing_rules TO flr_app;
 GRANT UPDATE (used, revoked_at, revoked_by) ON role_registry.standing_rules TO flr_app;
-GRANT UPDATE (r1, r2, changed_at) ON role_registry.quorums TO flr_app;
-GRANT SELECT ON role_registry.standing_rules, role_registry.quorums TO flr_auditor;
-
-DO $tenants$
-DECLARE t text;
-BEGIN
-  FOREACH t IN ARRAY ARRAY['standing_rules', 'quorums'] LOOP
-    EXECUTE format('ALTER TABLE role_registry.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t);
-    EXECUTE format('CREATE POLICY tenant ON role_registry.%I TO flr_app
-      USING (tenant_id = nullif(current_setting(''app.tenant'', true), '''')::uuid)
-      WITH CHECK (tenant_id = nullif(current_setting(''app.tenant'', true), '''')::uuid)', t);
-    EXECUTE format('CREATE POLICY auditor ON role_registry.%I FOR SELECT TO flr_auditor USING (true)', t);
-  END LOOP;
-END
-$tenants$;
-RESET ROLE;
+GRANT SELECT ON role_registry.standing_rules TO flr_auditor;
+ALTER TABLE role_registry.standing_rules ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON role_registry.standing_rules TO flr_app
+  USING (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid)
+  WITH CHECK (tenant_id = nullif(current_setting('app.tenant', true), '')::uuid);
+CREATE POLICY auditor ON role_registry.standing_rules FOR SELECT TO flr_auditor USING (true);

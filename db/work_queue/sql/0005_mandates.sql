@@ -1,7 +1,7 @@
 -- Deputies' mandates: what somebody may approve in the founder's place, signed by a founder, until it ends.
 ALTER TABLE work_queue.approvals DROP CONSTRAINT approvals_kind_check;
 ALTER TABLE work_queue.approvals ADD CONSTRAINT approvals_kind_check CHECK (kind IN
-  ('start', 'tool_call', 'hire', 'amend', 'budget_raise', 'party', 'unknown_outcome', 'rule', 'quorum', 'mandate'));
+  ('start', 'tool_call', 'hire', 'amend', 'budget_raise', 'party', 'unknown_outcome', 'rule', 'mandate'));
 
 CREATE TABLE work_queue.mandates (
   id uuid PRIMARY KEY,

@@ -1,4 +1,3 @@
 SELECT governance_ledger.govern_digest(name::regclass, name, 'id') FROM unnest(ARRAY[
-  'role_registry.standing_rules',
-  'role_registry.quorums'
+  'role_registry.standing_rules'
 ]) AS name;
