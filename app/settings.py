@@ -15,7 +15,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `home` holds keys, the embedded database and evidence. `evidence_url` is `file:` or `s3:`; the evidence keys are the
     bucket's, None where the usual AWS_* variables hold them.
     `timestamp_certificates` is a PEM file; `witnesses` are `vkey url`, separated by commas.
-    `undo_seconds` is how long the server keeps an approval revocable before it acts.
+    `undo_seconds` is how long the server keeps an approval revocable before it acts; `run_minutes` how long one run may
+    work at most.
     """
 
     home: Path
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     router: str = "openai_agents"
     worker: str = "smolagents"
     undo_seconds: int = 10
+    run_minutes: int = 720
     max_merge_delay_seconds: int = 5
 
     @property
@@ -147,5 +149,6 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         router=text("FLR_ROUTER", "router"),
         worker=text("FLR_WORKER", "worker"),
         undo_seconds=_integer(env, "FLR_UNDO_SECONDS", 10),
+        run_minutes=_integer(env, "FLR_RUN_MINUTES", 720),
         max_merge_delay_seconds=_integer(env, "FLR_MAX_MERGE_DELAY_SECONDS", 5),
     )

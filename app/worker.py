@@ -236,6 +236,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         reader=reader,
         defaults=defaults,
         undo_seconds=settings.undo_seconds,
+        run_minutes=settings.run_minutes,
         vault=vault_keys(settings.keys),
         remote=RemoteTools(settings.home),
     )

@@ -34,7 +34,8 @@ class ToolSpec(msgspec.Struct, frozen=True, dict=True):
     names arguments that are names of files going outward with the call; `data` names arguments that are names of data
     read, checked against the role's data scopes; `reads_any_file` says that the call may read every file of the ticket.
     `secret` says that what it answers must not leave unseen. `pin` is a digest of what a tool server says of the tool.
-    `words` says the tool in English and Indonesian.
+    `timeout_seconds` is how long one attempt may take before its answer counts as lost. `words` says the tool in
+    English and Indonesian.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ToolSpec(msgspec.Struct, frozen=True, dict=True):
     reads_any_file: bool = False
     secret: bool = False
     pin: str = ""
+    timeout_seconds: int = 180
     words: Mapping[Literal["en", "id"], Wording] = {}
 
     @cached_property

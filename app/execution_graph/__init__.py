@@ -15,6 +15,7 @@ Invariants:
 from app.execution_graph.editing import Edit, edit_call
 from app.execution_graph.errors import EditRefused
 from app.execution_graph.model import Run, RunStatus, RunView, StepView, Totals
+from app.execution_graph.retrying import Retry, retry_call
 from app.execution_graph.runs import (
     cancel_run,
     get_run,
@@ -29,6 +30,7 @@ __all__ = [
     "Defaults",
     "Edit",
     "EditRefused",
+    "Retry",
     "Run",
     "RunStatus",
     "RunView",
@@ -38,6 +40,7 @@ __all__ = [
     "edit_call",
     "get_run",
     "request_resume",
+    "retry_call",
     "run_status",
     "runs_of_ticket",
     "start_run",

@@ -136,13 +136,14 @@ def _undoable(case: Case, result: ToolResult, permit: Permit) -> AbstractAsyncCo
 async def _perform(case: Case, call: ToolCall) -> ToolResult:
     if case.tool is None:
         raise ToolFailed("the tool is gone")
+    seconds = min(LOCAL_SECONDS, case.tool.spec.timeout_seconds)
     try:
-        async with asyncio.timeout(LOCAL_SECONDS):
+        async with asyncio.timeout(seconds):
             return await case.tool.perform(call)
     except ToolFailed:
         raise
     except TimeoutError as error:
-        raise ToolFailed(f"no answer within {LOCAL_SECONDS} seconds") from error
+        raise ToolFailed(f"no answer within {seconds} seconds") from error
     except Exception as error:
         raise ToolFailed(f"{type(error).__name__}: {error}") from error
 

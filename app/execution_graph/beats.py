@@ -22,6 +22,11 @@ _ENDINGS: dict[str, tuple[Ending, str]] = {
     "retired": ("returned", "The role was retired: give the ticket to another."),
     "max_steps": ("failed", "Stopped: all steps that the role may take for a ticket are used up."),
     "no_progress": ("failed", "Stopped: the worker asked for the same call time and again."),
+    "no_news": (
+        "failed",
+        "Stopped: the last answers of its tools told the worker nothing that it had not heard before.",
+    ),
+    "wall_clock": ("failed", "Stopped: it has worked longer than a run may (FLR_RUN_MINUTES)."),
     "unassigned": ("returned", "The ticket has no role."),
 }
 

@@ -18,7 +18,7 @@ from app.canon.tool import Arguments, ToolSpec
 from app.canon.values import shown, texts_at
 from app.canon.vocabulary import Money, Tier
 from app.execution_graph.gates import Judged
-from app.work_queue import NewApproval, Ticket
+from app.work_queue import Approval, NewApproval, Ticket
 
 Language = Literal["id", "en"]
 Texts = dict[str, str]
@@ -116,6 +116,27 @@ def act_parts(proposal: Proposal, contract: Contract) -> dict[str, object]:
         "arguments": proposal.arguments,
         "policy": contract.digest,
     }
+
+
+def as_signed(approval: Approval, proposal: Proposal, contract: Contract) -> bool:
+    """Role version, policy, tool and arguments are those that were signed."""
+    return digest(approval.payload | act_parts(proposal, contract)) == approval.payload_digest
+
+
+def again_card(judged: Judged, hold: Hold, setting: Setting, key: str) -> NewApproval:
+    """The question whether a call whose answer was lost is made once more, with the same key. Of tier R2 always: it
+    takes the founder's own key, and never shares the card of an equal call."""
+    card = tool_call_card(judged, hold, setting)
+    text: Texts = {
+        "en": f"{_call_sentences(judged.proposal, hold, setting.tools, 'en')} Its answer was lost, so it may have "
+        f"happened already. It is made again with the same key {key}: a receiver that knows the key does it once, any "
+        "other one may do it twice.",
+        "id": f"{_call_sentences(judged.proposal, hold, setting.tools, 'id')} Jawabannya hilang, jadi mungkin sudah "
+        f"terjadi. Dilakukan lagi dengan kunci yang sama {key}: penerima yang mengenal kunci itu melakukannya sekali, "
+        "yang lain bisa melakukannya dua kali.",
+    }
+    payload = {**card.payload, "tier": str(Tier.R2), "text": text, "again": {"key": key}}
+    return msgspec.structs.replace(card, tier=Tier.R2, payload=payload)
 
 
 def unknown_outcome_card(

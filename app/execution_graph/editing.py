@@ -62,8 +62,8 @@ async def edit_call(
     arguments: Arguments = {name: exact(value) for name, value in edit.arguments.items()}
     if arguments == before.payload.get("arguments"):
         raise Invalid("nothing was changed")
-    judged = await _judged(tx, run, step, tool, arguments, evidence)
-    hold = _hold(judged.verdict)
+    judged = await judged_step(tx, run, step, tool, arguments, evidence)
+    hold = hold_of(judged.verdict, _EDITED)
     asked = asked_arguments(step)
     setting = Setting(
         run_id=run.id,
@@ -94,9 +94,10 @@ async def _held(tx: Transaction, approval: Approval, tools: Mapping[str, ToolSpe
     return run, steps[0], tool
 
 
-async def _judged(
+async def judged_step(
     tx: Transaction, run: Run, step: Step, tool: ToolSpec, arguments: Arguments, evidence: EvidenceStore
 ) -> Judged:
+    """The gate's verdict now on a step with these arguments, as whoever only looks sees it."""
     contract = await contract_in_force(tx, run.role_id or UUID(int=0))
     steps = await store.steps_of(tx, run.id)
     around = Surroundings(
@@ -113,11 +114,11 @@ async def _judged(
     return await judge(tx, proposal, contract, around)
 
 
-def _hold(verdict: Verdict) -> Hold:
-    """What was changed is signed whatever the gate says of it."""
+def hold_of(verdict: Verdict, otherwise: str) -> Hold:
+    """What is signed whatever the gate says of it: its own question, or `otherwise`. Raises `EditRefused`."""
     match verdict:
         case Allow(_, money):
-            return Hold(Tier.R1, _EDITED, (), money)
+            return Hold(Tier.R1, otherwise, (), money)
         case Hold():
             return verdict
         case Refuse(law, reason, facts):
@@ -136,8 +137,22 @@ async def _record(
     after: Approval,
     by: Principal,
 ) -> None:
+    fields = [str(one["field"]) for one in edits(asked_arguments(step), judged.proposal.arguments)]
+    data = {
+        **replaced_data(step, judged, hold, before, after),
+        "fields": fields,
+        "tier": str(hold.tier),
+        "tier_before": str(before.tier),
+    }
+    event = Event(type="tool.edited", actor=by.actor, ticket_id=run.ticket_id, run_id=run.id, step=step.step, data=data)
+    await append(tx, event)
+    await wait_instead(tx, run, after, by)
+
+
+def replaced_data(step: Step, judged: Judged, hold: Hold, before: Approval, after: Approval) -> dict[str, object]:
+    """What an event says of a question that stands in the place of another one."""
     proposal, contract = judged.proposal, judged.contract
-    data: dict[str, object] = {
+    return {
         "tool": proposal.tool.name,
         "schema_hash": proposal.tool.schema_hash,
         "effect": proposal.tool.effect,
@@ -149,14 +164,13 @@ async def _record(
         "policy": contract.digest,
         "approval_id": str(after.id),
         "replaces": str(before.id),
-        "fields": [str(one["field"]) for one in edits(asked_arguments(step), proposal.arguments)],
-        "tier": str(hold.tier),
-        "tier_before": str(before.tier),
         "reason": hold.reason,
         "facts": facts_data(hold.facts),
         "payload_digest": after.payload_digest,
     }
-    event = Event(type="tool.edited", actor=by.actor, ticket_id=run.ticket_id, run_id=run.id, step=step.step, data=data)
-    await append(tx, event)
+
+
+async def wait_instead(tx: Transaction, run: Run, after: Approval, by: Principal) -> None:
+    """Let a held run wait for the question that came in the place of its own. Event `run.held`."""
     waits = await store.change_run(tx, run.id, approval_id=after.id)
     await append(tx, run_event(waits, "held", by.actor, data={"approval_id": str(after.id), "kind": after.kind}))

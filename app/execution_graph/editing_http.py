@@ -1,4 +1,4 @@
-"""Edit before approve over HTTP."""
+"""Over HTTP: a held call changed before it is approved, a call with a lost answer made again."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -12,6 +12,7 @@ from litestar.params import Body, FromPath
 
 from app.canon.vocabulary import Principal
 from app.execution_graph.editing import Edit, edit_call
+from app.execution_graph.retrying import Retry, retry_call
 from app.postgres import Transaction
 from app.problems import documented
 from app.work_queue import Approval
@@ -19,6 +20,13 @@ from app.work_queue import Approval
 Caller = Request[Principal, Principal, State]
 
 _BODY = Body(examples=[Example(value={"arguments": {"to": "ana@mitra.example", "subject": "Report"}, "version": 1})])
+_REFUSALS = documented(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 
 
 @post(
@@ -29,13 +37,7 @@ _BODY = Body(examples=[Example(value={"arguments": {"to": "ana@mitra.example", "
     description="Gives the question that stands in its place: with new digests, and the tier that the gate sets on the "
     "changed call, which may be higher. Sign that one. The old one is `superseded` and names it. What the gate refuses "
     "is a 409 that says why; the question stays as it was. The worker is told what was changed.",
-    responses=documented(
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-    ),
+    responses=_REFUSALS,
 )
 async def edit(
     request: Caller,
@@ -55,4 +57,33 @@ async def edit(
     )
 
 
-WRITES = (edit,)
+@post(
+    "/approvals/{approval_id:uuid}/retry",
+    status_code=HTTPStatus.OK,
+    tags=["approvals"],
+    summary="Have a call with a lost answer made again, with the same key",
+    description="The third answer to an `unknown_outcome`, beside `approve` (it happened) and `reject` (it did not). "
+    "Gives a question of tier R2 that stands in its place; once you sign it, the call goes out with the key of the "
+    "first attempt, and the ledger says `tool.repeated`. Founder only. What the gate refuses is a 409; the "
+    "question stays as it was.",
+    responses=_REFUSALS,
+)
+async def retry(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    approval_id: FromPath[UUID],
+    state: State,
+    data: Annotated[Retry | None, Body(examples=[Example(value={"version": 1})])] = None,
+) -> Approval:
+    return await retry_call(
+        tx,
+        approval_id,
+        data or Retry(),
+        by=request.auth,
+        tools=state.tools,
+        evidence=state.store,
+        undo_seconds=state.settings.undo_seconds,
+    )
+
+
+WRITES = (edit, retry)

@@ -13,6 +13,7 @@ from app.canon.agent import Finished, Stopped
 from app.canon.errors import Fault
 from app.execution_graph import store
 from app.execution_graph.beats import RunBeats
+from app.execution_graph.breakers import too_long
 from app.execution_graph.drive import Drive
 from app.execution_graph.runs import close_run
 from app.execution_graph.runtime import Runtime
@@ -157,8 +158,11 @@ class Executor:
                     drive.stop("fenced")
 
     async def meter(self) -> None:
-        """Pay each run's next minute when it begins; a run that its role cannot pay for stops."""
+        """Pay each run's next minute when it begins; a run that its role cannot pay for, or that has worked too long,
+        stops."""
         for drive in list(self._drives.values()):
+            if too_long(drive):
+                drive.stop("wall_clock")
             if not drive.paid_minute or drive.minute() == drive.paid_minute:
                 continue
             async with self.runtime.database.transaction(drive.lease.tenant) as tx:

@@ -1,19 +1,19 @@
-"""Calls that may have happened: never repeated blindly. A founder says whether they did."""
+"""Calls that may have happened: never repeated blindly. A founder says whether they did, or has them made again."""
 
 from collections.abc import Awaitable, Callable
 
 from app.canon.gate import Allow, Refuse
 from app.canon.tool import ToolAnswer
 from app.execution_graph.acting import book, failed, tool_call
-from app.execution_graph.cards import unknown_outcome_card
+from app.execution_graph.cards import as_signed, unknown_outcome_card
 from app.execution_graph.case import Acts, Case, Outcome, Permit, Stops, Told, Waits
 from app.execution_graph.journal import storable
 from app.execution_graph.model import Step
 from app.execution_graph.refusals import refuse
 from app.execution_graph.runs import still_waits
 from app.execution_graph.store import money_of
-from app.role_registry import release
-from app.work_queue import Approval, consume, get_approval, raise_approval
+from app.role_registry import release, why_barred
+from app.work_queue import Approval, consume, get_approval, raise_approval, withdraw
 
 Propose = Callable[[Case], Awaitable[Outcome]]
 
@@ -71,7 +71,7 @@ async def _repeat(case: Case, permit: Permit, step: Step) -> Acts:
     written = await case.drive.journal.write(case.tx, again)
     call = await tool_call(case)
     data = {**permit.data, "key": call.key, "attempt": written.attempts}
-    await case.record("repeated", data, signature=permit.signature)
+    await case.record("repeated", data, subjects=permit.subjects, signature=permit.signature)
     return Acts(call, case.contract, written, permit)
 
 
@@ -85,14 +85,48 @@ async def _permit_of(case: Case, step: Step) -> Permit:
 
 
 async def after_unknown(case: Case, step: Step) -> Outcome:
-    """The founder was asked whether it happened."""
+    """The founder was asked whether it happened, or has chosen to have it made again."""
     if step.approval_id is None:
         return await lost(case, Permit("contract", case.contract.signature, money_of(step)), "The answer was lost.")
     approval = await get_approval(case.tx, step.approval_id)
     if await still_waits(case.tx, approval):
         await case.hold_run(approval)
         return Waits(approval.id)
+    if approval.kind == "tool_call":
+        return await _again(case, step, approval)
     return await resolve(case, step, approval)
+
+
+async def _again(case: Case, step: Step, approval: Approval) -> Outcome:
+    """The founder wanted it made again with the same key: signed, and the gate still lets it pass, it is. Else he is
+    asked once more whether it happened."""
+    if approval.status in ("expired", "withdrawn"):
+        return await _never_known(case, Permit("approved", "", money_of(step), approval.id), approval)
+    why = await _why_not_again(case, approval)
+    if why is None:
+        await consume(case.tx, approval.id, payload_digest=approval.payload_digest, reader=case.drive.runtime.reader)
+        return await _repeat(case, Permit("approved", approval.signature or "", money_of(step), approval.id), step)
+    return await ask_once_more(case, step, approval, why)
+
+
+async def _why_not_again(case: Case, approval: Approval) -> str | None:
+    if approval.status != "approved":
+        return "The founder did not want it made again."
+    barred = "The tool is gone." if case.tool is None else await why_barred(case.tx, case.asked.name)
+    if barred is not None:
+        return barred
+    judged = await case.judged()
+    if isinstance(judged.verdict, Refuse):
+        return judged.verdict.reason
+    return None if as_signed(approval, case.proposal, case.contract) else "What would be done has changed."
+
+
+async def ask_once_more(case: Case, step: Step, approval: Approval, why: str) -> Waits | Stops:
+    """It was not made again, and whether it happened is still open."""
+    if approval.status == "approved":
+        await withdraw(case.tx, approval.id, why, actor=case.drive.actor, superseded=True)
+    permit = Permit("contract", case.contract.signature, money_of(step))
+    return await lost(case, permit, f"Its answer was lost, and it was not made again: {why}")
 
 
 async def resolve(case: Case, step: Step, approval: Approval) -> Told:

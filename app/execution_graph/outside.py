@@ -19,7 +19,6 @@ from app.role_registry import quarantine_tool
 
 T = TypeVar("T")
 
-CALL_SECONDS = 180
 ATTEMPTS = 3
 RECORD_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
 
@@ -83,14 +82,14 @@ async def _once(tool: Tool, call: ToolCall) -> Ended:
 
 async def _attempt(tool: Tool, call: ToolCall) -> Ended:
     try:
-        async with asyncio.timeout(CALL_SECONDS):
+        async with asyncio.timeout(tool.spec.timeout_seconds):
             return await tool.perform(call)
     except ToolFailed as error:
         return Failed(str(error), error if isinstance(error, ToolChanged) else None)
     except OutcomeUnknown as error:
         return Lost(str(error)) if tool.spec.effect == "external" else Failed(str(error))
     except TimeoutError:
-        said = f"no answer within {CALL_SECONDS} seconds"
+        said = f"no answer within {tool.spec.timeout_seconds} seconds"
     except Exception as error:  # noqa: BLE001 - whatever a tool raises, a call may have been made
         said = f"{type(error).__name__}: {error}"
     return Lost(said) if tool.spec.effect == "external" else Failed(said)

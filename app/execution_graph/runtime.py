@@ -48,7 +48,8 @@ class Defaults(msgspec.Struct, frozen=True):
 
 
 class Runtime(msgspec.Struct, frozen=True):
-    """All that a worker process holds. `undo_seconds` is the window in which a founder may take a decision back."""
+    """All that a worker process holds. `undo_seconds` is the window in which a founder may take a decision back,
+    `run_minutes` how long a run may work at most."""
 
     database: Database
     store: EvidenceStore
@@ -60,6 +61,7 @@ class Runtime(msgspec.Struct, frozen=True):
     undo_seconds: int = 10
     vault: VaultKeys = VaultKeys({})
     remote: Remote | None = None
+    run_minutes: int = 720
 
     def with_servers(self, servers: Sequence[SignedServer]) -> "Runtime":
         """This with the tools of a tenant's servers."""

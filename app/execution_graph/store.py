@@ -338,5 +338,16 @@ WHERE run_id = $1 AND step = $2 AND state = 'held' AND answer IS NULL RETURNING 
 """
 
 
+async def ask_again(tx: Transaction, run_id: UUID, step: int, approval_id: UUID) -> bool:
+    """Let a call whose outcome is unknown wait for this question; False when its outcome is known by now."""
+    return bool(await tx.connection.fetchval(_ASK_AGAIN, run_id, step, approval_id))
+
+
+_ASK_AGAIN = """
+UPDATE execution_graph.run_steps SET approval_id = $3
+WHERE run_id = $1 AND step = $2 AND state = 'unknown' AND answer IS NULL RETURNING true
+"""
+
+
 def money_of(step: Step) -> Money | None:
     return None if step.money_minor is None or step.currency is None else Money(step.money_minor, step.currency)

@@ -9,7 +9,7 @@ from app.execution_graph.briefing import decode_brief, write_brief
 from app.execution_graph.case import Case, Permit
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import Asked, Journal, arguments_of
-from app.execution_graph.lost_outcomes import lost, resolve
+from app.execution_graph.lost_outcomes import ask_once_more, lost, resolve
 from app.execution_graph.model import Lease, Run, Step
 from app.execution_graph.outside_agents import EXTERNAL
 from app.execution_graph.runs import ask_to_start, close_run, pause_run, run_event, still_waits
@@ -183,7 +183,11 @@ async def _clear_step(case: Case, step: Step) -> None:
         await lost(case, permit, "The run was closed, and the worker ended before the answer was recorded.")
     elif step.approval_id is not None:
         approval = await get_approval(case.tx, step.approval_id)
-        if not await still_waits(case.tx, approval):
+        if await still_waits(case.tx, approval):
+            return
+        if approval.kind == "tool_call":
+            await ask_once_more(case, step, approval, "The run was closed.")
+        else:
             await resolve(case, step, approval)
 
 

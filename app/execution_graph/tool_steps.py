@@ -5,13 +5,13 @@ from typing import assert_never
 import msgspec
 
 from app.canon.agent import Halt, Suspend
-from app.canon.canonical_json import NotCanonical, digest, exact
+from app.canon.canonical_json import NotCanonical, exact
 from app.canon.gate import Allow, Hold, Refuse
 from app.canon.tool import Arguments, ToolAnswer
 from app.canon.vocabulary import Tier
 from app.execution_graph.acting import carry_out
 from app.execution_graph.breakers import check_breakers
-from app.execution_graph.cards import act_parts, tool_call_card
+from app.execution_graph.cards import as_signed, tool_call_card
 from app.execution_graph.case import Acts, Case, Outcome, Stops, Told, Waits
 from app.execution_graph.drive import Drive
 from app.execution_graph.gates import Judged
@@ -213,9 +213,8 @@ async def _approved(case: Case, approval: Approval) -> Outcome:
 
 def _changed(case: Case, approval: Approval, verdict: Allow | Hold) -> bool:
     """Role version, policy, tool or arguments differ from what was signed, or the tier has risen."""
-    now = approval.payload | act_parts(case.proposal, case.contract)
     risen = isinstance(verdict, Hold) and verdict.tier is Tier.R2 and approval.tier is Tier.R1
-    return risen or digest(now) != approval.payload_digest
+    return risen or not as_signed(approval, case.proposal, case.contract)
 
 
 async def _rejected(case: Case, approval: Approval, *, again: bool) -> Told:

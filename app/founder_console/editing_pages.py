@@ -1,4 +1,5 @@
-"""Edit before approve on the phone: typed fields, the gate's answer, and the card to sign in the old one's place."""
+"""On the phone: a call edited before it is approved, one with a lost answer made again; each leads to the card to sign
+in the old one's place."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from app.canon.errors import Conflict, Invalid
 from app.canon.facts import Fact
 from app.canon.reasons import reason_sentence
 from app.canon.tool import Arguments, ToolSpec
-from app.execution_graph import Edit, EditRefused, edit_call
+from app.execution_graph import Edit, EditRefused, Retry, edit_call, retry_call
 from app.founder_console.call_fields import Field, again, fields_of, typed
 from app.founder_console.inbox import card_of
 from app.founder_console.visits import Caller, Visit, enter, go
@@ -67,6 +68,32 @@ async def edit(
     return go(f"/approvals/{after.id}?edited={approval_id}")
 
 
+@post("/approvals/{approval_id:uuid}/retry", status_code=200, include_in_schema=False)
+async def retry(
+    request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID], data: Form
+) -> Page | Redirect:
+    """Ask whether a call with a lost answer is made again, with the same key: the card to sign."""
+    visit, approval = await enter(request, tx), await get_approval(tx, approval_id)
+    version = str(data.get("version") or "")
+    try:
+        async with tx.savepoint():
+            after = await retry_call(
+                tx,
+                approval_id,
+                Retry(int(version) if version.isdigit() else None),
+                by=visit.by,
+                tools=visit.naming.tools,
+                evidence=request.app.state.store,
+                undo_seconds=request.app.state.settings.undo_seconds,
+            )
+    except ApprovalClosed:
+        return go(f"/approvals/{approval_id}")
+    except (Conflict, Invalid) as refusal:
+        said = _said(visit, approval, refusal)
+        return visit.notice(visit.words("retry.refused"), said, href=f"/approvals/{approval_id}", status=409)
+    return go(f"/approvals/{after.id}")
+
+
 def _said(visit: Visit, approval: Approval, refusal: Conflict | Invalid) -> str:
     """Why not, in the founder's language where the gate says why."""
     if not isinstance(refusal, EditRefused) or not refusal.data["facts"]:
@@ -100,4 +127,4 @@ def _form(visit: Visit, approval: Approval, fields: tuple[Field, ...], *, proble
     )
 
 
-ROUTES = (edit_form, edit)
+ROUTES = (edit_form, edit, retry)

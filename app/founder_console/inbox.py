@@ -77,6 +77,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     undo_seconds_left: int
     undo_until: datetime | None
     editable: bool
+    retryable: bool
     superseded_by: UUID | None
     quorum: int = 1
     votes: str = ""
@@ -180,10 +181,17 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         undo_seconds=approval.undo_seconds,
         undo_seconds_left=max(round((undo_until - now).total_seconds()), 1) if undo_until else 0,
         undo_until=undo_until,
-        editable=approval.kind == "tool_call" and approval.run_id is not None and approval.tool in naming.tools,
+        editable=_editable(approval, naming),
+        retryable=approval.kind == "unknown_outcome" and approval.run_id is not None,
         superseded_by=approval.superseded_by,
         quorum=approval.quorum,
     )
+
+
+def _editable(approval: Approval, naming: Naming) -> bool:
+    """A held call; one that is to be made again is what it was."""
+    held = approval.kind == "tool_call" and approval.run_id is not None and "again" not in approval.payload
+    return held and approval.tool in naming.tools
 
 
 def _split(text: str) -> tuple[str, str, str]:

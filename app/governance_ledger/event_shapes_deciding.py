@@ -39,6 +39,17 @@ class ToolEdited(Tool, frozen=True, kw_only=True):
     payload_digest: Digest
 
 
+class ToolRetryAsked(Tool, frozen=True, kw_only=True):
+    """The founder wants a call with a lost answer made again under the same `key`, asked as `approval_id`."""
+
+    approval_id: UUID
+    replaces: UUID
+    reason: str
+    facts: list[Finding]
+    payload_digest: Digest
+    key: str
+
+
 class MandateProposed(Shape, frozen=True, kw_only=True):
     """`mandate` are its terms as shown and signed; their digest is the `policy` of the signature."""
 

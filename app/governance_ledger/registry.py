@@ -259,6 +259,7 @@ SHAPES: Mapping[str, Versions] = {
     "tool.refused": shapes.ToolRefused,
     "tool.rejected": shapes.ToolRejected,
     "tool.repeated": shapes.ToolRepeated,
+    "tool.retry_asked": deciding.ToolRetryAsked,
     "tool.unknown": shapes.ToolUnknown,
     "tool.withdrawn": shapes.ToolUnanswered,
 }

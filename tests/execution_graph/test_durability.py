@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from app.canon.agent import StepContext
@@ -176,6 +177,46 @@ async def test_the_same_call_time_and_again_stops_the_run(ring: Ring) -> None:
     assert view.run.status == "failed"
     assert "same call" in view.run.summary
     assert len(view.steps) == 4
+
+
+async def test_answers_that_were_all_heard_before_stop_the_run(ring: Ring) -> None:
+    ring.outside("look").answer = lambda _: ToolResult("nothing new")
+
+    async def write(ctx: StepContext) -> str:
+        for number in range(100):
+            await ctx.call_tool("look", {"what": str(number)})
+        return "done"
+
+    view = await ring.run(await ring.hire_scribe(write, "look", max_steps=50))
+    assert view.run.status == "failed"
+    assert "nothing that it had not heard before" in view.run.summary
+    assert len(view.steps) == 9
+
+
+async def test_acts_that_are_answered_alike_are_progress(ring: Ring) -> None:
+    async def write(ctx: StepContext) -> str:
+        for number in range(20):
+            await ctx.call_tool("write_note", {"text": str(number)})
+        return "all written"
+
+    view = await ring.run(await ring.hire_scribe(write, "write_note", max_steps=50))
+    assert (view.run.status, view.run.summary) == ("done", "all written")
+
+
+async def test_a_run_that_has_worked_longer_than_it_may_stops_at_its_next_step(ring: Ring) -> None:
+    async def write(ctx: StepContext) -> str:
+        await ctx.call_tool("write_note", {"text": "x"})
+        await ctx.call_tool("look", {"what": "x"})
+        return "done"
+
+    view = await ring.run(await ring.hire_scribe(write, "look", ToolRule("write_note", "ask")))
+    async with ring.transaction() as tx:
+        worked = "UPDATE execution_graph.run_leases SET worked_ms = 120001 WHERE run_id = $1"
+        await tx.connection.execute(worked, view.run.id)
+    await ring.decide(view.run)
+    view = await ring.drive(view.run, Executor(msgspec.structs.replace(ring.runtime, run_minutes=2), owner=7))
+    assert (view.run.status, steps_of(view)) == ("failed", [("write_note", "done")])
+    assert "longer than a run may" in view.run.summary
 
 
 async def test_the_roles_steps_are_the_most_a_run_may_take(ring: Ring) -> None:

@@ -6,12 +6,14 @@ import pytest
 
 from app.adapters.evidence import FolderStore
 from app.canon.agent import StepContext
+from app.canon.contract import ProcedureStep
 from app.canon.tool import ToolAnswer, ToolSpec
 from app.canon.vocabulary import Risk, Rol
 from app.founder_console.call_fields import fields_of, typed
 from app.work_queue import Approval
-from tests.execution_graph.ring import Endpoint, Ring, builtin_tools
+from tests.execution_graph.ring import Endpoint, Outside, Ring, builtin_tools, loses_its_answer
 from tests.execution_graph.test_editing import ORDER, PAYMENT, TICKET
+from tests.execution_graph.test_hanging_tools import Telephone, silent_server
 from tests.founder_console.test_http import OWN, PAGE, Desk, desk
 
 __all__ = ["desk"]
@@ -112,3 +114,46 @@ def test_every_kind_of_argument_has_a_field_and_comes_back_as_it_was() -> None:
     assert typed(tool, {field.name: field.value for field in fields}, call) == call
     emptied = {field.name: "" for field in fields}
     assert typed(tool, emptied, call) == {"to": [], "urgent": False}
+
+
+@pytest.fixture
+async def lost(desk: Desk, ring: Ring) -> Approval:
+    """A call outside whose answer was lost."""
+    bell = Outside("ring_bell")
+    bell.answer = loses_its_answer
+    ring.tools["ring_bell"] = bell
+    desk.app.state.tools = {**desk.app.state.tools, "ring_bell": bell.spec}
+    view = await ring.run(await ring.hire("ring_bell", procedure=[ProcedureStep("ring_bell", {"what": "x"})]))
+    return await ring.pending(view.run)
+
+
+async def test_a_lost_outcome_offers_to_try_again_with_the_same_key(desk: Desk, lost: Approval) -> None:
+    page = await desk.client.get(f"/approvals/{lost.id}", headers=PAGE)
+    assert "Coba lagi dengan kunci yang sama" in page.text
+    answer = await desk.client.post(f"/approvals/{lost.id}/retry", data={"version": "1"}, headers=OWN | PAGE)
+    assert answer.status_code == 200
+    before = await desk.approval(lost.id)
+    assert str(answer.url.path) == f"/approvals/{before.superseded_by}"
+    assert f"kunci yang sama {lost.run_id}:1" in answer.text
+    assert "data-key" in answer.text
+    assert f"/approvals/{before.superseded_by}/edit" not in answer.text
+
+
+async def test_the_api_has_a_lost_call_made_again_for_a_founder_only(desk: Desk, lost: Approval) -> None:
+    api = f"/api/v1/approvals/{lost.id}/retry"
+    refused = await desk.client.post(api, json={"version": 1}, headers=desk.token(Rol.DEPUTY))
+    assert refused.status_code == 403
+    after = (await desk.client.post(api, json={"version": 1}, headers=desk.token(Rol.FOUNDER))).json()
+    assert (after["kind"], after["tier"], after["replaces"]) == ("tool_call", "R2", str(lost.id))
+    closed = await desk.client.post(api, json={"version": 1}, headers=desk.token(Rol.FOUNDER))
+    assert closed.status_code == 409
+
+
+async def test_a_tool_that_hangs_is_shown_as_what_it_ended(desk: Desk, ring: Ring) -> None:
+    async with silent_server() as (port, _):
+        ring.tools["telephone"] = Telephone(port, "external")
+        view = await ring.run(await ring.hire("telephone", procedure=[ProcedureStep("telephone", {})]))
+    page = await desk.client.get(f"/runs/{view.run.id}", headers=PAGE)
+    assert "jawaban hilang" in page.text
+    card = await desk.client.get(f"/approvals/{view.run.approval_id}", headers=PAGE)
+    assert "Apakah ini terjadi?" in card.text
