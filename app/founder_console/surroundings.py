@@ -13,6 +13,7 @@ from app import clock, problems
 from app.canon.errors import Fault
 from app.founder_console.errors import LinkUnusable
 from app.founder_console.keyfiles import Seal
+from app.founder_console.model import Language
 from app.founder_console.rendering import Frontend, html
 from app.founder_console.trying import Failures
 from app.founder_console.visits import go
@@ -84,7 +85,8 @@ def _page(
     request: Request[Any, Any, Any], status: HTTPStatus, heading: str, text: str | None, detail: str
 ) -> Response[bytes]:
     frontend: Frontend = request.app.state.frontend
-    language = preferred(request.headers.get("accept-language", ""))
+    known: Language | None = request.state.get("language")
+    language = known or preferred(request.headers.get("accept-language", ""))
     words = frontend.words[language]
     values = {
         "title": words(heading),

@@ -107,6 +107,7 @@ async def enter(request: Caller, tx: Transaction) -> Visit:
     founder = next((one for one in founders if str(one.id) == request.auth.sub), None)
     if founder is None:
         raise FounderUnknown(f"there is no founder {request.auth.sub} here")
+    request.state.language = founder.language
     its_company, seen = await company(tx), await latest_seq(tx)
     roles = await list_roles(tx)
     waiting = await pending(tx)

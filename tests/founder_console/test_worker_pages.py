@@ -168,3 +168,9 @@ async def test_our_script_is_told_the_problem_alone_and_nothing_is_opened(office
     assert "hidden" in answer.json()["problem"]
     async with office.ring.transaction() as tx:
         assert (await list_tickets(tx)).items == ()
+
+
+async def test_an_error_is_told_in_the_founders_own_language(office: Office) -> None:
+    answer = await office.client.get(f"/runs/{UUID(int=7)}", headers=PAGE | {"accept-language": "en"})
+    assert answer.status_code == 404
+    assert "Tidak ditemukan" in answer.text

@@ -153,7 +153,8 @@ customElements.define('event-proof', class extends HTMLElement {
 /** Holds the newest checkpoint against the last one that this device saw; what does not follow from it turns the page red. */
 export async function watch() {
   if (!crypto.subtle) return tell('ledger_unable', {});
-  const kept = store()[tenant], when = time => new Date(time).toLocaleString(document.documentElement.lang);
+  const kept = store()[tenant], when = time => new Date(time).toLocaleString(document.documentElement.lang,
+    { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23', timeZone: document.body.dataset.zone });
   try {
     const found = await check(kept);
     if (!found) return;

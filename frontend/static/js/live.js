@@ -74,7 +74,7 @@ function state(name) {
   }
   line.hidden = !name;
   if (!name) return;
-  const at = Math.max(new Date(main().dataset.at), heard), clock = { hour: '2-digit', minute: '2-digit', timeZone: document.body.dataset.zone };
+  const at = Math.max(new Date(main().dataset.at), heard), clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: document.body.dataset.zone };
   const date = new Date(at).toDateString() === new Date().toDateString() ? {} : { day: 'numeric', month: 'short' };
   line.textContent = word(name, { at: new Date(at).toLocaleString(lang(), { ...date, ...clock }), ago: ago(Math.floor((Date.now() - at) / 60_000)) });
 }
