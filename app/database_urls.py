@@ -9,10 +9,15 @@ import hmac
 import os
 import secrets
 from hashlib import sha256
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from app.own_postgres import url as embedded_url
 from app.settings import InvalidSetting, Settings
+
+if TYPE_CHECKING:
+    import asyncpg
+    from asyncpg.pool import PoolConnectionProxy
 
 LOGIN_ROLES = ("flr_app", "flr_sealer")
 KEY_BYTES = 32
@@ -74,6 +79,20 @@ def why_unusable(url: str, error: BaseException) -> str:
             return f"{where} cannot be used: {error}."
         case _:
             return f"DATABASE_URL is no address of a PostgreSQL database: {error}."
+
+
+async def refuse_pooler(connection: "asyncpg.Connection | PoolConnectionProxy", url: str) -> None:
+    """Raises `InvalidSetting` when a connection pooler answers instead of PostgreSQL.
+
+    Seats, leadership and LISTEN live as long as a session, which a pooler shares out. A pooler hands out cancellation
+    keys of its own, so the process id that came with the connection is not the one that PostgreSQL names.
+    """
+    if connection.get_server_pid() == await connection.fetchval("SELECT pg_backend_pid()"):
+        return
+    raise InvalidSetting(
+        f"DATABASE_URL leads through a connection pooler ({without_password(url)}): give the address of PostgreSQL "
+        "itself. Workers and sealer hold session locks and listen, which a pooler breaks; each process pools by itself."
+    )
 
 
 def _login_url(settings: Settings, role: str) -> str:

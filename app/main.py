@@ -40,7 +40,7 @@ from app.auth import ApprovalTokens, KeyRing, Tokens
 from app.canon.errors import Misconfigured, Unauthenticated
 from app.canon.evidence import EvidenceStore
 from app.canon.vocabulary import Principal
-from app.database_urls import app_url
+from app.database_urls import app_url, refuse_pooler
 from app.execution_graph import http as execution_http
 from app.founder_console import Desk, Hub, Listener, ProofBook, Revocations, Senders, principal_of_cookie
 from app.founder_console import http as console_http
@@ -51,7 +51,7 @@ from app.governance_ledger.receipts import PURPOSE as RECEIPT
 from app.governance_ledger.receipts import Receipts
 from app.postgres import ENGINE, Binding, Database, Transaction
 from app.role_registry import http as roles_http
-from app.settings import Settings
+from app.settings import InvalidSetting, Settings
 from app.work_queue import http as queue_http
 from app.work_queue import idempotency
 
@@ -299,7 +299,7 @@ def serve(settings: Settings) -> int:
         return 1
     try:
         asyncio.run(_serve(settings, listener))
-    except Misconfigured as error:
+    except (InvalidSetting, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
@@ -320,7 +320,10 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         access_key=settings.evidence_access_key,
         secret_key=settings.evidence_secret_key,
     )
-    async with Database(app_url(settings)) as database:
+    url = app_url(settings)
+    async with Database(url) as database:
+        async with database.pool.acquire() as connection:
+            await refuse_pooler(connection, url)
         app = build(settings, database, store)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, proxy_headers=False

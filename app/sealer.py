@@ -19,7 +19,7 @@ from app.adapters.webhooks import Webhooks
 from app.auth import KeyMissing, KeyRing, SigningKey, load_keys
 from app.canon.errors import Misconfigured
 from app.canon.evidence import EvidenceStore, StoreUnavailable
-from app.database_urls import sealer_url
+from app.database_urls import refuse_pooler, sealer_url
 from app.governance_ledger import attesting, delivering, sealing
 from app.governance_ledger.witnessing import parse_witnesses
 from app.settings import InvalidSetting, Settings
@@ -98,6 +98,7 @@ class Sealer:
     async def _lead(self) -> None:
         connection = await self._connect()
         try:
+            await refuse_pooler(connection, self._url)
             while not await connection.fetchval(_TRY_LOCK):
                 if await connection.fetchval(_END_SILENT_LEADER):
                     LOG.warning("the process that sealed has not answered for a second: its session was ended")
@@ -224,7 +225,11 @@ def serve(settings: Settings) -> int:
         return CONFIGURATION_ERROR
     webhooks = Webhooks(settings.http_allow_private)
     sealer = Sealer(url, lambda: load_keys(settings.keys, "seal"), store, webhooks.post, outside)
-    asyncio.run(_serve(sealer, store))
+    try:
+        asyncio.run(_serve(sealer, store))
+    except InvalidSetting as error:
+        sys.stderr.write(f"{error}\n")
+        return CONFIGURATION_ERROR
     return 0
 
 

@@ -26,7 +26,7 @@ from app.auth import ApprovalTokenReader, KeyMissing, PublicKeys
 from app.canon.agent import Backbone, Router, Worker
 from app.canon.approval import ApprovalClaims, ProofRefused
 from app.canon.errors import Misconfigured
-from app.database_urls import app_url
+from app.database_urls import app_url, refuse_pooler
 from app.execution_graph import consumers as execution
 from app.execution_graph.executor import RENEW_SECONDS, SWEEP_SECONDS, WATCH_SECONDS, Executor
 from app.execution_graph.runtime import Defaults, Runtime
@@ -212,6 +212,8 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
     reader = RotatingReader(settings)
     url = app_url(settings)
     database = await stack.enter_async_context(Database(url, max_size=POOL_SIZE))
+    async with database.pool.acquire() as connection:
+        await refuse_pooler(connection, url)
     store = load_store(
         settings.evidence_url,
         settings.home,
