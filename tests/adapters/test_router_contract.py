@@ -132,6 +132,33 @@ async def test_the_order_of_the_candidates_changes_nothing(router: Router, model
     assert forth.bodies == back.bodies
 
 
+class Correcting(Saying):
+    """A model that makes the call right once it is told what was wrong."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.arguments = list(arguments)
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        call = {"name": "assign_ticket", "arguments": self.arguments.pop(0)}
+        called = {"id": f"c{len(self.arguments)}", "type": "function", "function": call}
+        message = {"role": "assistant", "content": None, "tool_calls": [called]}
+        return ModelAnswer({"choices": [{"message": message}]}, "test", 1, 1)
+
+
+@pytest.mark.parametrize("malformed", ["not json", '{"role_id": 7}', '{"role": "x"}', '{"role_id": "nobody we know"}'])
+async def test_a_call_that_cannot_be_read_goes_back_once_with_the_error(malformed: str) -> None:
+    right = f'{{"role_id": "{MAILS.role_id}"}}'
+    asking = Asking("A", "B", Correcting(malformed, right))
+    assert await load_router("openai_agents").pick(asking) == MAILS.role_id
+    first, second = asking.bodies
+    assert b"again" in second
+    assert len(second) > len(first)
+
+    asking = Asking("A", "B", Correcting(malformed, malformed, right))
+    assert await load_router("openai_agents").pick(asking) is None
+    assert len(asking.bodies) == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from agents import (
     Agent,
     AgentOutputSchemaBase,
@@ -23,6 +24,7 @@ from agents import (
     Runner,
     StopAtTools,
     Tool,
+    ToolsToFinalOutputResult,
     TResponseInputItem,
     Usage,
     set_tracing_disabled,
@@ -106,7 +108,8 @@ class JournaledModel(Model):
 
 
 class OpenAIAgentsRouter:
-    """Chooses the role by one structured tool call, checked against the candidates."""
+    """Chooses the role by one structured tool call, checked against the candidates. What cannot be read goes back to
+    the model once, with the error; the second time nobody is chosen."""
 
     name = "openai_agents"
 
@@ -117,19 +120,59 @@ class OpenAIAgentsRouter:
         ids = [str(candidate.role_id) for candidate in candidates]
         people = [f"- {c.role_id}: {c.name}, {c.title}. {c.job_description}" for c in candidates]
         ticket = f"Ticket: {ctx.title}\n\n{ctx.instructions}\n\nEmployees:\n" + "\n".join(people)
+        choosing = _Choosing((*ids, NO_CANDIDATE))
         agent = Agent[None](
             name="router",
             instructions=_ROUTER,
             model=JournaledModel(ctx.call_model, None),
             model_settings=ModelSettings(max_tokens=256),
-            tools=[_assign_tool([*ids, NO_CANDIDATE])],
-            tool_use_behavior="stop_on_first_tool",
+            tools=[choosing.tool()],
+            tool_use_behavior=choosing.ended,
         )
         try:
-            chosen = await _run(agent, ticket, max_turns=2)
+            await _run(agent, ticket, max_turns=2)
         except AgentsException:
             return None
-        return UUID(chosen) if chosen in ids else None
+        return UUID(choosing.chosen) if choosing.chosen in ids else None
+
+
+class _Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The arguments of `assign_ticket`."""
+
+    role_id: str
+
+
+class _Choosing:
+    """What the model chose, once that can be read."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self.chosen: str | None = None
+        self._allowed = allowed
+
+    def tool(self) -> FunctionTool:
+        role_id = {"type": "string", "enum": list(self._allowed), "description": "The employee's id, or none."}
+        parameters = {
+            "type": "object",
+            "properties": {"role_id": role_id},
+            "required": ["role_id"],
+            "additionalProperties": False,
+        }
+        return _function_tool("assign_ticket", "Give the ticket to one employee.", parameters, self._assign)
+
+    async def _assign(self, _: ToolContext[Any], arguments: str) -> str:
+        try:
+            choice = msgspec.convert(decode(arguments), _Choice)
+        except (Malformed, msgspec.ValidationError) as error:
+            return f"The arguments of assign_ticket cannot be read: {error}. Call it again."
+        if choice.role_id not in self._allowed:
+            return (
+                f"No employee has the id {choice.role_id!r}. Call assign_ticket again with an id of the list, or none."
+            )
+        self.chosen = choice.role_id
+        return choice.role_id
+
+    def ended(self, *_: object) -> ToolsToFinalOutputResult:
+        return ToolsToFinalOutputResult(is_final_output=self.chosen is not None, final_output=self.chosen)
 
 
 class OpenAIAgentsWorker:
@@ -199,23 +242,6 @@ async def _run(agent: Agent[None], text: str, *, max_turns: int) -> str:
     except Passing as passing:
         raise passing.error from None
     return str(result.final_output)
-
-
-def _assign_tool(allowed: list[str]) -> FunctionTool:
-    parameters = {
-        "type": "object",
-        "properties": {"role_id": {"type": "string", "enum": allowed, "description": "The employee's id, or none."}},
-        "required": ["role_id"],
-        "additionalProperties": False,
-    }
-
-    async def assign(_: ToolContext[Any], arguments: str) -> str:
-        try:
-            return str(decode(arguments).get("role_id", NO_CANDIDATE))
-        except Malformed:
-            return NO_CANDIDATE
-
-    return _function_tool("assign_ticket", "Give the ticket to one employee.", parameters, assign)
 
 
 def _governed(wire: str, spec: ToolSpec, hands: _Hands) -> FunctionTool:
