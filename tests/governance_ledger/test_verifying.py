@@ -265,7 +265,6 @@ async def test_an_attack_is_found_and_named(
 
 
 @pytest.mark.usefixtures("forty")
-@pytest.mark.usefixtures("forty")
 async def test_what_came_after_the_last_checkpoint_can_be_rewritten_unseen_until_the_next(
     database: Database, sealer: asyncpg.Connection, attacker: asyncpg.Connection
 ) -> None:
@@ -285,6 +284,7 @@ async def test_what_came_after_the_last_checkpoint_can_be_rewritten_unseen_until
     assert not (await verify(database, full=True, keys=TRUSTED)).ok
 
 
+@pytest.mark.usefixtures("forty")
 async def test_the_first_break_names_its_event(database: Database, attacker: asyncpg.Connection) -> None:
     await edit(attacker, 15)
     report = await verify(database)
