@@ -4,16 +4,20 @@ The checks themselves are the offline verifier's; here the database hands it wha
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from app.governance_ledger.replaying import BATCH, WHOLE_LEDGER_SECONDS, Broken
+from app.governance_ledger.replaying import BATCH, WHOLE_LEDGER_SECONDS, Broken, name_of
 from app.postgres import Transaction
 from app.verifier import errors
-from app.verifier.approvals import MUST_BE_SIGNED, SKEW_SECONDS, Docket
+from app.verifier.approvals import SKEW_SECONDS, Docket
 from app.verifier.changes import NOTHING, Change, Ledger17
 from app.verifier.documents import Reader, read_batch
 from app.verifier.judging import BACKDATED_SECONDS
@@ -38,15 +42,6 @@ SELECT e.xid::text AS xid, e.n, e.event_id, e.subjects, e.effect_n::text AS effe
        (SELECT s.seq FROM governance_ledger.ledger_seals s WHERE s.tenant_id = e.tenant_id AND s.n = e.n LIMIT 1) AS seq
   FROM governance_ledger.governance_events e
  WHERE e.tenant_id = $1 AND e.xid = ANY ($2::text[]::xid8[]) ORDER BY e.xid, e.n
-"""
-
-# Events that account for changes of which none is left.
-_EMPTY_HANDED = """
-SELECT s.seq, e.event_id FROM governance_ledger.ledger_seals s
-  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
- WHERE s.tenant_id = $1 AND e.effect_n > 0 AND NOT EXISTS (
-   SELECT FROM governance_ledger.changes c WHERE c.xid = e.xid AND c.tenant_id = e.tenant_id OFFSET 0)
- ORDER BY s.seq LIMIT 1
 """
 
 # The changes of one row are a chain: each found what the one before it left.
@@ -84,30 +79,70 @@ SELECT set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO, YMD', 
        set_config('extra_float_digits', '1', true)
 """
 
-# An event was stamped before the checkpoint that covers it was signed, and not long before the one in front of it.
-_MISDATED = """
-SELECT s.seq, e.event_id, e.recorded_at > c.signed_at + $2::interval AS ahead
-  FROM (SELECT coalesce(lag(size) OVER w, 0) AS after, size, lag(signed_at) OVER w AS before, signed_at
-          FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1 WINDOW w AS (ORDER BY serial)) c
-  JOIN governance_ledger.ledger_seals s ON s.tenant_id = $1 AND s.seq > c.after AND s.seq <= c.size
-  JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
- WHERE e.recorded_at > c.signed_at + $2::interval OR e.recorded_at < c.before - $3::interval
- ORDER BY s.seq LIMIT 1
-"""
-
 _SIGNED = """
 SELECT s.seq, e.event_id, convert_to(e.body, 'UTF8') AS document
   FROM governance_ledger.ledger_seals s
   JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
- WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3
-   AND (e.approval_signature IS NOT NULL
-        OR e.type LIKE 'founder.%' OR e.type LIKE 'approval.%' OR e.type LIKE 'mandate.%' OR e.type LIKE 'rule.%'
-        OR e.type = ANY ($4))
- ORDER BY s.seq
+ WHERE s.tenant_id = $1 AND s.seq = ANY ($2) ORDER BY s.seq
 """
 
 
-async def judge_changes(tx: Transaction) -> None:
+class Sealed(NamedTuple):
+    """How far a checkpoint reaches, and when it was signed."""
+
+    size: int
+    at: datetime
+
+
+class Noted:
+    """What the reading of a whole chain leaves to judge: see `replaying.Watch`."""
+
+    def __init__(self, seals: Sequence[Sealed]) -> None:
+        """`seals` are the checkpoints in their order."""
+        self.approvals = array("q")
+        self.bereft: int | None = None
+        self.misdated: tuple[int, str] | None = None
+        self._seals = deque(_times_of(seals))
+
+    def see(self, rows: Sequence[asyncpg.Record]) -> None:
+        self.approvals.extend([row["seq"] for row in rows if row["approval"]])
+        if self.bereft is None:
+            self.bereft = next((row["seq"] for row in rows if row["bereft"]), None)
+        begun = 0
+        while self._seals and begun < len(rows) and self.misdated is None:
+            last, earliest, latest = self._seals[0]
+            ends = min(last - rows[0]["seq"] + 1, len(rows))
+            self._see_times(rows[begun:ends], earliest, latest)
+            begun = max(begun, ends)
+            if rows[begun - 1]["seq"] >= last:
+                self._seals.popleft()
+
+    def _see_times(self, rows: Sequence[asyncpg.Record], earliest: bytes, latest: bytes) -> None:
+        """An event was stamped before the checkpoint that covers it was signed, and not long before the one in front
+        of it. Its document begins with the time."""
+        stamps = [row["document"][7:34] for row in rows]
+        if not stamps or (max(stamps) <= latest and min(stamps) >= earliest):
+            return
+        seq, stamp = next(
+            (row["seq"], stamp) for row, stamp in zip(rows, stamps, strict=True) if not earliest <= stamp <= latest
+        )
+        ahead, behind = "after the checkpoint that covers it", "long before the checkpoint in front of it"
+        self.misdated = (seq, f"stamped {ahead}" if stamp > latest else f"backdated: stamped {behind}")
+
+
+def _times_of(seals: Sequence[Sealed]) -> Iterator[tuple[int, bytes, bytes]]:
+    """For each checkpoint: its last event, and the first and last time that its events may bear."""
+    earliest = b""
+    for seal in seals:
+        yield seal.size, earliest, _stamp(seal.at + timedelta(seconds=SKEW_SECONDS))
+        earliest = _stamp(seal.at - timedelta(seconds=BACKDATED_SECONDS))
+
+
+def _stamp(at: datetime) -> bytes:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
+
+
+async def judge_changes(tx: Transaction, noted: Noted) -> None:
     """Hold every row change against the event that took it, the change before it, and the row as it is now.
 
     Raises `Broken`.
@@ -119,7 +154,8 @@ async def judge_changes(tx: Transaction) -> None:
         changes = await tx.connection.fetch(_CHANGES, tx.tenant, xids)
         _judge_transactions(law, changes, await tx.connection.fetch(_TAKERS, tx.tenant, xids))
         after = xids[-1]
-    await _look_for_empty_handed(tx)
+    if noted.bereft is not None:
+        raise Broken("the event accounts for row changes that are gone", noted.bereft, await name_of(tx, noted.bereft))
     unlinked = await tx.connection.fetchrow(_UNLINKED, tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
     if unlinked is not None:
         raise Broken(
@@ -164,12 +200,6 @@ def _take(law: Ledger17, taker: asyncpg.Record) -> None:
         raise Broken(broken.reason, taker["seq"], taker["event_id"]) from broken
 
 
-async def _look_for_empty_handed(tx: Transaction) -> None:
-    row = await tx.connection.fetchrow(_EMPTY_HANDED, tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
-    if row is not None:
-        raise Broken("the event accounts for row changes that are gone", row["seq"], row["event_id"])
-
-
 async def _compare_rows(tx: Transaction) -> None:
     await tx.connection.execute(_AS_CAPTURED)
     for table in await tx.connection.fetch(_GOVERNED):
@@ -191,35 +221,32 @@ async def _compare_rows(tx: Transaction) -> None:
             )
 
 
-async def judge_times(tx: Transaction) -> None:
+async def judge_times(tx: Transaction, noted: Noted) -> None:
     """Hold the time at which each event was stamped against the checkpoints around it. Raises `Broken`."""
-    skew, longest = timedelta(seconds=SKEW_SECONDS), timedelta(seconds=BACKDATED_SECONDS)
-    row = await tx.connection.fetchrow(_MISDATED, tx.tenant, skew, longest, timeout=WHOLE_LEDGER_SECONDS)
-    if row is not None:
-        ahead, behind = "after the checkpoint that covers it", "long before the checkpoint in front of it"
-        said = f"stamped {ahead}" if row["ahead"] else f"backdated: stamped {behind}"
-        raise Broken(f"{said} was signed", row["seq"], row["event_id"])
+    if noted.misdated is not None:
+        seq, said = noted.misdated
+        raise Broken(f"{said} was signed", seq, await name_of(tx, seq))
 
 
-async def judge_approvals(tx: Transaction, end: int, seals: Sequence[int], keys: Mapping[str, bytes]) -> Docket:
-    """Verify every approval signature up to event `end`: whose, for what, once. `seals` are sizes at which a seal ends.
+async def judge_approvals(tx: Transaction, noted: Noted, seals: Sequence[int], keys: Mapping[str, bytes]) -> Docket:
+    """Verify every approval signature: whose, for what, once. `seals` are sizes at which a seal ends.
 
     Raises `Broken`.
     """
     docket = Docket(str(tx.tenant), whole=True)
     reader = Reader(str(tx.tenant), Tokens(keys))
-    ends = {size for size in seals if size <= end} | {end}
-    start = 0
-    while start < end:
-        stop = min((size for size in ends if size >= start + BATCH), default=end)
-        await _judge_batch(tx, docket, reader, start, stop)
+    waiting, start = noted.approvals, 0
+    ends = sorted({bisect_right(waiting, size) for size in seals} | {len(waiting)})
+    while start < len(waiting):
+        stop = next((end for end in ends if end >= start + BATCH), len(waiting))
+        await _judge_batch(tx, docket, reader, waiting[start:stop])
         start = stop
     return docket
 
 
-async def _judge_batch(tx: Transaction, docket: Docket, reader: Reader, start: int, stop: int) -> None:
-    for low in range(start, stop, BATCH):
-        rows = await tx.connection.fetch(_SIGNED, tx.tenant, low, min(low + BATCH, stop), list(MUST_BE_SIGNED))
+async def _judge_batch(tx: Transaction, docket: Docket, reader: Reader, seqs: Sequence[int]) -> None:
+    for low in range(0, len(seqs), BATCH):
+        rows = await tx.connection.fetch(_SIGNED, tx.tenant, seqs[low : low + BATCH])
         facts = await asyncio.to_thread(read_batch, reader, [row["document"] for row in rows])
         for row, fact in zip(rows, facts, strict=False):
             if isinstance(fact, str):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from hashlib import sha256
 from struct import Struct
+from typing import Protocol
 from uuid import UUID
 
 import asyncpg
@@ -12,6 +13,7 @@ import msgspec
 from app.governance_ledger.merkle import Frontier, Subtree
 from app.governance_ledger.model import Break
 from app.postgres import Transaction
+from app.verifier.approvals import MUST_BE_SIGNED
 
 BATCH = 4_000
 # The few statements of a full pass that read a whole ledger may take longer than any other of the application.
@@ -20,7 +22,8 @@ _SEQ = Struct(">q")
 _BROKEN_LINK = "the chain's hash does not follow from the event"
 
 _LINKS = """
-SELECT s.seq, s.hash, e.leaf, convert_to(e.body, 'UTF8') AS document, {altered} AS altered
+SELECT s.seq, s.hash, e.leaf, convert_to(e.body, 'UTF8') AS document, {altered} AS altered, {approval} AS approval,
+       {bereft} AS bereft
   FROM governance_ledger.ledger_seals s
   LEFT JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
  WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3
@@ -31,26 +34,38 @@ SELECT s.seq, s.hash, e.leaf, convert_to(e.body, 'UTF8') AS document, {altered} 
 # parsing it. Columns are outside the hash: one that differs was altered. The tail holds the event's own n and xid,
 # which whoever writes `data` cannot know, so it stands nowhere else.
 _ALTERED = """
-NOT (starts_with(e.body, concat(
-         '{"at":"', to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-         '","body":{"actor":', to_json(e.actor), ',"approval":', coalesce(to_json(e.approval_signature)::text, 'null'),
-         ',"data":'))
-       AND strpos(e.body, concat(
+NOT (starts_with(e.body, format('{"at":"%s","body":{"actor":%s,"approval":%s,"data":',
+         to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+         to_json(e.actor), coalesce(to_json(e.approval_signature), 'null')))
+       AND strpos(e.body, format(
+         '%s,"occurred_at":"%s","run_id":%s,"step":%s,"ticket_id":%s,"type":%s},"effect":{"digest":"%s","n":"%s"},'
+         '"id":"%s","n":"%s","subjects":%s,"tenant":"%s","v":"1","xid":"%s"}',
          CASE WHEN e.evidence_url IS NULL THEN ',"evidence":[]' END,
-         ',"occurred_at":"', to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-         '","run_id":', coalesce('"' || e.run_id || '"', 'null'), ',"step":', coalesce(e.step::text, 'null'),
-         ',"ticket_id":', coalesce('"' || e.ticket_id || '"', 'null'), ',"type":', to_json(e.type),
-         '},"effect":{"digest":"', encode(e.effect_digest, 'hex'), '","n":"', e.effect_n, '"},"id":"', e.event_id,
-         '","n":"', e.n, '","subjects":', array_to_json(e.subjects), ',"tenant":"', e.tenant_id,
-         '","v":"1","xid":"', e.xid, '"}')) > 0
+         to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+         coalesce('"' || e.run_id || '"', 'null'), coalesce(e.step::text, 'null'),
+         coalesce('"' || e.ticket_id || '"', 'null'), to_json(e.type), encode(e.effect_digest, 'hex'), e.effect_n,
+         e.event_id, e.n, CASE WHEN e.subjects = '{}' THEN '[]' ELSE array_to_json(e.subjects)::text END,
+         e.tenant_id, e.xid)) > 0
        AND (e.evidence_url IS NULL
          OR strpos(e.body, concat('"evidence":[{"key":', to_json(e.evidence_url), ',')) > 0)
        AND e.evidence_sha256 IS NOT DISTINCT FROM right(e.evidence_url, 64)
        AND (s.occurred_at, s.type) = (e.occurred_at, e.type)
        AND s.ticket_id IS NOT DISTINCT FROM e.ticket_id AND s.run_id IS NOT DISTINCT FROM e.run_id)
 """
-LINKS = _LINKS.format(altered="false")
-LINKS_AND_COLUMNS = _LINKS.format(altered=_ALTERED)
+
+# Events that approvals are followed by. Those that may not do without a signature are the verifier's to name.
+_APPROVAL = f"""
+(e.approval_signature IS NOT NULL OR e.type IN ({", ".join(f"'{kind}'" for kind in MUST_BE_SIGNED)})
+       OR e.type LIKE 'founder.%' OR e.type LIKE 'approval.%' OR e.type LIKE 'mandate.%' OR e.type LIKE 'rule.%')
+"""
+
+# Events that account for changes of which none is left. OFFSET keeps it a look-up for the few that have any.
+_BEREFT = """
+(e.effect_n > 0 AND NOT EXISTS (
+         SELECT FROM governance_ledger.changes c WHERE c.xid = e.xid AND c.tenant_id = e.tenant_id OFFSET 0))
+"""
+LINKS = _LINKS.format(altered="false", approval="false", bereft="false")
+LINKS_AND_COLUMNS = _LINKS.format(altered=_ALTERED, approval=_APPROVAL, bereft=_BEREFT)
 
 _SUBTREES = """
 SELECT height, place, hash FROM governance_ledger.ledger_subtrees WHERE tenant_id = $1 ORDER BY height, place
@@ -78,11 +93,27 @@ class Position(msgspec.Struct):
     hash: bytes
 
 
-async def replay(tx: Transaction, at: Position, end: int, roots: Mapping[int, bytes], *, columns: bool = False) -> None:
+class Watch(Protocol):
+    """Sees the events that hold, as they are read: for what else is to be known of each."""
+
+    def see(self, rows: Sequence[asyncpg.Record]) -> None:
+        """The next rows of `LINKS_AND_COLUMNS`."""
+
+
+async def replay(
+    tx: Transaction,
+    at: Position,
+    end: int,
+    roots: Mapping[int, bytes],
+    *,
+    columns: bool = False,
+    watch: Watch | None = None,
+) -> None:
     """Move `at` on to `end`, recomputing every leaf and link.
 
     From the beginning on, the signed `roots` by size are compared too, and the subtrees that proofs are made of. With
-    `columns` every column that stands outside the hash is held against the document, in the same reading.
+    `columns` every column that stands outside the hash is held against the document, in the same reading, and `watch`
+    sees each event.
 
     Raises `Broken`; `at` then is the last place that held.
     """
@@ -92,11 +123,19 @@ async def replay(tx: Transaction, at: Position, end: int, roots: Mapping[int, by
         if tree is not None:
             _grow(tree, leaves, roots)
         if fault is not None:
-            raise Broken(fault, at.seq + 1, await tx.connection.fetchval(_NAME, tx.tenant, at.seq + 1))
+            raise Broken(fault, at.seq + 1, await name_of(tx, at.seq + 1))
+        if watch is not None:
+            watch.see(rows)
     if at.seq != end:
         raise Broken("a seal is missing", at.seq + 1)
     if tree is not None:
         await _compare_subtrees(tx, tree, max(roots))
+
+
+async def name_of(tx: Transaction, seq: int) -> UUID | None:
+    """The id of the event that is sealed under the number."""
+    found: UUID | None = await tx.connection.fetchval(_NAME, tx.tenant, seq)
+    return found
 
 
 async def _batches(tx: Transaction, statement: str, after: int, end: int) -> AsyncIterator[list[asyncpg.Record]]:
@@ -124,7 +163,7 @@ def _follow(rows: Sequence[asyncpg.Record], at: Position) -> tuple[list[bytes], 
     seq, head = at.seq, at.hash
     leaves: list[bytes] = []
     fault = None
-    for number, stored, column, document, altered in rows:
+    for number, stored, column, document, altered, _, _ in rows:
         if number != seq + 1:
             fault = "a seal is missing" if number > seq else f"the chain forks: two seals have the number {number}"
             break

@@ -12,7 +12,7 @@ from app.governance_ledger import notes
 from app.governance_ledger.attestations import Trust, hold_attestations
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.chain import genesis
-from app.governance_ledger.judging import judge_approvals, judge_changes, judge_times
+from app.governance_ledger.judging import Noted, Sealed, judge_approvals, judge_changes, judge_times
 from app.governance_ledger.model import Attestation, Break, ChainReport, CheckpointSummary, Unsealed
 from app.governance_ledger.replaying import WHOLE_LEDGER_SECONDS, Broken, Position, replay
 from app.postgres import Transaction
@@ -61,6 +61,8 @@ SELECT e.event_id, e.recorded_at FROM governance_ledger.governance_events e
    SELECT FROM governance_ledger.ledger_seals s WHERE s.tenant_id = e.tenant_id AND s.n = e.n OFFSET 0)
 """
 
+_EVENTS = "SELECT count(*) FROM governance_ledger.governance_events WHERE tenant_id = $1"
+
 _OLDEST = """
 SELECT count(*) AS count,
        coalesce(ceil(extract(epoch FROM clock_timestamp() - min(recorded_at)) * 1000), 0)::bigint AS oldest_age_ms,
@@ -106,6 +108,7 @@ class _Verification:
         self.unsealed = Unsealed(0, 0)
         self.attestations: tuple[Attestation, ...] = ()
         self.signatures = 0
+        self.noted = Noted(())
 
     async def start(self) -> None:
         """Read the witnesses, then the head, and go on from where the last pass ended.
@@ -139,7 +142,9 @@ class _Verification:
     async def recompute(self) -> None:
         """Every leaf, link and column since `from_seq`, and in a full pass the tree's roots."""
         roots = {checkpoint.size: checkpoint.root_hash for checkpoint in self.checkpoints} if self.full else {}
-        await replay(self.tx, self.at, self.head.seq, roots, columns=True)
+        if self.full:
+            self.noted = Noted([Sealed(checkpoint.size, checkpoint.signed_at) for checkpoint in self.checkpoints])
+        await replay(self.tx, self.at, self.head.seq, roots, columns=True, watch=self.noted if self.full else None)
         if self.at.hash != self.head.hash:
             raise Broken("the head is not the end of the chain", self.at.seq)
 
@@ -174,6 +179,8 @@ class _Verification:
         raise Broken(f"checkpoint {checkpoint.serial}: {refused}", checkpoint.size)
 
     async def look_for_unsealed(self, allowed_ms: int) -> None:
+        if self.full and await self._count_events() == self.at.seq:
+            return
         statement = UNSEALED_OF_ALL if self.full else UNSEALED
         row = await self.tx.connection.fetchrow(statement, self.tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
         assert row is not None
@@ -185,6 +192,10 @@ class _Verification:
                 row["oldest"],
             )
 
+    async def _count_events(self) -> int:
+        """As many as are sealed, each once and none missing, are all of them."""
+        return int(await self.tx.connection.fetchval(_EVENTS, self.tx.tenant, timeout=WHOLE_LEDGER_SECONDS))
+
     async def look_for_doubles(self) -> None:
         if self.full:
             seq = await self.tx.connection.fetchval(_TWICE, self.tx.tenant, timeout=WHOLE_LEDGER_SECONDS)
@@ -195,11 +206,11 @@ class _Verification:
         """Times, row changes and approvals, once the documents that they stand in are known to be what was sealed."""
         if not self.full:
             return
-        await judge_times(self.tx)
-        await judge_changes(self.tx)
+        await judge_times(self.tx, self.noted)
+        await judge_changes(self.tx, self.noted)
         if approval_keys is not None:
             sizes = [checkpoint.size for checkpoint in self.checkpoints]
-            docket = await judge_approvals(self.tx, self.head.seq, sizes, approval_keys)
+            docket = await judge_approvals(self.tx, self.noted, sizes, approval_keys)
             self.signatures = docket.signatures
 
     async def hold_against_attestors(self, trust: Trust) -> None:
