@@ -32,6 +32,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app import auth, problems
 from app.adapters.evidence import load_store
+from app.adapters.mcp import list_tools
 from app.adapters.models import SCRIPTED, AbsentModel, OpenAICompatible, Patience, load_model
 from app.adapters.notices import load_chats, load_notices, load_posts
 from app.adapters.push import load_push
@@ -191,6 +192,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
             "receipts": Receipts(KeyRing.load(settings.keys, RECEIPT), settings.max_merge_delay_seconds),
             "proofs": ProofBook(settings.origin),
             "tools": {name: tool.spec for name, tool in tools.items()},
+            "list_tools": list_tools,
             "hub": Hub(database.url),
             "push": load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from),
             "senders": _senders(settings),

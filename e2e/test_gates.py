@@ -43,6 +43,8 @@ OTHERS = (
     "/workers/new/bookkeeper",
     "/money/new",
     "/settings/payments",
+    "/settings/servers",
+    "/settings/secrets",
     "/settings/notifications",
     "/settings/keys",
     "/settings/people",

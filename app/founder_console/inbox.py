@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from app.canon.reasons import reason_sentence
 from app.canon.sentences import boundary_sentences, budget_sentence
 from app.canon.vocabulary import Money, Tier
 from app.founder_console.naming import Naming
+from app.founder_console.server_changes import server_rows
 from app.postgres import Transaction
 from app.work_queue import Approval, list_approvals
 
@@ -164,7 +166,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         ceiling="",
         facts=tuple(_chip(fact, approval, naming) for fact in facts[:MOST_FACTS]),
         tainted=tuple(_origin(fact, naming) for fact in facts[1:] if fact.source_tool),
-        change=() if terms and approval.kind == "hire" else _changes(payload),
+        change=() if terms and approval.kind == "hire" else _changes(payload, naming),
         arguments=_arguments(payload),
         sentences=_sentences(terms, naming) if terms else (),
         alike=alike,
@@ -260,8 +262,11 @@ def _named(payload: dict[str, object], part: str, name: str) -> str:
     return str(value.get(name, "")) if isinstance(value, dict) else ""
 
 
-def _changes(payload: dict[str, object]) -> tuple[Change, ...]:
+def _changes(payload: dict[str, object], naming: Naming) -> tuple[Change, ...]:
     changes: Any = payload.get("change") or ()
+    if payload.get("kind") == "tool_server":
+        with suppress(msgspec.ValidationError):
+            return tuple(Change(*row) for one in changes for row in server_rows(one, naming.words))
     return tuple(
         Change(str(one.get("field", "")), _shown(one.get("before")), _shown(one.get("after")))
         for one in changes

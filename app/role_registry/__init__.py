@@ -55,7 +55,9 @@ from app.role_registry.roles import (
 )
 from app.role_registry.rule_store import StandingRule
 from app.role_registry.rules import NewRule, RuleSpent, propose_rule, revoke_rule, rule_for, rules_of, use_rule
+from app.role_registry.server_words import secrets_of
 from app.role_registry.servers import (
+    check_place,
     propose_server,
     quarantine_tool,
     remove_server,
@@ -107,6 +109,7 @@ __all__ = [
     "backtest_rule",
     "budgets_of",
     "change_company",
+    "check_place",
     "company",
     "contract_in_force",
     "create_company",
@@ -139,6 +142,7 @@ __all__ = [
     "rule_for",
     "rules_of",
     "secret_headers",
+    "secrets_of",
     "set_secret",
     "settle",
     "spend",

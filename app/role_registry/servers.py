@@ -13,13 +13,14 @@ from app.canon.approval import ApprovalReader
 from app.canon.canonical_json import NotCanonical, digest, exact
 from app.canon.errors import Invalid
 from app.canon.tool import ToolSpec
-from app.canon.tool_server import HttpServer, ServerTool, StdioServer, ToolChanged, ToolServer, spec_of
+from app.canon.tool_server import HttpServer, Place, ServerTool, StdioServer, ToolChanged, ToolServer, spec_of
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
 from app.governance_ledger import Event, append
 from app.postgres import Transaction
 from app.role_registry import server_rows, store
 from app.role_registry.errors import ServerUnknown
 from app.role_registry.model import SignedServer
+from app.role_registry.server_words import server_question
 from app.work_queue import Approval, NewApproval, consume, pending_alike, raise_approval
 
 OPEN_SECONDS = 7 * 86_400
@@ -46,15 +47,16 @@ def _checked(server: ToolServer) -> ToolServer:
         raise Invalid("name the tools to use, each once")
     if not 1 <= server.seconds <= 100:
         raise Invalid("`seconds` lies between 1 and 100")
-    _check_place(server)
+    check_place(server.at)
     try:
         return msgspec.structs.replace(server, tools=tuple(map(_checked_tool, server.tools)))
     except NotCanonical as error:
         raise Invalid(f"a tool's schema cannot be pinned: {error}") from error
 
 
-def _check_place(server: ToolServer) -> None:
-    match server.at:
+def check_place(place: Place) -> None:
+    """Whether a server may be there at all. Raises `Invalid`."""
+    match place:
         case StdioServer(command, environment, secrets, folders):
             if not command or not command[0].startswith("/"):
                 raise Invalid("the command begins with the full path of a program on the worker's machine")
@@ -119,7 +121,6 @@ def _data(server: ToolServer) -> dict[str, object]:
 
 def _payload(server: ToolServer, before: SignedServer | None, reason: str, expires_at: str) -> dict[str, object]:
     known = None if before is None else msgspec.to_builtins(before.server)
-    english, indonesian = _said(server)
     return {
         "kind": "tool_server",
         "role": None,
@@ -133,35 +134,11 @@ def _payload(server: ToolServer, before: SignedServer | None, reason: str, expir
         "facts": [],
         "policy": None,
         "expires_at": expires_at,
-        "text": {"en": english, "id": indonesian},
+        "text": server_question(server),
         "terms": None,
         "cost_ceiling": None,
         "change": [{"field": "tool_servers", "before": known, "after": msgspec.to_builtins(server)}],
     }
-
-
-def _said(server: ToolServer) -> tuple[str, str]:
-    """The question, with what the server reaches in plain words."""
-    tools = ", ".join(f"{tool.name} ({tool.risk})" for tool in server.tools)
-    match server.at:
-        case StdioServer(command, network=network, folders=folders):
-            seen = ", ".join(f"{folder.path}{' (writes)' if folder.writable else ''}" for folder in folders) or "–"
-            net = (
-                ("It reaches the whole network of this machine.", "Ia menjangkau seluruh jaringan mesin ini.")
-                if network
-                else ("It has no network.", "Ia tidak punya jaringan.")
-            )
-            where = f"{' '.join(command)}"
-            reach = (f"{net[0]} Folders: {seen}. Tools: {tools}.", f"{net[1]} Folder: {seen}. Alat: {tools}.")
-            return (
-                f"Let workers use the program {where} as {server.name}? {reach[0]}",
-                f"Izinkan pekerja memakai program {where} sebagai {server.name}? {reach[1]}",
-            )
-        case HttpServer(url):
-            return (
-                f"Let workers use the server at {url} as {server.name}? Tools: {tools}.",
-                f"Izinkan pekerja memakai peladen di {url} sebagai {server.name}? Alat: {tools}.",
-            )
 
 
 class _Change(msgspec.Struct, frozen=True):

@@ -1,0 +1,146 @@
+"""Tools from outside at the console: which servers are attached, attaching one, and taking its tools away."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath
+from litestar.response import Redirect
+
+from app.auth import require
+from app.canon.errors import Invalid
+from app.canon.tool import NoSecrets, ToolFailed
+from app.canon.tool_server import HttpServer, Listed, Place, ServerTool, StdioServer, ToolServer
+from app.canon.vocabulary import Risk, Rol
+from app.founder_console.visits import Caller, Visit, enter, go
+from app.postgres import Transaction
+from app.role_registry import check_place, propose_server, remove_server, secrets_of, tool_servers
+
+Page = Response[bytes]
+Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
+HERE = "/settings/servers"
+ASK_SECONDS = 60
+RISKS = tuple(Risk)
+NOT_TAKEN = "none"
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """The form as typed. `network` counts for a program alone."""
+
+    name: str = ""
+    where: str = ""
+    network: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Raises `Invalid`."""
+        if "://" in self.where:
+            return HttpServer(self.where)
+        try:
+            return StdioServer(tuple(shlex.split(self.where)), network=self.network)
+        except ValueError as error:
+            raise Invalid(str(error)) from error
+
+
+@get(HERE, include_in_schema=False)
+async def servers(request: Caller, tx: NamedDependency[Transaction]) -> Page:
+    """What is attached, as it was signed."""
+    return await _servers(await enter(request, tx), Wanted())
+
+
+async def _servers(visit: Visit, wanted: Wanted, problem: str = "") -> Page:
+    return visit.page(
+        "settings_servers.html",
+        status=422 if problem else 200,
+        title=visit.words("servers"),
+        servers=await tool_servers(visit.tx),
+        waiting=[card for card in visit.cards if card.kind == "tool_server"],
+        secrets_of=secrets_of,
+        person=visit.naming.person,
+        founder=visit.founder.rol is Rol.FOUNDER,
+        form=wanted,
+        problem=problem,
+    )
+
+
+@post(f"{HERE}/ask", status_code=200, include_in_schema=False)
+async def ask(request: Caller, data: Form) -> Page:
+    """Ask a server for its tools, in no transaction, and let the founder say what each may do."""
+    require(request.auth, Rol.FOUNDER)
+    wanted = Wanted(
+        name=str(data.get("name") or "").strip(),
+        where=str(data.get("where") or "").strip(),
+        network=data.get("network") == "yes",
+    )
+    state = request.app.state
+    listed: Sequence[Listed] = ()
+    problem = ""
+    try:
+        check_place(wanted.place)
+        listed = await state.list_tools(wanted.name, wanted.place, NoSecrets(), state.settings.home, ASK_SECONDS)
+    except (Invalid, ToolFailed) as error:
+        problem = str(error)
+    async with state.database.transaction(request.auth.tid) as tx:
+        visit = await enter(request, tx)
+        if problem or not listed:
+            return await _servers(visit, wanted, problem or visit.words("servers.no_tools"))
+        return visit.page(
+            "settings_server_new.html",
+            title=visit.words("servers.choose"),
+            form=wanted,
+            listed=[(one, msgspec.json.encode(one).decode()) for one in listed],
+            risks=RISKS,
+            not_taken=NOT_TAKEN,
+        )
+
+
+@post(HERE, status_code=303, include_in_schema=False)
+async def propose(request: Caller, tx: NamedDependency[Transaction], data: Form) -> Page | Redirect:
+    """Raises the approval that the founder signs with a key."""
+    visit = await enter(request, tx)
+    wanted = Wanted(
+        name=str(data.get("name") or ""), where=str(data.get("where") or ""), network=data.get("network") == "yes"
+    )
+    try:
+        server = ToolServer(name=wanted.name, at=wanted.place, tools=_tools(data))
+        undo_seconds = request.app.state.settings.undo_seconds
+        approval = await propose_server(tx, server, by=visit.by, undo_seconds=undo_seconds)
+    except (Invalid, msgspec.ValidationError, msgspec.DecodeError) as error:
+        return await _servers(visit, wanted, str(error))
+    return go(f"/approvals/{approval.id}")
+
+
+def _tools(data: Mapping[str, Any]) -> tuple[ServerTool, ...]:
+    """The tools that are taken, as they were listed. Raises `msgspec.ValidationError`."""
+    texts = data.get("listed") or ()
+    taken = []
+    for text in [texts] if isinstance(texts, str) else texts:
+        listed = msgspec.json.decode(str(text), type=Listed)
+        said = str(data.get(f"risk-{listed.name}") or NOT_TAKEN)
+        if said == NOT_TAKEN:
+            continue
+        risk = msgspec.convert(said, Risk)
+        taken.append(
+            ServerTool(
+                name=listed.name,
+                description=listed.description,
+                parameters=dict(listed.parameters),
+                risk=risk,
+                effect="read" if risk is Risk.READ else "external",
+            )
+        )
+    return tuple(taken)
+
+
+@post(f"{HERE}/{{name:str}}/remove", status_code=303, include_in_schema=False)
+async def remove(request: Caller, tx: NamedDependency[Transaction], name: FromPath[str]) -> Redirect:
+    visit = await enter(request, tx)
+    await remove_server(tx, name, visit.by)
+    return go(HERE)
+
+
+ROUTES = (servers, ask, propose, remove)
