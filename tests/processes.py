@@ -84,7 +84,7 @@ class Machine:
         self.start("api", "app.cli", "api")
         self.start("sealer", "app.cli", "sealer")
         self.start("worker", "app.cli", "worker")
-        wait_until(self.ready, seconds=90, said=f"API ready; {self.said('api')}")
+        wait_until(self.ready, seconds=240, said=f"API ready; {self.said('api')}")
 
     def ready(self) -> bool:
         with suppress(httpx.HTTPError):

@@ -23,7 +23,7 @@ from app.role_registry import check_place, propose_server, remove_server, secret
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
 HERE = "/settings/servers"
-ASK_SECONDS = 60
+ASK_SECONDS = 120
 RISKS = tuple(Risk)
 NOT_TAKEN = "none"
 

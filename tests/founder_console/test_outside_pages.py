@@ -17,7 +17,7 @@ from app.role_registry import ensure_vault_key, list_secrets, propose_server, to
 from app.role_registry.server_words import server_question
 from app.role_registry.servers import sign_server
 from app.work_queue import get_approval
-from tests.builders import approve
+from tests.builders import APPROVALS, approve
 from tests.founder_console.test_http import OWN, PAGE, Desk, desk
 
 __all__ = ["desk"]
@@ -37,7 +37,7 @@ async def attach(desk: Desk, server: ToolServer = CRM) -> None:
     async with desk.database.transaction(desk.tenant) as tx:
         asked = await propose_server(tx, server, by=desk.by, undo_seconds=0)
         await approve(tx, asked.id, desk.by)
-        await sign_server(tx, await get_approval(tx, asked.id), desk.app.state.approval_tokens)
+        await sign_server(tx, await get_approval(tx, asked.id), APPROVALS)
 
 
 def test_the_question_says_where_it_runs_what_it_reaches_and_what_each_tool_does() -> None:
@@ -78,6 +78,7 @@ async def test_the_card_shows_each_tool_with_its_risk_and_all_that_is_signed(des
         assert part in page
 
 
+@pytest.mark.timeout(300)
 async def test_a_server_is_asked_for_its_tools_and_proposed(desk: Desk) -> None:
     command = [str(Path(sys.prefix) / "bin" / "python"), "-m", "mcp_server_time", "--local-timezone", "UTC"]
     form = {"name": "time", "where": shlex.join(command)}

@@ -24,7 +24,8 @@ from tests.processes import ROOT, FounderClient, Machine, founder_of, free_port,
 pytestmark = pytest.mark.timeout(900)
 
 START_SECONDS = 300
-"""A start imports for seconds of computing, which are a minute on a machine that has much else to do."""
+"""A start imports for seconds of computing: a minute on a busy machine. The SDK's own probe of a server gives up after
+ten seconds; the version is said beforehand instead."""
 
 PYTHON = str(Path(sys.prefix) / "bin" / "python")
 
