@@ -60,6 +60,8 @@ class Docket:
         self._keys: dict[tuple[str, str], _Key] = {}
         self._votes: dict[str, _Vote] = {}
         self._void: set[str] = set()
+        self._quorums: dict[str, int] = {}
+        self._agreed: dict[str, set[str]] = {}
         self._frozen: set[str] = set()
         self._nonces: dict[str, str] = {}
         self._listed: set[tuple[str, str]] = set()
@@ -101,6 +103,7 @@ class Docket:
                 self._meet_key(fact, data)
             case "approval.raised":
                 check_payload(fact, data)
+                self._quorums[data["approval_id"]] = data.get("quorum", 1)
             case "approval.frozen":
                 self._frozen.update(data["approval_ids"])
             case "approval.thawed":
@@ -137,6 +140,7 @@ class Docket:
 
     def _undo(self, approval: str) -> None:
         self._void.update(jti for jti, vote in self._votes.items() if vote.approval == approval)
+        self._agreed.pop(approval, None)
 
     def _vote(self, fact: Fact, data: Mapping[str, Any]) -> None:
         token = fact.token
@@ -155,7 +159,21 @@ class Docket:
         self._check_proof(token, data, claims)
         if fact.actor.startswith("deputy:") and not self._mandates.covers(claims, person(fact.actor), data):
             self.unknown += 1
-        self._votes[claims["jti"]] = _Vote(claims["approval"], fact.type == "approval.decided")
+        final = fact.type == "approval.decided"
+        self._votes[claims["jti"]] = _Vote(claims["approval"], final)
+        if claims["decision"] == "approve":
+            self._agree(claims["approval"], person(claims["sub"]), data, final=final)
+
+    def _agree(self, approval: str, by: str, data: Mapping[str, Any], *, final: bool) -> None:
+        """A question is approved once as many different people have agreed as it wanted."""
+        agreed = self._agreed.setdefault(approval, set())
+        agreed.add(by)
+        wanted = self._quorums.get(approval, data.get("quorum", 1))
+        if not final or len(agreed) >= wanted:
+            return
+        if self._whole or approval in self._quorums:
+            raise Broken(f"approved by {len(agreed)} where {wanted} different people must agree")
+        self.unknown += 1
 
     def _sound(self, token: Token) -> Mapping[str, Any]:
         if token.fault is not None:

@@ -19,9 +19,9 @@ from app.governance_ledger import Event, append
 from app.postgres import Database, Transaction
 from app.role_registry import revoke_rule
 from app.verifier.keys import Trusted
-from app.work_queue import Approval
+from app.work_queue import Approval, raise_approval
 from app.work_queue.approvals import event_of
-from tests.builders import APPROVALS
+from tests.builders import APPROVALS, a_question
 from tests.governance_ledger.ledgers import KEY, OTHER, TENANT, sign, verify
 from tests.verifier.decisions import APPROVAL_KEYS, MAIL, Call, Company, a_company, a_role, a_rule, decided
 from tests.verifier.files import checked, exported
@@ -125,6 +125,28 @@ async def signed_by_a_stranger(scene: Scene) -> None:
 async def of_another_tenant(scene: Scene) -> None:
     approval = await scene.asked()
     await scene.decide(approval, scene.claims(approval, tid=str(OTHER)))
+
+
+async def _wanting_two(scene: Scene) -> Approval:
+    return await raise_approval(scene.tx, msgspec.structs.replace(a_question(), quorum=2))
+
+
+async def short_of_its_quorum(scene: Scene) -> None:
+    approval = await _wanting_two(scene)
+    await scene.decide(approval, scene.claims(approval, role_id=None, policy=None, run_id=None))
+
+
+async def by_one_person_twice(scene: Scene) -> None:
+    approval = await _wanting_two(scene)
+    voted = await decided(scene.tx, scene.company, approval)
+    await scene.decide(voted, scene.claims(approval, role_id=None, policy=None, run_id=None))
+
+
+async def with_the_quorum_lowered_afterwards(scene: Scene) -> None:
+    approval = await _wanting_two(scene)
+    await scene.decide(
+        msgspec.structs.replace(approval, quorum=1), scene.claims(approval, role_id=None, policy=None, run_id=None)
+    )
 
 
 async def reused(scene: Scene) -> None:
@@ -360,6 +382,9 @@ ATTACKS: dict[Attack, str] = {
     an_edited_jwt: "does not hold|is not a JWT",
     signed_by_a_stranger: "by an unknown key",
     of_another_tenant: "another tenant's",
+    short_of_its_quorum: "approved by 1 where 2 different people must agree",
+    by_one_person_twice: "approved by 1 where 2 different people must agree",
+    with_the_quorum_lowered_afterwards: "approved by 1 where 2 different people must agree",
     reused: "was used before",
     for_other_arguments: "over other arguments",
     for_another_step: "for another step",
