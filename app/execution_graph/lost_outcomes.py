@@ -155,9 +155,13 @@ async def _happened(case: Case, permit: Permit) -> Told:
 
 
 async def _never_known(case: Case, permit: Permit, approval: Approval) -> Told:
-    said = "Whether it happened is not known: nobody answered. Do not do it again."
+    said = f"Whether it happened is not known: {_why_unanswered(approval)}. Do not do it again."
     answer = ToolAnswer("expired" if approval.status == "expired" else "withdrawn", said)
     told = await case.settle(answer, permit.columns, state="unknown")
     await book(case, permit.money)
     await case.record(answer.status, {**permit.data, "question": str(approval.id)})
     return told
+
+
+def _why_unanswered(approval: Approval) -> str:
+    return "nobody answered in time" if approval.status == "expired" else f"the question was {approval.status}"

@@ -170,6 +170,23 @@ async def test_an_edited_call_that_nobody_decided_is_not_told_as_rejected(ring: 
     assert "not a rejection" in told[-1].content
 
 
+async def test_a_call_that_nobody_decided_is_told_as_timed_out_and_never_as_rejected(ring: Ring) -> None:
+    told: list[ToolAnswer] = []
+    view = await held_payment(ring, told)
+    asked = await ring.pending(view.run)
+    async with ring.transaction() as tx:
+        await tx.connection.execute("SELECT set_config('app.now', (now() + interval '40 days')::text, true)")
+        expired = await expire(tx, asked.id)
+    await ring.tell(expired)
+    await ring.drive(view.run)
+    assert told[-1].status == "expired"
+    assert "Nobody answered in time" in told[-1].content
+    assert "not a rejection" in told[-1].content
+    types = [event.type for event in await ring.events()]
+    assert "tool.expired" in types
+    assert "tool.rejected" not in types
+
+
 async def test_a_call_that_is_repeated_after_a_crash_is_repeated_as_changed(ring: Ring) -> None:
     sign = ring.outside("set_sign")
     seen: list[object] = []
