@@ -174,14 +174,14 @@ async def test_the_first_steps_tick_themselves_and_ask_for_notifications_last(de
 
 async def test_a_hand_that_is_too_fast_is_told_so_in_the_cards_place(desk: Desk) -> None:
     async with desk.database.transaction(desk.tenant) as tx:
-        asked = [await raise_approval(tx, a_question(act_digest=f"{number:064d}")) for number in range(61)]
+        asked = [await raise_approval(tx, a_question(act_digest=f"{number:064d}")) for number in range(91)]
     form = {"decision": "reject", "version": "1"}
     answers = [
         await desk.client.post(f"/approvals/{one.id}/decide", data=form, headers=OWN | {"x-fragment": "1"})
         for one in asked
     ]
-    assert [answer.status_code for answer in answers] == [200] * 60 + [429]
-    assert "30 keputusan per menit" in answers[-1].text
+    assert [answer.status_code for answer in answers] == [200] * 90 + [429]
+    assert "45 keputusan per menit" in answers[-1].text
 
 
 async def test_ten_wrong_codes_close_the_door_for_a_while(desk: Desk) -> None:

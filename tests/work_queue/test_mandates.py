@@ -149,10 +149,21 @@ async def test_only_founders_grant_and_end_and_only_with_bounds(database: Databa
                 await propose_mandate(tx, wanted, text=TEXT, by=founder, undo_seconds=0)
 
 
+async def test_a_hundred_cards_at_two_seconds_each_are_never_held_up(database: Database) -> None:
+    async with database.transaction(new_id()) as tx:
+        founder = principal(tx.tenant)
+        for number in range(100):
+            moment = f"SELECT set_config('app.now', (now() + interval '{2 * number} seconds')::text, true)"
+            await tx.connection.execute(moment)
+            await keep_pace(tx, founder)
+            asked = await raise_approval(tx, a_question(act_digest=f"{number:064d}"))
+            await approve(tx, asked, founder)
+
+
 async def test_a_hand_that_decides_faster_than_anybody_reads_is_held_up(database: Database) -> None:
     async with database.transaction(new_id()) as tx:
         founder = principal(tx.tenant)
-        for second in range(60):
+        for second in range(90):
             moment = f"SELECT set_config('app.now', (now() + interval '{second} seconds')::text, true)"
             await tx.connection.execute(moment)
             await keep_pace(tx, founder)
