@@ -1,5 +1,7 @@
 """Decisions on the phone: one tap, undo, the founder's own key, and cards that are no longer what they were."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -109,15 +111,43 @@ def test_the_page_refuses_to_sign_what_it_does_not_show(phone: Phone, company: C
     assert company.approval(asked.id).status == "pending"
 
 
-def test_a_card_decided_elsewhere_says_so(phones: Phones, phone: Phone, company: Company, raka: Role) -> None:
+def test_a_card_decided_elsewhere_says_so(phone: Phone, company: Company, raka: Role) -> None:
     asked = company.ask(raka)
     page = phone.open(f"/approvals/{asked.id}")
-    page.route("**/events", lambda route: route.abort())
+    page.route(re.compile("/events"), lambda route: route.abort())
     phone.open(f"/approvals/{asked.id}")
     company.decide(asked, "reject")
     page.get_by_role("button", name="Setujui", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Sudah diputuskan")
     phone.problems[:] = [problem for problem in phone.problems if "409" not in problem and "ERR_FAILED" not in problem]
+
+
+def test_a_card_that_is_decided_elsewhere_while_it_is_read_says_so_at_once(
+    phone: Phone, company: Company, raka: Role
+) -> None:
+    asked = company.ask(raka)
+    page = phone.open(f"/approvals/{asked.id}")
+    company.decide(asked, "reject")
+    expect(page.get_by_role("alert")).to_contain_text("tidak menunggu lagi")
+    expect(page.locator("#main")).to_contain_text("Ditolak")
+    expect(page.get_by_role("link", name="Ke keputusan lainnya")).to_have_attribute("href", "/approvals")
+
+
+def test_in_a_list_it_says_so_where_it_stood(phone: Phone, company: Company, raka: Role) -> None:
+    first, second, third = (company.ask(raka, minutes=minutes) for minutes in (5, 70, 140))
+    page = phone.open("/approvals")
+    company.decide(second, "reject")
+    gone = page.get_by_role("alert")
+    expect(gone).to_contain_text("tidak menunggu lagi")
+    standing = [f"a-{one.id}" for one in (first, second, third)]
+    ids = page.locator("approval-card, .gone").evaluate_all("found => found.map(one => one.id)")
+    assert [one for one in ids if one in standing] == standing
+    page.locator(card(phone, first)).get_by_role("button", name="Tolak").click()
+    expect(page.locator(card(phone, first))).to_have_count(0)
+    expect(gone).to_have_count(1)
+    gone.get_by_role("link", name="Lihat apa yang terjadi").click()
+    expect(page.locator("#main")).to_contain_text("Ditolak")
+    company.decide(third, "reject")
 
 
 def test_a_new_question_appears_by_itself(phone: Phone, company: Company, raka: Role) -> None:

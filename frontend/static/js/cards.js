@@ -1,6 +1,6 @@
 import { piece, post } from './html.js';
 import { Mismatch, sign, signList, watch } from './keys.js';
-import { away, refresh } from './live.js';
+import { away, mine, refresh } from './live.js';
 import { flush, keep } from './outbox.js';
 import { say, show } from './toast.js';
 import { word } from './words.js';
@@ -65,10 +65,7 @@ const step = (card, by) => {
 function leave(card) {
   const next = step(card, 1), held = card.contains(document.activeElement);
   away.add(card.id);
-  card.inert = true;
-  card.classList.add('leaving');
-  card.hidden = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  setTimeout(() => { card.hidden = away.has(card.id); }, 180);
+  card.inert = card.hidden = true;
   if (held) next?.querySelector('.act a,button')?.focus({ preventScroll: true });
 }
 
@@ -83,6 +80,7 @@ const queueable = (card, button) => card && !button.hasAttribute('data-key') &&
 
 async function decide(form, button) {
   const card = form.closest('approval-card'), fields = new FormData(form, button);
+  mine[form.action.endsWith('/undo') ? 'delete' : 'add'](`a-${form.action.split('/').at(-2)}`);
   button.setAttribute('aria-busy', 'true');
   try {
     if (button.hasAttribute('data-key')) fields.set('proof', JSON.stringify(await sign(card)));

@@ -9,6 +9,9 @@ let heard = 0, done = 0, busy = false, again = false, last = '', shown = '';
 /** Ids of cards that were decided here and are on their way to the server. */
 export const away = new Set();
 
+/** Ids of cards that were decided here, whatever the server made of it. */
+export const mine = new Set();
+
 const typing = () => document.activeElement?.matches('input:not([type=checkbox],[type=radio]),textarea,select');
 const held = () => typing() || document.querySelector('[aria-busy=true],[data-arm]:not([data-arm=""])');
 const openOnes = root => [...root.querySelectorAll('details')];
@@ -43,6 +46,7 @@ function swap(page) {
   for (const id of away) fresh.querySelector(`#${CSS.escape(id)}`)?.remove();
   if (fresh.innerHTML === last) return;
   last = fresh.innerHTML;
+  if (location.pathname.startsWith('/approvals')) keepGone(old, fresh);
   const open = new Map(openOnes(old).map(d => [keyOf(old, d), d.open]));
   const focused = document.activeElement, focus = old.contains(focused) && focused.closest('[id]')?.id;
   const same = focused.value ? `[value="${CSS.escape(focused.value)}"]` : focused.href ? `a[href="${focused.getAttribute('href')}"]` : 'a,button';
@@ -51,6 +55,30 @@ function swap(page) {
   if (focus) document.getElementById(focus)?.querySelector(same)?.focus({ preventScroll: true });
   badge(page);
   dispatchEvent(new Event('refreshed'));
+}
+
+/** A card that waits no longer, though nobody decided it here, says so where it stood instead of vanishing. */
+function keepGone(old, fresh) {
+  const here = card => fresh.querySelector(`#${CSS.escape(card.id)}`);
+  const stood = [...old.querySelectorAll('approval-card,.gone')];
+  stood.forEach((card, place) => {
+    if (mine.has(card.id) || here(card)) return;
+    const notice = card.matches('.gone') ? card : goneNotice(card), next = stood.slice(place + 1).map(here).find(Boolean);
+    const spot = next ?? fresh.querySelector('.empty,:not(approval-card)>article.card:not(.gone)');
+    if (spot) spot.before(notice);
+    else fresh.lastElementChild.append(notice);
+  });
+}
+
+function goneNotice(card) {
+  const [lead, link] = [card.querySelector('.act'), card.querySelector('.act a')];
+  const notice = Object.assign(document.createElement('article'), { id: card.id, className: 'card notice gone', role: 'alert' });
+  const add = (tag, more, to = notice) => to.appendChild(Object.assign(document.createElement(tag), more));
+  add('h2', { textContent: word('gone') });
+  add('p', { textContent: lead.textContent });
+  add('p', { className: 'small quiet', textContent: word('gone_why') });
+  add('a', { className: 'btn small-btn', href: link?.href ?? '/approvals', textContent: word(link ? 'gone_see' : 'gone_next') }, add('p', { className: 'inline' }));
+  return notice;
 }
 
 function badge(page) {
