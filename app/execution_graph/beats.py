@@ -73,13 +73,15 @@ class RunBeats:
         await self._end(_ending(finished, self._drive.journal.steps), finished.summary)
 
     async def _end(self, ending: Ending, summary: str) -> Stopped:
-        """Close the run; one that was taken over meanwhile is not this process's to close."""
+        """Close the run and give it back; one that was taken over meanwhile is not this process's to close."""
         drive = self._drive
         try:
             async with drive.transaction() as tx:
                 await drive.journal.fence_running(tx)
                 steps = drive.journal.steps
                 drive.run = await close_run(tx, drive.run, ending, summary, actor=drive.actor, steps=steps)
+                await store.give_lease_back(tx, drive.lease, worked_ms=drive.worked_ms)
+            drive.given_back = True
         except Halt as halt:
             return Stopped(halt.reason)
         return Stopped(ending)

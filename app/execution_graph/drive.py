@@ -43,6 +43,7 @@ class Drive:
         self.files: dict[InputFile, str] | None = None
         self.texts: dict[str, str] = {}
         self.paid_minute = 0
+        self.given_back = False
         self._worked_before_ms = worked_ms
         self._begun = time.monotonic()
         self._stopped = asyncio.Event()

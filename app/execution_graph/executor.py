@@ -117,6 +117,8 @@ class Executor:
         return False if fenced else await self._give_back(drive)
 
     async def _give_back(self, drive: Drive, *, after_seconds: float = 0, clean: bool = True) -> bool:
+        if drive.given_back:
+            return False
         wait = PAUSED_SECONDS if drive.run.status == "paused" else after_seconds
         async with drive.transaction() as tx:
             wanted = await store.give_lease_back(

@@ -17,7 +17,7 @@ from app.execution_graph.runs import hold, still_waits
 from app.execution_graph.shortfall import ask_raise, sentence
 from app.governance_ledger import Event, append, keep_evidence
 from app.postgres import Transaction
-from app.role_registry import NotInForce, Short, Want, budgets_of, company, contract_in_force, reserve, settle
+from app.role_registry import NotInForce, Short, Want, company, contract_in_force, reserve, settle
 from app.work_queue import get_approval, is_closed
 
 BILLED_ATTEMPTS = 2
@@ -126,7 +126,7 @@ async def _reserve(
         ticket_id=drive.run.ticket_id,
         run_id=drive.run.id,
         step=asked.step,
-        wants=await _wants(tx, drive, request),
+        wants=_wants(drive, request),
         once_more=before is not None,
     )
     if isinstance(reserved, Short):
@@ -139,15 +139,13 @@ async def _reserve(
     return Calls(written, contract)
 
 
-async def _wants(tx: Transaction, drive: Drive, request: ModelRequest) -> list[Want]:
+def _wants(drive: Drive, request: ModelRequest) -> list[Want]:
     """The worst case in money where a price is known, else in tokens; tokens also where the role limits them."""
     model = drive.runtime.model
     cost, tokens = model.worst_case_usd_micros(request), model.worst_case_tokens(request)
-    limited = {state.unit for state in await budgets_of(tx, drive.run.role_id, drive.run.ticket_id)}
-    wants = [] if cost is None else [Want("usd_micros", cost)]
-    if cost is None or "tokens" in limited:
-        wants.append(Want("tokens", tokens))
-    return wants
+    if cost is None:
+        return [Want("tokens", tokens)]
+    return [Want("usd_micros", cost), Want("tokens", tokens, if_limited=True)]
 
 
 async def _short(

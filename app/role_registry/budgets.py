@@ -26,13 +26,16 @@ SELECT a.id, a.unit, a.period, a.currency, a.amount,
 """
 
 _USAGE = """
-SELECT u.account_id, u.reserved, u.spent
+SELECT false AS of_step, NULL::bigint AS settled, u.account_id, u.reserved, u.spent
   FROM role_registry.budget_usage u
   JOIN unnest($1::uuid[], $2::text[]) AS k (account_id, period_key)
     ON k.account_id = u.account_id AND k.period_key = u.period_key
 """
 
-_STEP = "SELECT settled FROM role_registry.budget_reservations WHERE run_id = $1 AND step = $2"
+_USAGE_AND_STEP = f"""{_USAGE}
+ UNION ALL
+SELECT true, settled, account_id, NULL, NULL FROM role_registry.budget_reservations WHERE run_id = $3 AND step = $4
+"""  # noqa: S608
 
 _RESERVE = """
 WITH kept AS (
@@ -85,10 +88,15 @@ SELECT a.id, a.unit, r.amount
 """
 
 _SETTLE = """
-WITH done AS (
+WITH locked AS MATERIALIZED (
+  SELECT a.id, a.unit
+    FROM role_registry.budget_reservations r JOIN role_registry.budget_accounts a ON a.id = r.account_id
+   WHERE r.run_id = $1 AND ($2::int IS NULL OR r.step = $2) AND r.settled IS NULL
+   ORDER BY a.id FOR NO KEY UPDATE OF a
+), done AS (
   UPDATE role_registry.budget_reservations r
      SET settled = CASE WHEN s.is_named THEN s.amount ELSE r.amount END, settled_at = clock.now()
-    FROM role_registry.budget_accounts a
+    FROM (SELECT DISTINCT id, unit FROM locked) a
     LEFT JOIN (SELECT unit, amount, true AS is_named FROM unnest($3::text[], $4::bigint[]) AS g (unit, amount)) s
       ON s.unit = a.unit
    WHERE a.id = r.account_id AND r.run_id = $1 AND ($2::int IS NULL OR r.step = $2) AND r.settled IS NULL
@@ -121,12 +129,14 @@ async def reserve(
     """
     asked = _sums(wants)
     accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
-    before = await tx.connection.fetch(_STEP, run_id, step)
+    asked = _counting(wants, asked, accounts)
+    known = await _usage(tx, accounts, _USAGE_AND_STEP, run_id, step)
+    before = [record for record in known if record["of_step"]]
     if not once_more and any(record["settled"] is None for record in before):
         return Reserved(run_id, step)
     if any(record["settled"] for record in before):
         raise StepSettled(f"step {step} of run {run_id} was settled already")
-    states = await _states(tx, accounts)
+    states = _states(accounts, known)
     short = _first_short(asked, states)
     if short is not None:
         return short
@@ -158,7 +168,8 @@ async def spend(
     """
     asked = _sums(wants)
     accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
-    states = await _states(tx, accounts)
+    asked = _counting(wants, asked, accounts)
+    states = _states(accounts, await _usage(tx, accounts, _USAGE))
     short = _first_short(asked, states)
     if short is not None:
         return short
@@ -186,6 +197,15 @@ def _sums(wants: Sequence[Want]) -> dict[tuple[Unit, str], int]:
     return asked
 
 
+def _counting(
+    wants: Sequence[Want], asked: Mapping[tuple[Unit, str], int], accounts: Sequence[asyncpg.Record]
+) -> dict[tuple[Unit, str], int]:
+    """Without what only counts where there is a limit, and there is none."""
+    firm = {(want.unit, want.currency or "") for want in wants if not want.if_limited}
+    limited = {_key(record) for record in accounts}
+    return {key: amount for key, amount in asked.items() if key in firm or key in limited}
+
+
 def _key(record: asyncpg.Record) -> tuple[Unit, str]:
     return record["unit"], record["currency"]
 
@@ -199,10 +219,17 @@ async def _locked_accounts(
     return records
 
 
-async def _states(tx: Transaction, accounts: Sequence[asyncpg.Record]) -> list[BudgetState]:
+async def _usage(
+    tx: Transaction, accounts: Sequence[asyncpg.Record], statement: str, *more: object
+) -> list[asyncpg.Record]:
     """Read after the accounts are locked, in a statement of its own: only that sees what others just committed."""
     ids, keys = [record["id"] for record in accounts], [record["period_key"] for record in accounts]
-    usage = {record["account_id"]: record for record in await tx.connection.fetch(_USAGE, ids, keys)}
+    records: list[asyncpg.Record] = await tx.connection.fetch(statement, ids, keys, *more)
+    return records
+
+
+def _states(accounts: Sequence[asyncpg.Record], known: Sequence[asyncpg.Record]) -> list[BudgetState]:
+    usage = {record["account_id"]: record for record in known if not record["of_step"]}
     return [_state(record, usage.get(record["id"])) for record in accounts]
 
 
@@ -236,8 +263,7 @@ async def settle(tx: Transaction, *, run_id: UUID, step: int, spent: Mapping[str
     """
     if any(amount < 0 for amount in spent.values()):
         raise Invalid("what was spent cannot be negative")
-    if await tx.connection.fetch(_LOCK_OF_STEP, run_id, step):
-        await tx.connection.execute(_SETTLE, run_id, step, list(spent), list(spent.values()))
+    await tx.connection.execute(_SETTLE, run_id, step, list(spent), list(spent.values()))
 
 
 async def release(tx: Transaction, run_id: UUID, step: int | None = None) -> None:
@@ -251,7 +277,7 @@ async def release(tx: Transaction, run_id: UUID, step: int | None = None) -> Non
 async def budgets_of(tx: Transaction, role_id: UUID | None, ticket_id: UUID | None = None) -> tuple[BudgetState, ...]:
     """Each limit of the role in its present period; those per ticket as they stand for `ticket_id`."""
     accounts = await tx.connection.fetch(_ACCOUNTS + "ORDER BY a.unit, a.currency, a.period", role_id, ticket_id)
-    return tuple(await _states(tx, accounts))
+    return tuple(_states(accounts, await _usage(tx, accounts, _USAGE)))
 
 
 async def money_left(tx: Transaction, role_id: UUID, ticket_id: UUID) -> dict[str, int]:

@@ -160,11 +160,13 @@ class NewSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Want(msgspec.Struct, frozen=True):
-    """The most that a step may use of a unit; of `money`, minor units of `currency`."""
+    """The most that a step may use of a unit; of `money`, minor units of `currency`. `if_limited`: only counts where
+    the role limits the unit at all."""
 
     unit: Unit
     amount: int
     currency: str | None = None
+    if_limited: bool = False
 
 
 class Reserved(msgspec.Struct, frozen=True, tag="reserved"):

@@ -65,6 +65,16 @@ async def test_no_limit_means_nothing(database: Database) -> None:
         assert isinstance(await want(tx, role_id, Want("usd_micros", 0)), Reserved)
 
 
+async def test_what_only_counts_where_it_is_limited_needs_no_limit(database: Database) -> None:
+    tokens = Want("tokens", 6, if_limited=True)
+    async with database.transaction(new_id()) as tx:
+        free = await a_bound_role(tx, BudgetLimit("calls", "day", 10))
+        assert isinstance(await want(tx, free, Want("calls", 1), tokens), Reserved)
+    async with database.transaction(new_id()) as tx:
+        bound = await a_bound_role(tx, BudgetLimit("calls", "day", 10), BudgetLimit("tokens", "day", 5))
+        assert await want(tx, bound, Want("calls", 1), tokens) == Short("tokens", "day", None, 5, 5, 6)
+
+
 async def test_all_is_reserved_or_nothing(database: Database) -> None:
     async with database.transaction(new_id()) as tx:
         role_id = await a_bound_role(tx, BudgetLimit("calls", "day", 10), BudgetLimit("tokens", "day", 5))
