@@ -105,7 +105,7 @@ def test_a_ticket_is_opened_with_its_file(phones: Phones, keychain: Keychain, co
     page.get_by_label("Apa yang Anda inginkan?").fill("Balas surel ratna@contoh.id dengan sopan.")
     page.get_by_label("Untuk").select_option(label="Sari · Layanan pelanggan")
     page.get_by_label("Tenggat").fill("2030-01-02T09:00")
-    page.locator("input[type=file]").set_input_files(
+    page.locator("input[type=file][multiple]").set_input_files(
         {"name": "keluhan.eml", "mimeType": "message/rfc822", "buffer": b"Subject: keluhan\n\nKopi saya dingin."}
     )
     page.get_by_role("button", name="Buka tiket").click()

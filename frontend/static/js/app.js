@@ -14,20 +14,28 @@ const policy = self.trustedTypes?.createPolicy('flr-sw', {
 
 cards();
 live();
-addEventListener('keydown', event => import('./keyboard.js').then(keys => keys.keyboard(event)), { once: true });
+const early = [];
+const gather = event => early.push(event) > 1 || import('./keyboard.js').then(keys => {
+  removeEventListener('keydown', gather);
+  keys.keyboard(early);
+});
+addEventListener('keydown', gather);
 keepFresh();
 // Links lead over, answers to a form stand at once.
 let posting = false;
 addEventListener('submit', event => setTimeout(() => { posting = !event.defaultPrevented; }), true);
+// A slow page is shown without its transition.
+const unshown = transition => ['ready', 'finished', 'updateCallbackDone'].forEach(state => transition?.[state].catch(() => {}));
+addEventListener('pagereveal', ({ viewTransition }) => unshown(viewTransition));
 addEventListener('pageswap', ({ viewTransition }) => {
-  for (const state of ['ready', 'finished', 'updateCallbackDone']) viewTransition?.[state].catch(() => {});
+  unshown(viewTransition);
   if (posting) viewTransition?.skipTransition();
 });
 if ('serviceWorker' in navigator) {
   navigator.serviceWorker.register(policy ? policy.createScriptURL('/sw.js') : '/sw.js').then(resync, () => {});
   navigator.storage?.persist?.();
 }
-if (document.querySelector('ticket-files')) import('./composer.js');
 if (matchMedia('(display-mode: standalone)').matches && document.querySelector('[data-step=install]:not([data-done])'))
   post('/first-steps/installed');
-(self.requestIdleCallback ?? setTimeout)(() => import('./ledger.js').then(ledger => ledger.watch()));
+if (document.querySelector('ticket-files')) import('./composer.js');
+else (self.requestIdleCallback ?? setTimeout)(() => import('./ledger.js').then(ledger => ledger.watch()));

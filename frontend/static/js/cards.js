@@ -20,14 +20,13 @@ class ApprovalCard extends HTMLElement {
     this.addEventListener('keydown', event => this.key(event));
   }
 
-  /** While the focus is in a card: A approves, R rejects, J and K go to the next and the one before, U undoes. */
+  /** While the focus is in a card: A approves, R rejects, U undoes. */
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches('input,textarea,select')) return;
-    const to = { j: 1, k: -1 }[event.key], arm = { a: 'approve', r: 'reject' }[event.key];
+    const arm = { a: 'approve', r: 'reject' }[event.key];
     if (arm) this.querySelector(`[value=${arm}]`)?.click();
     if (event.key === 'u') document.querySelector('#toasts form button')?.click();
-    if (to) step(this, to)?.querySelector('a,button')?.focus();
-    if (arm || to || event.key === 'u') event.preventDefault();
+    if (arm || event.key === 'u') event.preventDefault();
   }
 
   down(event) {

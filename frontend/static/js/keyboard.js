@@ -13,29 +13,24 @@ function move(by) {
   next.scrollIntoView({ block: 'nearest' });
 }
 
-const press = name => {
-  const cards = document.querySelectorAll('approval-card'), card = current()?.closest('approval-card') ?? (cards.length === 1 ? cards[0] : null);
-  card?.querySelector(`.do [value=${name}]`)?.focus();
-};
-
 function help() {
   const dialog = document.getElementById('keys');
   if (dialog.open) dialog.close();
   else dialog.showModal();
 }
 
-/** Letters for who has a keyboard. `a` and `r` only go to the button; Enter presses it, under the same rules as a tap. */
-export function keyboard(first) {
+/** Letters for who has a keyboard. A card hears its own, which decide under the same rules as a tap. */
+export function keyboard(early) {
   const hear = event => {
-    if (event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
     const letter = event.key.toLowerCase();
     if (Date.now() < going && GO[letter]) return location.assign(GO[letter]);
     going = letter === 'g' ? Date.now() + 1500 : 0;
-    const act = { j: () => move(1), k: () => move(-1), a: () => press('approve'), r: () => press('reject'), '?': help, '/': () => document.querySelector('[type=search]')?.focus() }[letter];
+    const act = { j: () => move(1), k: () => move(-1), '?': help, '/': () => document.querySelector('[type=search]')?.focus() }[letter];
     if (!act) return;
     event.preventDefault();
     act();
   };
   document.addEventListener('keydown', hear);
-  hear(first);
+  early.forEach(hear);
 }
