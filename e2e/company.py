@@ -134,6 +134,7 @@ class Company:
         minutes: float = 90,
         ticket: Ticket | None = None,
         undo_seconds: int = UNDO_SECONDS,
+        in_a_run: bool = False,
     ) -> Approval:
         """A tool call that waits for the founder."""
         expires_at = datetime.now(UTC) + timedelta(minutes=minutes)
@@ -147,6 +148,8 @@ class Company:
             undo_seconds=undo_seconds,
             actor=f"worker:{role.id}",
             ticket_id=ticket.id if ticket else None,
+            run_id=new_id() if in_a_run else None,
+            step=1 if in_a_run else None,
             role_id=role.id,
             role_version=role.version,
             tool=tool,

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from app.canon.vocabulary import Money, Tier
 from app.role_registry import Role
@@ -148,6 +148,31 @@ def test_in_a_list_it_says_so_where_it_stood(phone: Phone, company: Company, rak
     gone.get_by_role("link", name="Lihat apa yang terjadi").click()
     expect(page.locator("#main")).to_contain_text("Ditolak")
     company.decide(third, "reject")
+
+
+def test_twelve_cards_go_by_though_the_server_has_answered_none(phone: Phone, company: Company, raka: Role) -> None:
+    asked = [company.ask(raka, minutes=60 + number, to=f"ke{number}@contoh.id") for number in range(12)]
+    page = phone.open("/approvals")
+    unanswered: list[Route] = []
+
+    def keep(route: Route) -> None:
+        unanswered.append(route)
+
+    page.route("**/decide", keep)
+    for number, one in enumerate(asked):
+        page.locator(card(phone, one)).get_by_role("button", name="Setujui").click()
+        expect(page.locator(card(phone, one))).to_be_hidden()
+        if number + 1 < len(asked):
+            expect(page.locator(card(phone, asked[number + 1]))).to_be_visible()
+        page.wait_for_timeout(200)
+    assert len(unanswered) == len(asked)
+    assert {company.approval(one.id).status for one in asked} == {"pending"}
+    for route in unanswered:
+        route.continue_()
+    expect(page.locator("#toasts")).to_contain_text("Disetujui")
+    for one in asked:
+        wait_until(lambda one=one: company.approval(one.id).status == "approved", said="approved")
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_new_question_appears_by_itself(phone: Phone, company: Company, raka: Role) -> None:

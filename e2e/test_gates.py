@@ -38,6 +38,8 @@ WORKER_BYTES = 4_000
 
 LISTS = ("/", "/approvals", "/approvals/history", "/workers", "/money", "/copilot", "/settings", "/tickets?show=all")
 OTHERS = (
+    "/approvals/select",
+    "/rules",
     "/tickets/new",
     "/ledger",
     "/workers/new",
@@ -69,7 +71,7 @@ def busy(company: Company) -> Approval:
     decided = company.ask(sari, to="lama@contoh.id", undo_seconds=0)
     company.decide(decided, "approve")
     company.ask(sari, to="ratna.wulandari@contohmail.id")
-    return company.ask(raka, tier=Tier.R2, tool="order_payment", money=Money(12_105_000), ticket=ticket)
+    return company.ask(raka, tier=Tier.R2, tool="order_payment", money=Money(12_105_000), ticket=ticket, in_a_run=True)
 
 
 def every_page(company: Company, asked: Approval) -> list[str]:
@@ -79,6 +81,9 @@ def every_page(company: Company, asked: Approval) -> list[str]:
         *LISTS,
         *OTHERS,
         f"/approvals/{asked.id}",
+        f"/approvals/{asked.id}/edit",
+        f"/approvals/{asked.id}/rule",
+        f"/approvals/batch?item={asked.id}:1",
         f"/workers/{asked.role_id}",
         f"/workers/{asked.role_id}/versions",
         f"/workers/{asked.role_id}/amend",
