@@ -7,14 +7,14 @@ import pytest
 from tests.adapters.certificate import ADAPTERS, MECHANICAL, PAGE, ROOT, SUITES, promises
 
 
-def tests_of(kind: str) -> set[str]:
+def promises_of(kind: str) -> set[str]:
     source = (ROOT / SUITES[kind]).read_text(encoding="utf-8")
     return set(re.findall(r"^(?:async )?def test_(\w+)\(", source, re.MULTILINE))
 
 
 @pytest.mark.parametrize("kind", SUITES)
 def test_the_page_names_each_promise_of_the_suite(kind: str) -> None:
-    assert {said.replace(" ", "_") for said in promises()[kind]} == tests_of(kind)
+    assert {said.replace(" ", "_") for said in promises()[kind]} == promises_of(kind)
 
 
 def test_the_page_names_each_adapter_and_breaks_no_promise() -> None:
@@ -25,4 +25,4 @@ def test_the_page_names_each_adapter_and_breaks_no_promise() -> None:
 
 
 def test_what_is_called_mechanical_is_a_promise_of_some_suite() -> None:
-    assert set().union(*map(tests_of, SUITES)) >= MECHANICAL
+    assert set().union(*map(promises_of, SUITES)) >= MECHANICAL
