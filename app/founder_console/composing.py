@@ -71,9 +71,11 @@ async def compose(
     again: FromQuery[str] = "",
 ) -> Page:
     """The form, filled with what was proposed or with a ticket that is to be asked `again`; nothing is opened before it
-    is sent."""
+    is sent. Who has one worker asks that one."""
     visit, before = await enter(request, tx), as_uuid(again)
-    draft = Draft(title=title[:200], instructions=instructions[:20_000], role_id=role)
+    active = [str(one.id) for one in visit.roles if one.status == "active"]
+    only = active[0] if len(active) == 1 else ""
+    draft = Draft(title=title[:200], instructions=instructions[:20_000], role_id=role or only)
     if before is not None:
         ticket = await get_ticket(tx, before)
         draft = Draft(title=ticket.title, instructions=ticket.instructions, role_id=str(ticket.role_id or ""))

@@ -20,7 +20,9 @@ from tests.execution_graph.ring import Ring, steps_of
 
 ASK = ModelRequest({"messages": [{"role": "user", "content": "?"}], "max_tokens": 500})
 DEAR = {"*": Price(1_000_000, 1_000_000)}
-QUICK = Patience(attempts=2, first_token_seconds=0.3, silence_seconds=0.3, total_seconds=2)
+TWICE = Patience(attempts=2)
+NO_WORD = Patience(attempts=2, first_token_seconds=0.3)
+NO_END = Patience(attempts=2, total_seconds=2)
 WORD = {"choices": [{"index": 0, "delta": {"content": "and "}}]}
 
 
@@ -30,7 +32,7 @@ async def asks(ctx: StepContext) -> str:
 
 
 @asynccontextmanager
-async def over(ring: Ring, there: Endpoint, patience: Patience = QUICK) -> AsyncIterator[Executor]:
+async def over(ring: Ring, there: Endpoint, patience: Patience = TWICE) -> AsyncIterator[Executor]:
     """An executor whose model is this endpoint."""
     model = OpenAICompatible(
         base_url=there.url, api_key=None, model="m", prices=DEAR, patience=patience, pause=no_pause
@@ -74,20 +76,22 @@ async def test_a_repetition_that_the_budget_does_not_cover_is_not_made(ring: Rin
 
 
 @pytest.mark.parametrize(
-    ("reply", "words"),
+    ("reply", "patience", "words"),
     [
-        (Reply(events=[{"choices": []}], endless=True, pace=0.02), "no word within"),
-        (Reply(events=[WORD], endless=True, pace=0.01), "no whole answer within"),
-        (Reply(raw=b"<html>"), "did not answer in 2 attempts"),
-        (said(None, choices=[]), "no message that can be read"),
-        (failed(400, "not like this"), "not like this"),
+        (Reply(events=[{"choices": []}], endless=True, pace=0.02), NO_WORD, "no word within"),
+        (Reply(events=[WORD], endless=True, pace=0.01), NO_END, "no whole answer within"),
+        (Reply(raw=b"<html>"), TWICE, "did not answer in 2 attempts"),
+        (said(None, choices=[]), TWICE, "no message that can be read"),
+        (failed(400, "not like this"), TWICE, "not like this"),
     ],
     ids=["slow", "endless", "garbage", "garbage that was billed", "refused"],
 )
-async def test_a_model_that_is_no_use_fails_the_ticket_and_says_why(ring: Ring, reply: Reply, words: str) -> None:
+async def test_a_model_that_is_no_use_fails_the_ticket_and_says_why(
+    ring: Ring, reply: Reply, patience: Patience, words: str
+) -> None:
     role = await ring.hire_scribe(asks, "look")
     with endpoint(reply) as there:
-        async with over(ring, there) as executor:
+        async with over(ring, there, patience) as executor:
             view = await ring.drive(await ring.start(await ring.open(role)), executor)
     assert view.run.status == "failed"
     assert words in view.run.summary
@@ -99,7 +103,7 @@ async def test_a_model_that_is_no_use_fails_the_ticket_and_says_why(ring: Ring, 
 async def test_what_an_endless_answer_may_have_cost_stays_booked(ring: Ring) -> None:
     role = await ring.hire_scribe(asks, "look")
     with endpoint(Reply(events=[WORD], endless=True, pace=0.01)) as there:
-        async with over(ring, there) as executor:
+        async with over(ring, there, NO_END) as executor:
             view = await ring.drive(await ring.start(await ring.open(role)), executor)
     worst = OpenAICompatible(base_url="http://h", api_key=None, model="m", prices=DEAR).worst_case_usd_micros(ASK)
     assert view.totals.cost_usd_micros == worst

@@ -38,4 +38,4 @@ if ('serviceWorker' in navigator) {
 if (matchMedia('(display-mode: standalone)').matches && document.querySelector('[data-step=install]:not([data-done])'))
   post('/first-steps/installed');
 if (document.querySelector('ticket-files')) import('./composer.js');
-else (self.requestIdleCallback ?? setTimeout)(() => import('./ledger.js').then(ledger => ledger.watch()));
+else (self.requestIdleCallback ?? setTimeout)(() => import('./ledger.js').then(ledger => ledger.watch()), { timeout: 1500 });
