@@ -30,20 +30,9 @@ def run_of(row: Any) -> Run:
 
 async def insert_run(tx: Transaction, run: Run) -> Run | None:
     """The stored run, with its lease that nobody holds; None when the ticket has an open run already."""
-    row = await tx.connection.fetchrow(
-        _INSERT_RUN,
-        run.id,
-        tx.tenant,
-        run.ticket_id,
-        run.role_id,
-        run.role_version,
-        run.status,
-        run.backbone,
-        run.worker,
-        run.router,
-        run.model,
-        list(run.tools),
-    )
+    engine = (run.backbone, run.worker, run.router, run.model)
+    work = (run.ticket_id, run.role_id, run.role_version, run.status, *engine, list(run.tools))
+    row = await tx.connection.fetchrow(_INSERT_RUN, run.id, tx.tenant, *work)
     return None if row is None else run_of(row)
 
 

@@ -93,7 +93,7 @@ class Escalator:
         if await _recorded(tx, once) is not None:
             return None
         to = ladder[message.place].to
-        heard = await store.fetch_heard(tx, tag_of(approval.id)) if to == "second_channel" else frozenset()
+        heard = await channel_store.fetch_heard(tx, tag_of(approval.id)) if to == "second_channel" else frozenset()
         reach = await reach_of(tx)
         notices = tuple(
             (founder.id, channel)

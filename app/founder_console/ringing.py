@@ -113,7 +113,7 @@ class Ringer:
 
     async def _hushes(self, tx: Transaction, approval_id: UUID) -> list[Call]:
         approval, now = await get_approval(tx, approval_id), await store.now(tx)
-        rung = await store.fetch_rung(tx, tag_of(approval_id))
+        rung = await channel_store.fetch_rung(tx, tag_of(approval_id))
         if not rung or still_open(approval, now):
             return []
         bells = await self._bells(tx, now)

@@ -324,20 +324,6 @@ async def use_action_token(tx: Transaction, jti: str) -> bool:
     return await tx.connection.fetchval(statement, jti, tx.tenant) is not None
 
 
-async def fetch_heard(tx: Transaction, tag: str) -> frozenset[UUID]:
-    """The founders of whose phones one has shown a notification of this tag."""
-    statement = """SELECT DISTINCT s.founder_id FROM founder_console.push_receipts r
-                     JOIN founder_console.push_subscriptions s ON s.id = r.subscription_id
-                    WHERE r.tag = $1 AND r.received_at IS NOT NULL"""
-    return frozenset(record["founder_id"] for record in await tx.connection.fetch(statement, tag))
-
-
-async def fetch_rung(tx: Transaction, tag: str) -> frozenset[UUID]:
-    """The subscriptions that a notification of this tag was sent to."""
-    statement = "SELECT DISTINCT subscription_id FROM founder_console.push_receipts WHERE tag = $1 AND status < 300"
-    return frozenset(record["subscription_id"] for record in await tx.connection.fetch(statement, tag))
-
-
 # --- revoked tokens ---------------------------------------------------------------------------------------------------
 
 

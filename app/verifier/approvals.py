@@ -7,10 +7,9 @@ ends.
 
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-from app.verifier.canonical import canonical_bytes
+from app.verifier.canonical import act_digest
 from app.verifier.documents import Fact, instant
 from app.verifier.errors import Broken
 from app.verifier.keys import b64url
@@ -346,8 +345,3 @@ def seconds(text: str) -> float:
     if moment.tzinfo is None:
         raise ValueError(text)
     return moment.timestamp()
-
-
-def act_digest(parts: list[Any]) -> str:
-    """SHA-256 of the canonical bytes, hex: how the gate names an act."""
-    return sha256(canonical_bytes(parts)).hexdigest()

@@ -1,6 +1,7 @@
 """Canonical JSON (RFC 8785 under the limits of docs/ledger-format.md): one byte form for each value."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 from app.verifier.errors import Broken
@@ -12,6 +13,11 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 def canonical_bytes(value: object) -> bytes:
     """The canonical UTF-8 bytes; the value must keep the limits."""
     return _ENCODER.encode(value).encode()
+
+
+def act_digest(parts: list[Any]) -> str:
+    """SHA-256 of the canonical bytes, hex: how the gate names an act."""
+    return sha256(canonical_bytes(parts)).hexdigest()
 
 
 def _whole(text: str) -> int:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from app.verifier.approvals import act_digest
+from app.verifier.canonical import act_digest
 from app.verifier.documents import Fact
 from app.verifier.errors import Broken
 
