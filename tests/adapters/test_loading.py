@@ -32,7 +32,9 @@ def test_each_backbone_loads_under_its_name_and_connects_to_nothing(name: str) -
 
 
 def test_an_unknown_engine_is_refused_with_the_names_that_there_are() -> None:
-    with pytest.raises(UnknownEngine, match=r"no worker 'crewai': choose openai_agents, procedure, smolagents"):
+    with pytest.raises(
+        UnknownEngine, match=r"no worker 'crewai': choose external, openai_agents, procedure, smolagents"
+    ):
         load_worker("crewai")
     with pytest.raises(UnknownEngine, match="no router"):
         load_router("app.main:App")

@@ -92,8 +92,8 @@ async def test_a_model_that_says_nothing_is_given_up_after_the_time_to_its_first
 
 
 async def test_a_model_that_stops_in_the_middle_is_given_up_after_its_silence() -> None:
-    with endpoint(streamed({"content": "a"}, {"content": "b"}, pace=1.5)) as there:
-        async with client(there, silence_seconds=0.2) as model:
+    with endpoint(streamed({"content": "a"}, {"content": "b"}, pace=6)) as there:
+        async with client(there, silence_seconds=2) as model:
             with pytest.raises(ModelFailed, match="broke off: ReadTimeout"):
                 await model.complete(ASK)
 
