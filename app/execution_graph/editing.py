@@ -65,22 +65,35 @@ async def edit_call(
     judged = await judged_step(tx, run, step, tool, arguments, evidence)
     hold = hold_of(judged.verdict, _EDITED)
     asked = asked_arguments(step)
-    setting = Setting(
-        run_id=run.id,
-        step=step.step,
-        ticket=await get_ticket(tx, run.ticket_id),
-        actor=worker_actor(run.role_id),
-        undo_seconds=undo_seconds,
-        tools=tools,
-        asked=None if arguments == asked else asked,
-    )
-    card = tool_call_card(judged, hold, setting)
+    shown = None if arguments == asked else asked
+    card = tool_call_card(judged, hold, await setting_of(tx, run, step, shown, tools, undo_seconds=undo_seconds))
     after = await raise_approval(tx, msgspec.structs.replace(card, replaces=before.id))
     edited = None if arguments == asked else canonical_bytes(arguments).decode()
     if not await store.edit_held_step(tx, run.id, step.step, edited, after.id):
         raise EditRefused("the call is held no more: look at the card again")
     await _record(tx, run, step, judged, hold, before, after, by)
     return after
+
+
+async def setting_of(
+    tx: Transaction,
+    run: Run,
+    step: Step,
+    asked: Arguments | None,
+    tools: Mapping[str, ToolSpec],
+    *,
+    undo_seconds: int,
+) -> Setting:
+    """Where the card of a step belongs that is asked anew; `asked` is what the worker wanted, where it differs."""
+    return Setting(
+        run_id=run.id,
+        step=step.step,
+        ticket=await get_ticket(tx, run.ticket_id),
+        actor=worker_actor(run.role_id),
+        undo_seconds=undo_seconds,
+        tools=tools,
+        asked=asked,
+    )
 
 
 async def _held(tx: Transaction, approval: Approval, tools: Mapping[str, ToolSpec]) -> tuple[Run, Step, ToolSpec]:

@@ -12,16 +12,15 @@ from app.canon.evidence import EvidenceStore
 from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Principal, Rol
 from app.execution_graph import store
-from app.execution_graph.cards import Setting, again_card
-from app.execution_graph.drive import worker_actor
-from app.execution_graph.editing import hold_of, judged_step, replaced_data, wait_instead
+from app.execution_graph.cards import again_card
+from app.execution_graph.editing import hold_of, judged_step, replaced_data, setting_of, wait_instead
 from app.execution_graph.errors import EditRefused
 from app.execution_graph.journal import arguments_of, asked_arguments
 from app.execution_graph.model import Run, Step
 from app.governance_ledger import Event, append
 from app.postgres import Transaction
 from app.role_registry import with_server_tools
-from app.work_queue import Approval, get_ticket, hold_open, raise_approval
+from app.work_queue import Approval, hold_open, raise_approval
 
 _AGAIN = "The founder wants it made again with the same key; by itself the role's contract would let it pass."
 
@@ -58,15 +57,8 @@ async def retry_call(
     arguments = arguments_of(step)
     judged = await judged_step(tx, run, step, known[step.name], arguments, evidence)
     hold = hold_of(judged.verdict, _AGAIN)
-    setting = Setting(
-        run_id=run.id,
-        step=step.step,
-        ticket=await get_ticket(tx, run.ticket_id),
-        actor=worker_actor(run.role_id),
-        undo_seconds=undo_seconds,
-        tools=known,
-        asked=None if step.edited is None else asked_arguments(step),
-    )
+    asked = None if step.edited is None else asked_arguments(step)
+    setting = await setting_of(tx, run, step, asked, known, undo_seconds=undo_seconds)
     key = f"{run.id}:{step.step}"
     card = again_card(judged, hold, setting, key)
     after = await raise_approval(tx, msgspec.structs.replace(card, replaces=before.id))

@@ -55,14 +55,14 @@ class ApprovalCard extends HTMLElement {
   }
 }
 
-const step = (card, by) => {
+const following = card => {
   const all = [...document.querySelectorAll('approval-card')];
-  return all[all.indexOf(card) + by];
+  return all[all.indexOf(card) + 1];
 };
 
 /** The card leaves at once and the next takes its place; the answer comes behind. It comes back if it was not taken. */
 function leave(card) {
-  const next = step(card, 1), held = card.contains(document.activeElement);
+  const next = following(card), held = card.contains(document.activeElement);
   away.add(card.id);
   card.inert = card.hidden = true;
   if (held) next?.querySelector('.act a,button')?.focus({ preventScroll: true });
