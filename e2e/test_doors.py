@@ -58,7 +58,8 @@ def test_a_recovery_code_opens_once_and_its_new_key_waits_a_day(
     page.get_by_label("Kode pemulihan").fill(code.upper())
     page.get_by_role("button", name="Pakai kode").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Passkey dan perangkat")
-    page.get_by_role("button", name="Tambah passkey").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Tambah passkey").click()
     expect(page.locator(".rows").first).to_contain_text("Linux")
     role = company.worker("Bimo", "Pembelian")
     asked = company.ask(role, tier=Tier.R2)

@@ -32,7 +32,7 @@ def test_j_and_k_walk_the_cards_and_a_letter_decides_the_one_in_focus_alone(desk
     expect(page.locator(f"#a-{first.id} h2 a")).to_be_focused()
     assert company.approval(first.id).status == "pending"
     page.keyboard.press("a")
-    expect(page.get_by_role("button", name="Urungkan")).to_be_visible()
+    expect(page.locator("#toasts").get_by_role("button", name="Urungkan")).to_be_visible()
     expect(page.locator(f"#a-{first.id}")).to_have_count(0)
     wait_until(lambda: company.approval(first.id).status == "approved", said="approved")
     assert company.approval(second.id).status == "pending"

@@ -165,6 +165,19 @@ def test_the_phones_arithmetic_is_the_rfcs(phone: Phone, company: Company, serve
     assert page.evaluate(JUDGE, [module, cases]) == [case[-1] for case in cases]
 
 
+def test_an_event_is_proved_on_the_phone_and_another_text_for_it_is_not(
+    phone: Phone, company: Company, served: Machine
+) -> None:
+    earn(company, served)
+    page = phone.open("/ledger?kind=company.created")
+    page.locator(".ledger a.row").first.click()
+    page.get_by_role("button", name="Periksa di perangkat ini").click()
+    expect(page.locator("event-proof")).to_contain_text("Terbukti di perangkat ini: catatan nomor")
+    page.route("**/document", lambda route: route.fulfill(body=route.fetch().text().replace("Kopi", "Teh")))
+    page.get_by_role("button", name="Periksa di perangkat ini").click()
+    expect(page.locator("event-proof")).to_contain_text("Tidak terbukti")
+
+
 def test_a_browser_without_ed25519_checks_the_hashes_and_says_so(
     phone: Phone, company: Company, served: Machine
 ) -> None:
@@ -262,16 +275,3 @@ def test_a_rewritten_ledger_turns_the_page_red_whoever_signs_what_follows(
     page.locator("input[name=language][value=en]").check(force=True)
     page.get_by_role("button", name="Simpan").click()
     expect(page.get_by_role("alert").filter(has_text="The ledger is no longer the one")).to_be_visible()
-
-
-def test_an_event_is_proved_on_the_phone_and_another_text_for_it_is_not(
-    phone: Phone, company: Company, served: Machine
-) -> None:
-    earn(company, served)
-    page = phone.open("/ledger?kind=company.created")
-    page.locator(".ledger a.row").first.click()
-    page.get_by_role("button", name="Periksa di perangkat ini").click()
-    expect(page.locator("event-proof")).to_contain_text("Terbukti di perangkat ini: catatan nomor")
-    page.route("**/document", lambda route: route.fulfill(body=route.fetch().text().replace("Kopi", "Teh")))
-    page.get_by_role("button", name="Periksa di perangkat ini").click()
-    expect(page.locator("event-proof")).to_contain_text("Tidak terbukti")

@@ -207,6 +207,10 @@ class Ring:
             (only,) = await pending_of_ticket(tx, run.ticket_id)
             return only
 
+    async def is_asked(self, run: Run) -> bool:
+        async with self.transaction() as tx:
+            return bool(await pending_of_ticket(tx, run.ticket_id))
+
     async def approval(self, approval_id: UUID) -> Approval:
         async with self.transaction() as tx:
             return await get_approval(tx, approval_id)

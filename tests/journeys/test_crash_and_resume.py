@@ -295,11 +295,12 @@ async def is_driven(ring: Ring, runs: list[Run]) -> bool:
 
 
 async def settled(ring: Ring, runs: list[Run]) -> bool:
-    """Every run is done; the founder answers what is asked: the receiver got it."""
+    """Every run is done; the founder answers what is asked: the receiver got it. Until a worker takes the answer up,
+    the run is still held and nothing is asked."""
     over = True
     for run in runs:
         status = (await ring.view(run)).run.status
-        if status == "held":
+        if status == "held" and await ring.is_asked(run):
             await ring.decide(run)
         over = over and status == "done"
         assert status in ("queued", "running", "held", "done"), f"{status}: {(await ring.view(run)).run.summary}"
