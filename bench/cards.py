@@ -8,7 +8,7 @@ from playwright.async_api import Page, Route, async_playwright, expect
 
 from app.canon.canonical_json import digest
 from app.database_urls import app_url
-from app.founder_console.sessions import cookie_name
+from app.founder_console.identity.sessions import cookie_name
 from app.postgres import Database
 from app.settings import Settings
 from app.work_queue import list_approvals, raise_approval

@@ -18,7 +18,7 @@ from app.canon.contract import EngineBinding, ProcedureStep, ToolRule
 from app.canon.vocabulary import Principal, Rol
 from app.database_urls import app_url
 from app.founder_console import create_founder
-from app.founder_console.sessions import cookie_name, start_session
+from app.founder_console.identity.sessions import cookie_name, start_session
 from app.governance_ledger import Event, append_many
 from app.postgres import Database, Transaction
 from app.role_registry import Role

@@ -12,9 +12,9 @@ from playwright.sync_api import expect
 
 from app.canon.vocabulary import Money, Tier
 from app.founder_console import load_words
+from app.founder_console.channels.push import Bell, Note
 from app.founder_console.formats import Formats
 from app.founder_console.keyfiles import Seal
-from app.founder_console.push import Bell, Note
 from app.founder_console.store import fetch_founders
 from app.role_registry import Role
 from app.work_queue import Approval

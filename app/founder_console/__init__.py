@@ -13,17 +13,17 @@ Invariants:
 - pages work without script; script never renders what the server did not send.
 """
 
-from app.founder_console.channels import Senders
+from app.founder_console.channels.senders import Senders
 from app.founder_console.consumers import handlers
 from app.founder_console.desk import Desk
-from app.founder_console.device_keys import register_device_key
-from app.founder_console.enrolment import create_enrolment, create_founder
+from app.founder_console.identity.device_keys import register_device_key
+from app.founder_console.identity.enrolment import create_enrolment, create_founder
+from app.founder_console.identity.proofs import ProofBook
+from app.founder_console.identity.revoking import Revocations
+from app.founder_console.identity.sessions import principal_of_cookie
 from app.founder_console.keyfiles import ensure_console_keys
 from app.founder_console.listening import Listener
 from app.founder_console.model import Founder
-from app.founder_console.proofs import ProofBook
-from app.founder_console.revoking import Revocations
-from app.founder_console.sessions import principal_of_cookie
 from app.founder_console.stream import Hub
 from app.founder_console.wording import load_words
 

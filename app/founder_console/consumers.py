@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from app.canon.push import PushSender
-from app.founder_console.channels import Senders, Teller
-from app.founder_console.escalating import Escalator
+from app.founder_console.channels.escalating import Escalator
+from app.founder_console.channels.ringing import Ringer
+from app.founder_console.channels.senders import Senders, Teller
 from app.founder_console.model import Language
-from app.founder_console.ringing import Ringer
 from app.founder_console.wording import Words
 from app.messages import ApprovalDecided, ApprovalRaised
 from app.postgres import Database

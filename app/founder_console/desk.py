@@ -14,15 +14,16 @@ from app.canon.approval import ApprovalSigner, Decision
 from app.canon.errors import Fault, Forbidden
 from app.canon.notice import Button, ChatSender, Heard, NoticeFailed
 from app.canon.vocabulary import Principal, Tier
-from app.founder_console import channel_store, store
-from app.founder_console.channels import decider_of
+from app.founder_console import store
+from app.founder_console.channels import channel_store
+from app.founder_console.channels.letters import APPROVE, REJECT, UNDO, Pen, Press, read_press
+from app.founder_console.channels.quiet import zone_of
+from app.founder_console.channels.senders import decider_of
 from app.founder_console.errors import LinkUnusable
 from app.founder_console.formats import Formats
+from app.founder_console.identity.sessions import hashed
 from app.founder_console.keyfiles import Seal
-from app.founder_console.letters import APPROVE, REJECT, UNDO, Pen, Press, read_press
 from app.founder_console.model import Founder, Language, SentNotice, TelegramChat
-from app.founder_console.quiet import zone_of
-from app.founder_console.sessions import hashed
 from app.founder_console.wording import LANGUAGES, Words
 from app.governance_ledger import Event, append
 from app.postgres import Database, Transaction

@@ -9,10 +9,10 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
-from app.founder_console.enrolment import get_founder
+from app.founder_console.identity.enrolment import get_founder
+from app.founder_console.identity.sessions import read_cookie, session_of_cookie
 from app.founder_console.model import Language
-from app.founder_console.rendering import Frontend
-from app.founder_console.sessions import read_cookie, session_of_cookie
+from app.founder_console.screens.rendering import Frontend
 from app.founder_console.stream import Hub
 from app.founder_console.visits import Caller
 from app.founder_console.wording import preferred

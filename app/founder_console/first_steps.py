@@ -5,7 +5,8 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.response import Redirect
 
-from app.founder_console import channel_store, store
+from app.founder_console import store
+from app.founder_console.channels import channel_store
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
 from app.work_queue import list_approvals, list_tickets

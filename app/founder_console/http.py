@@ -11,41 +11,25 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from app.canon.vocabulary import Money, Rol
-from app.founder_console import (
-    actions,
-    batch_pages,
-    channel_pages,
-    composing,
-    copilot_pages,
-    doors,
-    editing_pages,
-    files,
-    first_steps,
-    hiring_pages,
-    key_pages,
-    money_http,
-    money_pages,
-    money_settings_pages,
-    pages,
-    payment_pages,
-    people_pages,
-    preferences,
-    push_http,
-    records,
-    revenue_pages,
-    rule_pages,
-    secret_pages,
-    server_pages,
-    story,
-    tokens_http,
-    worker_pages,
-)
-from app.founder_console.brief import Brief, write_brief
+from app.founder_console import files, first_steps, pages
+from app.founder_console.cards import story
+from app.founder_console.copilot import pages as copilot_pages
+from app.founder_console.copilot.brief import Brief, write_brief
+from app.founder_console.deciding import actions, batch_pages, editing_pages, rule_pages
+from app.founder_console.identity import doors, key_pages, people_pages, tokens_http
 from app.founder_console.model import Language
+from app.founder_console.money import http as money_http
+from app.founder_console.money import pages as money_pages
+from app.founder_console.money import payment_pages, revenue_pages
+from app.founder_console.money import settings_pages as money_settings_pages
+from app.founder_console.options import channel_pages, preferences, push_http, secret_pages, server_pages
 from app.founder_console.readers import read_for
 from app.founder_console.readings import midnight
+from app.founder_console.records import pages as records
 from app.founder_console.surroundings import configure
 from app.founder_console.visits import Caller
+from app.founder_console.workers import composing, hiring_pages
+from app.founder_console.workers import pages as worker_pages
 from app.governance_ledger import Page
 from app.postgres import Transaction
 from app.problems import documented

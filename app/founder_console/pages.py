@@ -8,15 +8,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from app.canon.vocabulary import Money
-from app.founder_console import scorecard, story
-from app.founder_console.backgrounds import history_of, with_precedents
-from app.founder_console.copilot_pages import look
-from app.founder_console.escalating import ladder_of
+from app.founder_console.cards import story
+from app.founder_console.cards.inbox import Card, card_of
+from app.founder_console.cards.story import NOISE, row_of
+from app.founder_console.channels.escalating import ladder_of
+from app.founder_console.copilot.pages import look
+from app.founder_console.deciding.backgrounds import history_of, with_precedents
 from app.founder_console.first_steps import first_steps
-from app.founder_console.inbox import Card, card_of
+from app.founder_console.money import scorecard
 from app.founder_console.naming import Line
 from app.founder_console.readings import midnight
-from app.founder_console.story import NOISE, row_of
 from app.founder_console.visits import Caller, Visit, as_uuid, enter
 from app.postgres import Transaction
 from app.work_queue import (

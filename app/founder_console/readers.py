@@ -8,11 +8,11 @@ import msgspec
 from app.auth import require
 from app.canon.vocabulary import Rol
 from app.founder_console import store
+from app.founder_console.cards.inbox import pending
 from app.founder_console.formats import Formats
-from app.founder_console.inbox import pending
 from app.founder_console.model import Language
 from app.founder_console.naming import Naming
-from app.founder_console.rendering import Frontend
+from app.founder_console.screens.rendering import Frontend
 from app.founder_console.visits import Caller
 from app.founder_console.wording import LANGUAGES
 from app.postgres import Transaction

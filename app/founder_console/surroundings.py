@@ -12,10 +12,10 @@ from litestar.exceptions import HTTPException
 from app import clock, problems
 from app.canon.errors import Fault
 from app.founder_console.errors import LinkUnusable
+from app.founder_console.identity.trying import Failures
 from app.founder_console.keyfiles import Seal
 from app.founder_console.model import Language
-from app.founder_console.rendering import Frontend, html
-from app.founder_console.trying import Failures
+from app.founder_console.screens.rendering import Frontend, html
 from app.founder_console.visits import go
 from app.founder_console.wording import preferred
 

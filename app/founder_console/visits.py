@@ -12,12 +12,12 @@ from litestar.response import Redirect
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
 from app.founder_console import store
+from app.founder_console.cards.inbox import Card, cards_of, pending
 from app.founder_console.errors import FounderUnknown
 from app.founder_console.formats import Formats
-from app.founder_console.inbox import Card, cards_of, pending
 from app.founder_console.model import Founder
 from app.founder_console.naming import Naming
-from app.founder_console.rendering import HEADERS, Chrome, Frontend, html
+from app.founder_console.screens.rendering import HEADERS, Chrome, Frontend, html
 from app.founder_console.wording import Words
 from app.governance_ledger import latest_seq
 from app.postgres import Transaction

@@ -8,10 +8,10 @@ from app.auth import SigningKey, b64url
 from app.canon.approval import DeviceProof, Offer, PasskeyProof
 from app.canon.vocabulary import Principal, Rol
 from app.founder_console import ProofBook, create_enrolment, create_founder, register_device_key
-from app.founder_console.enrolment import invited, read_link, use_link
+from app.founder_console.identity.enrolment import invited, read_link, use_link
+from app.founder_console.identity.passkeys import RelyingParty, register_passkey, registration_options
+from app.founder_console.identity.sessions import hashed
 from app.founder_console.model import Founder
-from app.founder_console.passkeys import RelyingParty, register_passkey, registration_options
-from app.founder_console.sessions import hashed
 from app.postgres import Transaction
 from app.work_queue import Approval
 from tests.founder_console.authenticator import SoftAuthenticator

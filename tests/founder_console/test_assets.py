@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.founder_console.bundling import ScriptRefused, bundle, slim
-from app.founder_console.rendering import POLICY, ROOT, Frontend
+from app.founder_console.screens.bundling import ScriptRefused, bundle, slim
+from app.founder_console.screens.rendering import POLICY, ROOT, Frontend
 
 FRONTEND = Frontend()
 TEMPLATES = sorted((ROOT / "frontend" / "templates").rglob("*.html"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.canon.vocabulary import Money
-from app.founder_console.brief import findings
+from app.founder_console.copilot.brief import findings
 from app.governance_ledger import RecordedEvent
 
 NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)

@@ -7,10 +7,9 @@ import pytest
 
 from app.auth import unb64url
 from app.founder_console import create_enrolment, ensure_console_keys
-from app.founder_console.enrolment import invited, read_link, renew_codes, tenant_of_code, use_code, use_link
 from app.founder_console.errors import KeyRefused, LastKey, LinkUnusable
-from app.founder_console.keyfiles import COMMON, VAPID, Seal, vapid_public_key
-from app.founder_console.passkeys import (
+from app.founder_console.identity.enrolment import invited, read_link, renew_codes, tenant_of_code, use_code, use_link
+from app.founder_console.identity.passkeys import (
     RelyingParty,
     log_in,
     login_options,
@@ -19,7 +18,8 @@ from app.founder_console.passkeys import (
     remove_passkey,
     tenant_of_login,
 )
-from app.founder_console.sessions import hashed, start_session
+from app.founder_console.identity.sessions import hashed, start_session
+from app.founder_console.keyfiles import COMMON, VAPID, Seal, vapid_public_key
 from app.founder_console.store import fetch_passkeys, fetch_session, revoke_session
 from app.governance_ledger import EventFilter, read_events
 from app.postgres import Database

@@ -10,11 +10,11 @@ import pytest
 
 from app.canon.contract import ArgumentRule, Boundary, BudgetLimit, KnownParty, Terms, ToolRule
 from app.canon.errors import Invalid
-from app.founder_console.amending import amended, limit_fields, tool_choices
-from app.founder_console.contracts import compare
 from app.founder_console.formats import Formats
 from app.founder_console.naming import Naming
 from app.founder_console.wording import load_words
+from app.founder_console.workers.amending import amended, limit_fields, tool_choices
+from app.founder_console.workers.contracts import compare
 from tests.builders import some_terms
 
 WORDS = load_words(Path(__file__).parents[2] / "frontend" / "i18n")["en"]

@@ -13,12 +13,12 @@ from app.adapters.notices import load_chats
 from app.canon.notice import ChatSender
 from app.canon.vocabulary import Tier
 from app.founder_console import Desk, Listener, ensure_console_keys, load_words
-from app.founder_console.channel_store import fetch_chats, insert_notice, notice_sent, unpair_chat
+from app.founder_console.channels.channel_store import fetch_chats, insert_notice, notice_sent, unpair_chat
+from app.founder_console.channels.letters import Pen, press_data, read_press
+from app.founder_console.channels.quiet import zone_of
 from app.founder_console.desk import pairing_code
 from app.founder_console.formats import Formats
 from app.founder_console.keyfiles import Seal
-from app.founder_console.letters import Pen, press_data, read_press
-from app.founder_console.quiet import zone_of
 from app.governance_ledger import EventFilter, read_events
 from app.postgres import Database
 from app.role_registry import create_company

@@ -9,7 +9,7 @@ from app.canon.agent import StepContext
 from app.canon.contract import ProcedureStep
 from app.canon.tool import ToolAnswer, ToolSpec
 from app.canon.vocabulary import Risk, Rol
-from app.founder_console.call_fields import fields_of, typed
+from app.founder_console.deciding.call_fields import fields_of, typed
 from app.work_queue import Approval
 from tests.execution_graph.ring import Endpoint, Outside, Ring, builtin_tools, loses_its_answer
 from tests.execution_graph.test_editing import ORDER, PAYMENT, TICKET

@@ -24,11 +24,11 @@ from app.canon.push import PushSender
 from app.canon.signed_posts import headers_of
 from app.canon.vocabulary import Principal, Rol, Tier
 from app.founder_console import Senders, create_founder, ensure_console_keys, handlers, load_words
-from app.founder_console.channel_store import fetch_newest_notices, keep_webhook, pair_chat
-from app.founder_console.escalating import ladder_of
+from app.founder_console.channels.channel_store import fetch_newest_notices, keep_webhook, pair_chat
+from app.founder_console.channels.escalating import ladder_of
+from app.founder_console.channels.push import subscribe
 from app.founder_console.keyfiles import VAPID
 from app.founder_console.model import NewSubscription, Preferences
-from app.founder_console.push import subscribe
 from app.founder_console.store import fetch_subscriptions, push_received, push_sent, update_preferences
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.messages import DECODER, ApprovalDecided, ApprovalRaised, EscalationDue

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from app.canon.errors import Forbidden, Invalid
 from app.canon.vocabulary import Money, Rol
-from app.founder_console.charts import Point, bars
-from app.founder_console.figures import Item, read_facts, result_of, total
-from app.founder_console.money_settings import (
+from app.founder_console.money.figures import Item, read_facts, result_of, total
+from app.founder_console.money.settings import (
     MoneySettings,
     Rate,
     money_settings,
@@ -22,6 +21,7 @@ from app.founder_console.money_settings import (
     set_rate,
     set_target,
 )
+from app.founder_console.screens.charts import Point, bars
 from app.governance_ledger import Event, append
 from app.postgres import Database
 from tests.builders import a_company, principal

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.canon.vocabulary import Money
-from app.founder_console.gateways import PROVIDERS, Delivery, Provider, Refused, read_delivery
+from app.founder_console.money.gateways import PROVIDERS, Delivery, Provider, Refused, read_delivery
 
 NOW = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
 SECRET = "whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH"

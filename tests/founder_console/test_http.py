@@ -13,9 +13,9 @@ from litestar import Litestar
 from app.adapters.evidence import load_store
 from app.auth import ensure_keys
 from app.canon.vocabulary import Money, Principal, Rol, Tier
+from app.founder_console.channels.push import mint
+from app.founder_console.identity.sessions import start_session
 from app.founder_console.keyfiles import Seal
-from app.founder_console.push import mint
-from app.founder_console.sessions import start_session
 from app.main import build
 from app.postgres import Database
 from app.role_registry import create_company

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from app.founder_console import load_words
+from app.founder_console.copilot.insights import Evidence, insights
 from app.founder_console.formats import Formats
-from app.founder_console.insights import Evidence, insights
 from app.founder_console.naming import Naming
 from app.governance_ledger import RecordedEvent
 from app.role_registry import BudgetState, Role

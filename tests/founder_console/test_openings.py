@@ -7,8 +7,8 @@ from app.adapters.tools import load_tools
 from app.canon.contract import InvalidTerms, Max, OneOf, Terms
 from app.canon.errors import Invalid
 from app.canon.presets import PRESETS
-from app.founder_console.openings import OPENINGS, Application, Opening, blank, terms_of
 from app.founder_console.wording import load_words
+from app.founder_console.workers.openings import OPENINGS, Application, Opening, blank, terms_of
 from app.role_registry.terms import check_terms
 from tests.founder_console.test_wording import ROOT
 

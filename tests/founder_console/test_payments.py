@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from app.founder_console.payments import MOST_REFUSED, list_deliveries
+from app.founder_console.money.payments import MOST_REFUSED, list_deliveries
 from app.governance_ledger import EventFilter, RecordedEvent, read_events, read_evidence
 from app.role_registry import ensure_vault_key
 from tests.builders import a_ticket

@@ -13,7 +13,7 @@ from webauthn.helpers import decode_credential_public_key
 from app.auth import unb64url
 from app.canon.approval import ProofRefused
 from app.canon.vocabulary import Tier
-from app.founder_console.passkeys import AFTER_RECOVERY
+from app.founder_console.identity.passkeys import AFTER_RECOVERY
 from app.postgres import Database
 from app.work_queue import decide, get_approval, prove, raise_approval
 from app.work_queue.errors import ProofMismatch, ProofRequired

@@ -13,10 +13,10 @@ from app.adapters.push import load_push
 from app.canon.push import PushMessage, PushSender, PushTarget
 from app.canon.vocabulary import Money, Tier
 from app.founder_console import Senders, ensure_console_keys, handlers, load_words
+from app.founder_console.channels.push import allowed_endpoint, mint, open_token, subscribe
 from app.founder_console.errors import ActionTokenRefused, PushRefused
 from app.founder_console.keyfiles import VAPID, Seal
 from app.founder_console.model import NewSubscription, Preferences
-from app.founder_console.push import allowed_endpoint, mint, open_token, subscribe
 from app.founder_console.store import fetch_subscriptions, push_received, update_preferences
 from app.messages import ApprovalDecided, ApprovalRaised
 from app.postgres import Database

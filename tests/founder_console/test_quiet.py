@@ -13,9 +13,9 @@ from app.adapters.push import load_push
 from app.canon.push import PushSender
 from app.canon.vocabulary import Rol
 from app.founder_console import ensure_console_keys
+from app.founder_console.channels.quiet import held_back, quiet_until
 from app.founder_console.keyfiles import VAPID
 from app.founder_console.model import Founder, Preferences
-from app.founder_console.quiet import held_back, quiet_until
 from app.founder_console.store import update_preferences
 from app.messages import QuietOver
 from app.postgres import Database

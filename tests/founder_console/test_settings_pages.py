@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 
 from app.canon.vocabulary import Money, Rol, Tier
-from app.founder_console.channel_store import fetch_webhooks
+from app.founder_console.channels.channel_store import fetch_webhooks
+from app.founder_console.channels.letters import link_to
+from app.founder_console.identity.trying import MOST_FAILURES, Failures, TooManyTries
 from app.founder_console.keyfiles import Seal
-from app.founder_console.letters import link_to
 from app.founder_console.store import fetch_founder, fetch_founders, fetch_passkeys
-from app.founder_console.trying import MOST_FAILURES, Failures, TooManyTries
 from app.messages import ApprovalDecided
 from app.role_registry import on_approval_decided
 from app.work_queue import decide, get_approval, mandate_of, prove, raise_approval

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.founder_console.brief import KINDS, MORE, RULES
+from app.founder_console.copilot.brief import KINDS, MORE, RULES
 from app.founder_console.wording import Words, load_words
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from app.adapters.evidence import FolderStore
 from app.auth import ensure_keys
 from app.canon.contract import ProcedureStep, ToolRule
 from app.canon.vocabulary import Principal, Rol
-from app.founder_console.sessions import start_session
+from app.founder_console.identity.sessions import start_session
 from app.main import build
 from app.postgres import Database
 from app.role_registry import amend, get_role, versions_of

@@ -1,0 +1,1 @@
+"""What waits for a decision, as a card; and the story of a ticket."""

@@ -1,0 +1,1 @@
+"""The brief, forecasts, suggestions and the ask box: nothing without its source."""

@@ -1,0 +1,313 @@
+"""Copilot: the brief of each day, what to look at, and questions that the ledger answers. Pages and their endpoints.
+
+A model is asked outside of any transaction. What it would do becomes a form that the founder sends.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromQuery, JSONBody
+from litestar.response import Redirect
+
+from app.auth import require
+from app.canon.errors import Conflict, Invalid
+from app.canon.model import ModelFailed
+from app.canon.vocabulary import Rol
+from app.founder_console.copilot import lookings, writing
+from app.founder_console.copilot.asking import MOST_CHARACTERS, Conversation, Proposal, Reply
+from app.founder_console.copilot.brief import Brief, Sentence, write_brief
+from app.founder_console.copilot.insights import insights, read_evidence
+from app.founder_console.copilot.questions import DAYS as SPANS
+from app.founder_console.copilot.questions import QUESTIONS, Asked, Name, Question, answer, question_of
+from app.founder_console.copilot.secretary import Secretary
+from app.founder_console.formats import DAYS
+from app.founder_console.model import Language
+from app.founder_console.naming import Naming
+from app.founder_console.readers import read_for
+from app.founder_console.readings import midnight
+from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
+from app.postgres import Transaction
+from app.problems import documented
+
+Page = Response[bytes]
+Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
+BRIEF_DAYS = 4
+TAGS = ["console"]
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """The brief of a day, what stands beside it, and what was new to this founder."""
+
+    brief: Brief
+    rules: Brief
+    insights: tuple[Sentence, ...]
+    news: Brief | None
+    since: Any
+
+
+async def brief_of(visit: Visit, *, days_ago: int = 0) -> Brief:
+    """By rules, over a day of the company."""
+    since = midnight(visit.formats, days_ago)
+    until = visit.formats.now + timedelta(seconds=1) if days_ago == 0 else since + timedelta(days=1)
+    waiting = [card.id for card in visit.cards] if days_ago == 0 else []
+    return await write_brief(visit.tx, visit.words, visit.formats, since=since, until=until, waiting=waiting)
+
+
+async def look(visit: Visit, *, days_ago: int = 0) -> Seen:
+    """Everything that is to be seen of a day; of today also what to do about it and what is new."""
+    rules = await brief_of(visit, days_ago=days_ago)
+    day = midnight(visit.formats, days_ago).date()
+    written = await writing.kept(visit.tx, day, visit.founder.language, rules)
+    found: list[Sentence] = []
+    news, since = None, None
+    if days_ago == 0:
+        found = insights(await read_evidence(visit.tx, visit.roles, visit.naming), visit.naming)
+        since = await lookings.note_visit(visit.tx, visit.founder.id)
+        if visit.formats.now - since > timedelta(minutes=30):
+            until = visit.formats.now + timedelta(seconds=1)
+            news = await write_brief(visit.tx, visit.words, visit.formats, since=since, until=until, waiting=[])
+    return Seen(brief=written or rules, rules=rules, insights=tuple(found), news=news, since=since)
+
+
+@get("/copilot", include_in_schema=False)
+async def copilot(request: Caller, tx: NamedDependency[Transaction], day: FromQuery[str] = "") -> Page:
+    """The brief of today and of the days before, what to look at, and what can be asked."""
+    visit = await enter(request, tx)
+    return await _copilot(visit, day)
+
+
+async def _copilot(visit: Visit, day: str, problem: str = "") -> Page:
+    days = [_day(visit, ago) for ago in reversed(range(BRIEF_DAYS))]
+    ago = next((ago for ago in range(BRIEF_DAYS) if _day(visit, ago)["key"] == day), 0)
+    seen = await look(visit, days_ago=ago)
+    return visit.page(
+        "copilot.html",
+        tab="copilot",
+        status=422 if problem else 200,
+        title=visit.words("tab.copilot"),
+        seen=seen,
+        problem=problem,
+        order=visit.cards[:5] if ago == 0 else (),
+        days=days,
+        day=_day(visit, ago)["key"],
+        present=ago == 0,
+        **_asking(visit),
+    )
+
+
+def _asking(visit: Visit) -> dict[str, Any]:
+    """What the forms of the ask box need."""
+    active = [role for role in visit.roles if role.status in ("active", "paused")]
+    return {
+        "questions": QUESTIONS,
+        "spans": SPANS,
+        "workers": [(str(role.id), role.name) for role in active],
+        "thinks": visit.request.app.state.model is not None,
+        "most": MOST_CHARACTERS,
+    }
+
+
+def _day(visit: Visit, ago: int) -> dict[str, str]:
+    there: date = midnight(visit.formats, ago).date()
+    label = visit.words("tab.today") if ago == 0 else f"{DAYS[visit.founder.language][there.weekday()]} {there.day}"
+    return {"key": there.isoformat(), "label": label}
+
+
+@get("/copilot/answer", include_in_schema=False)
+async def answered(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    q: FromQuery[str] = "waiting",
+    worker: FromQuery[str] = "",
+    days: FromQuery[int] = 7,
+) -> Page:
+    """A question that the ledger answers by itself."""
+    visit = await enter(request, tx)
+    question = question_of(q) or QUESTIONS[0]
+    asked = Asked(name=question.name, role_id=as_uuid(worker), days=days)
+    facts = await answer(tx, visit.naming, asked)
+    return _answer(visit, asked, visit.words(f"ask.{question.name}"), Reply(sentences=facts), by_model=False)
+
+
+def _answer(visit: Visit, asked: Asked, title: str, reply: Reply, *, by_model: bool) -> Page:
+    return visit.page(
+        "answer.html",
+        tab="copilot",
+        title=title,
+        asked=asked,
+        reply=reply,
+        by_model=by_model,
+        ticket=_ticket_path(reply.proposal),
+        **_asking(visit),
+    )
+
+
+def _ticket_path(proposal: Proposal | None) -> str:
+    """A form with the proposal in it; nothing is opened until the founder sends it."""
+    if proposal is None:
+        return ""
+    values = {"title": proposal.title, "instructions": proposal.instructions, "role": proposal.role_id or ""}
+    return f"/tickets/new?{urlencode(values)}"
+
+
+@post("/copilot/ask", status_code=200, include_in_schema=False)
+async def ask(request: Caller, data: Form) -> Page | Redirect:
+    """A free question, to the model. The page is rendered after it, in a transaction of its own."""
+    text = str(data.get("text") or "").strip()[:MOST_CHARACTERS]
+    if not text or request.app.state.model is None:
+        return go("/copilot")
+    database = request.app.state.database
+    async with database.transaction(request.auth.tid) as tx:
+        visit = await enter(request, tx)
+        naming = visit.naming
+    reply = await _converse(request, naming, text)
+    async with database.transaction(request.auth.tid) as tx:
+        return _answer(await enter(request, tx), Asked(name="waiting"), text, reply, by_model=True)
+
+
+async def _converse(request: Caller, naming: Naming, text: str) -> Reply:
+    state = request.app.state
+    secretary = Secretary(state.database, state.model, request.auth)
+    return await Conversation(state.database, secretary, naming, request.auth.tid).ask(text)
+
+
+@post("/copilot/brief", status_code=303, include_in_schema=False)
+async def rewrite(request: Caller) -> Page | Redirect:
+    """The brief of today in the model's words, checked; what the rules said stays beside it."""
+    state = request.app.state
+    if state.model is None:
+        return go("/copilot")
+    async with state.database.transaction(request.auth.tid) as tx:
+        visit = await enter(request, tx)
+        rules = await brief_of(visit)
+        found = insights(await read_evidence(tx, visit.roles, visit.naming), visit.naming)
+        language, day = visit.founder.language, midnight(visit.formats).date()
+    facts = [*rules.sentences, *found]
+    try:
+        checked = await writing.write(Secretary(state.database, state.model, request.auth), facts, language)
+    except ModelFailed as error:
+        async with state.database.transaction(request.auth.tid) as tx:
+            return await _copilot(await enter(request, tx), "", str(error))
+    async with state.database.transaction(request.auth.tid) as tx:
+        name = state.settings.model_name
+        await writing.keep(
+            tx, checked, day=day, language=language, model=name, facts=len(facts), actor=request.auth.actor
+        )
+    return go("/copilot")
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """A question that can be asked, in both languages, and which parameters it takes."""
+
+    question: Name
+    text: dict[Language, str]
+    of_worker: bool
+    over_days: bool
+
+
+class AnsweredSentence(msgspec.Struct, frozen=True):
+    """One sentence of an answer, and the ids of the events that bear it out."""
+
+    text: dict[Language, str]
+    sources: tuple[UUID, ...]
+    more: str
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """`written_by` is `ledger`, or the model's name. `dropped` counts sentences of a model without a source. A
+    `proposal` is nothing but a proposal: open the ticket to have it done."""
+
+    written_by: str
+    sentences: tuple[AnsweredSentence, ...]
+    dropped: int = 0
+    proposal: Proposal | None = None
+
+
+class FreeQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
+    language: Language = "en"
+
+
+@get(
+    "/questions",
+    tags=TAGS,
+    summary="What can be asked without a model",
+    responses=documented(HTTPStatus.FORBIDDEN),
+)
+async def questions(request: Caller, tx: NamedDependency[Transaction]) -> tuple[Offered, ...]:
+    reading = await read_for(request, tx)
+    return tuple(_offered(one, reading.namings) for one in QUESTIONS)
+
+
+def _offered(question: Question, namings: dict[Language, Naming]) -> Offered:
+    texts = {language: naming.words(f"ask.{question.name}") for language, naming in namings.items()}
+    return Offered(question.name, texts, question.of_worker, question.over_days)
+
+
+@get(
+    "/answer",
+    tags=TAGS,
+    summary="An answer that the ledger gives by itself",
+    description="`days` is 1, 7 or 30 and counts today. Every sentence names its events.",
+    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+async def answer_api(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    question: FromQuery[str],
+    role_id: FromQuery[UUID | None] = None,
+    days: FromQuery[int] = 7,
+) -> Answer:
+    reading = await read_for(request, tx)
+    found = question_of(question)
+    if found is None or days not in SPANS:
+        raise Invalid("ask one of GET /console/questions, over 1, 7 or 30 days")
+    asked = Asked(name=found.name, role_id=role_id, days=days)
+    told = {language: await answer(tx, naming, asked) for language, naming in reading.namings.items()}
+    pairs = zip(told["id"], told["en"], strict=True)
+    return Answer(
+        written_by="ledger",
+        sentences=tuple(_sentence({"id": one.text, "en": other.text}, one) for one, other in pairs),
+    )
+
+
+def _sentence(text: dict[Language, str], sentence: Sentence) -> AnsweredSentence:
+    return AnsweredSentence(text, tuple(source.event_id for source in sentence.sources), sentence.more)
+
+
+@post(
+    "/ask",
+    status_code=HTTPStatus.OK,
+    tags=TAGS,
+    summary="A free question to the Copilot's model",
+    description="Read-only. The model reads through the same questions; a sentence that no event bears out is dropped.",
+    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
+)
+async def ask_api(request: Caller, data: JSONBody[FreeQuestion]) -> Answer:
+    require(request.auth, Rol.FOUNDER, Rol.DEPUTY)
+    if request.app.state.model is None:
+        raise Conflict("no model is set: ask one of GET /console/questions, or set FLR_MODEL_BASE_URL")
+    async with request.app.state.database.transaction(request.auth.tid) as tx:
+        reading = await read_for(request, tx)
+    reply = await _converse(request, reading.namings[data.language], data.text)
+    if reply.failure:
+        raise Conflict(reply.failure)
+    sentences: Sequence[Sentence] = reply.sentences
+    return Answer(
+        written_by=request.app.state.settings.model_name,
+        sentences=tuple(_sentence({data.language: one.text}, one) for one in sentences),
+        dropped=reply.dropped,
+        proposal=reply.proposal,
+    )
+
+
+ROUTES = (copilot, answered, ask, rewrite)
+API = (questions, answer_api, ask_api)

@@ -1,0 +1,1 @@
+"""What the company earns and spends: the scorecard, targets, rates, payments of providers."""

@@ -1,0 +1,1 @@
+"""The founder's settings: channels, language and looks, secrets, tools from outside."""

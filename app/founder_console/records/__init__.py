@@ -1,0 +1,1 @@
+"""The ledger on the screen: search, one event and its proof."""

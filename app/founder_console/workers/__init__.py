@@ -1,0 +1,1 @@
+"""AI employees on the screen: hiring, contracts, the trail of their work, tickets for them."""

@@ -1,0 +1,244 @@
+"""The AI employees on the phone: each one's work and contract, a run step by step, versions, changes, the end."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.params import Body, FromPath, FromQuery
+from litestar.response import Redirect
+
+from app.canon.errors import Conflict, Invalid, NotFound
+from app.execution_graph import cancel_run
+from app.founder_console.cards.story import row_of
+from app.founder_console.visits import Caller, Visit, enter, go
+from app.founder_console.workers import overview as workers
+from app.founder_console.workers import traces
+from app.founder_console.workers.amending import amended, limit_fields, tool_choices
+from app.founder_console.workers.contracts import compare
+from app.founder_console.workers.traces import Trace
+from app.postgres import Transaction
+from app.role_registry import Role, amend, get_role, pause, pause_all, resume, resume_all, retire, versions_of
+from app.work_queue import Ticket, get_ticket, list_tickets
+
+Page = Response[bytes]
+Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
+TICKETS = 8
+TRAIL_OF = 5
+LAST_STEPS = 5
+
+
+@get("/workers", include_in_schema=False)
+async def team(request: Caller, tx: NamedDependency[Transaction]) -> Page:
+    """Every worker in one line, and who is not employed any more."""
+    visit = await enter(request, tx)
+    rows = await _rows(visit)
+    busy = sum(row.state == "working" for row in rows)
+    return visit.page(
+        "workers.html",
+        tab="workers",
+        title=visit.words("tab.workers"),
+        workers=rows,
+        retired=[role for role in visit.roles if role.status == "retired"],
+        summary=visit.words("workers.sum", n=len(rows), working=busy) if rows else "",
+    )
+
+
+async def _rows(visit: Visit) -> tuple[workers.WorkerRow, ...]:
+    return await workers.rows(visit.tx, visit.roles, visit.waiting, visit.naming, all_paused=visit.company.all_paused)
+
+
+@get("/workers/{role_id:uuid}", include_in_schema=False)
+async def worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Page:
+    """One worker: what it does now, work, budget, boundary, evaluation, contract, trail."""
+    visit = await enter(request, tx)
+    role = await get_role(tx, role_id)
+    tickets = (await list_tickets(tx, role_id=role_id, limit=TICKETS)).items
+    return visit.page(
+        "worker.html",
+        tab="workers",
+        title=role.name,
+        w=await workers.row_of(tx, role, visit.waiting, visit.naming, all_paused=visit.company.all_paused),
+        others=await _rows(visit),
+        now=await _now(visit, role_id),
+        last_steps=LAST_STEPS,
+        tickets=[row_of(ticket, visit.naming) for ticket in tickets],
+        budgets=await workers.caps(tx, role, visit.naming),
+        contract=await workers.contract_of(tx, role, visit.naming),
+        facts=await workers.facts(tx, role, visit.naming),
+        trail=await workers.trail(tx, tickets[:TRAIL_OF], visit.naming),
+    )
+
+
+async def _now(visit: Visit, role_id: UUID) -> Trace | None:
+    """The run that the worker has in hand, or that waits."""
+    working: list[Ticket] = []
+    for status in ("working", "held"):
+        working += (await list_tickets(visit.tx, status=status, role_id=role_id, limit=1)).items
+    for ticket in working:
+        for run in await traces.rows_of(visit.tx, ticket.id):
+            if run.open:
+                return await traces.trace(visit.tx, run.id, visit.naming)
+    return None
+
+
+@get("/runs/{run_id:uuid}", include_in_schema=False)
+async def run(request: Caller, tx: NamedDependency[Transaction], run_id: FromPath[UUID]) -> Page:
+    """A run's steps as they happen."""
+    visit = await enter(request, tx)
+    told = await traces.trace(tx, run_id, visit.naming)
+    ticket = await get_ticket(tx, told.run.ticket_id)
+    return visit.page(
+        "run.html",
+        tab="workers",
+        title=ticket.title,
+        run=told,
+        ticket=row_of(ticket, visit.naming),
+        role=told.run.role_id,
+    )
+
+
+@post("/runs/{run_id:uuid}/cancel", status_code=303, include_in_schema=False)
+async def stop_run(request: Caller, tx: NamedDependency[Transaction], run_id: FromPath[UUID]) -> Redirect:
+    """End a run and its ticket before the next step."""
+    await cancel_run(tx, run_id, actor=(await enter(request, tx)).by.actor)
+    return go(f"/runs/{run_id}")
+
+
+@get("/workers/{role_id:uuid}/versions", include_in_schema=False)
+async def versions(
+    request: Caller,
+    tx: NamedDependency[Transaction],
+    role_id: FromPath[UUID],
+    older: FromQuery[int] = 0,
+    newer: FromQuery[int] = 0,
+) -> Page:
+    """Every signed contract, and what one says that another does not."""
+    visit = await enter(request, tx)
+    role = await get_role(tx, role_id)
+    signed = tuple(sorted(await versions_of(tx, role_id), key=lambda one: one.version, reverse=True))
+    if not signed:
+        raise NotFound(f"role {role_id} has no signed contract yet")
+    by_number = {one.version: one for one in signed}
+    new = by_number.get(newer, signed[0])
+    old = by_number.get(older) or by_number.get(new.version - 1, new)
+    return visit.page(
+        "versions.html",
+        tab="workers",
+        title=visit.words("versions", name=role.name),
+        role=role,
+        versions=[
+            {
+                "n": one.version,
+                "at": one.signed_at,
+                "by": visit.naming.person(one.signed_by),
+                "approval": one.approval_id,
+            }
+            for one in signed
+        ],
+        old=old.version,
+        new=new.version,
+        parts=compare(old.terms, new.terms, visit.naming),
+    )
+
+
+@get("/workers/{role_id:uuid}/amend", include_in_schema=False)
+async def change(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Page:
+    """The contract in force as a form."""
+    visit = await enter(request, tx)
+    return _form(visit, await get_role(tx, role_id))
+
+
+@post("/workers/{role_id:uuid}/amend", status_code=303, include_in_schema=False)
+async def ask_change(
+    request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID], data: Form
+) -> Page | Redirect:
+    """Propose the changed contract; what is in force stays so until the founder signs the card."""
+    visit = await enter(request, tx)
+    role = await get_role(tx, role_id)
+    seen, state = str(data.get("version") or ""), request.app.state
+    try:
+        if role.terms is None:
+            raise Conflict(visit.words("amend.unsigned"))
+        terms = amended(role.terms, data, visit.words)
+        if terms == role.terms:
+            raise Invalid(visit.words("amend.same"))
+        async with tx.savepoint():
+            changed = await amend(
+                tx,
+                role_id,
+                seen_version=int(seen) if seen.isdigit() else 0,
+                terms=terms,
+                by=visit.by,
+                undo_seconds=state.settings.undo_seconds,
+                tools=state.tools,
+            )
+    except (Conflict, Invalid) as refusal:
+        return _form(visit, role, problem=str(refusal), status=422)
+    return go(f"/approvals/{changed.pending.approval_id}" if changed.pending else f"/workers/{role_id}")
+
+
+def _form(visit: Visit, role: Role, *, problem: str = "", status: int = 200) -> Page:
+    if role.terms is None:
+        raise NotFound(f"role {role.id} has no signed contract to change")
+    tools = tool_choices(role.terms, visit.request.app.state.tools, visit.naming)
+    own = len(role.terms.boundary.tools)
+    return visit.page(
+        "amend.html",
+        tab="workers",
+        status=status,
+        title=visit.words("amend", name=role.name),
+        role=role,
+        terms=role.terms,
+        own_tools=tools[:own],
+        other_tools=tools[own:],
+        limits=limit_fields(role.terms),
+        problem=problem,
+    )
+
+
+@post("/workers/{role_id:uuid}/pause", status_code=303, include_in_schema=False)
+async def pause_worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Redirect:
+    await pause(tx, role_id, (await enter(request, tx)).by)
+    return go(f"/workers/{role_id}")
+
+
+@post("/workers/{role_id:uuid}/resume", status_code=303, include_in_schema=False)
+async def resume_worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Redirect:
+    await resume(tx, role_id, (await enter(request, tx)).by)
+    return go(f"/workers/{role_id}")
+
+
+@post("/workers/{role_id:uuid}/retire", status_code=303, include_in_schema=False)
+async def retire_worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Redirect:
+    await retire(tx, role_id, (await enter(request, tx)).by)
+    return go(f"/workers/{role_id}")
+
+
+@post("/workers/pause-all", status_code=303, include_in_schema=False)
+async def pause_everybody(request: Caller, tx: NamedDependency[Transaction]) -> Redirect:
+    await pause_all(tx, (await enter(request, tx)).by)
+    return go("/workers")
+
+
+@post("/workers/resume-all", status_code=303, include_in_schema=False)
+async def resume_everybody(request: Caller, tx: NamedDependency[Transaction]) -> Redirect:
+    await resume_all(tx, (await enter(request, tx)).by)
+    return go("/workers")
+
+
+ROUTES = (
+    team,
+    worker,
+    run,
+    stop_run,
+    versions,
+    change,
+    ask_change,
+    pause_worker,
+    resume_worker,
+    retire_worker,
+    pause_everybody,
+    resume_everybody,
+)
