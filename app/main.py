@@ -33,7 +33,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from app import auth, problems
 from app.adapters.evidence import load_store
 from app.adapters.mcp import list_tools
-from app.adapters.models import SCRIPTED, AbsentModel, OpenAICompatible, Patience, load_model
+from app.adapters.models import load_model, thinks
 from app.adapters.notices import load_chats, load_notices, load_posts
 from app.adapters.push import load_push
 from app.adapters.tools import load_tools
@@ -197,7 +197,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
             "push": load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from),
             "senders": _senders(settings),
             "scripted": settings.model_base_url is None,
-            "model": _model(settings),
+            "model": load_model(settings) if thinks(settings) else None,
         }
     )
     api = Router(API, route_handlers=[*_api_routes()])
@@ -212,23 +212,6 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
         lifespan=[_listening],
         on_app_init=[_configure],
         request_max_body_size=64 * 1024 * 1024,
-    )
-
-
-def _model(settings: Settings) -> OpenAICompatible | AbsentModel | None:
-    """The Copilot's model; None where nothing that thinks is set. Connects on its first call."""
-    if settings.model_base_url is None or settings.model_name == SCRIPTED:
-        return None
-    return load_model(
-        base_url=settings.model_base_url,
-        api_key=settings.model_api_key,
-        model=settings.model_name,
-        fallback=settings.model_fallback,
-        wire="responses" if settings.model_api == "responses" else "chat",
-        prices=settings.model_prices,
-        patience=Patience(
-            first_token_seconds=settings.model_first_token_seconds, total_seconds=settings.model_total_seconds
-        ),
     )
 
 

@@ -18,7 +18,7 @@ import asyncpg
 from app.adapters.agents import FrameworkMissing, load_backbone, load_router, load_worker
 from app.adapters.evidence import load_store
 from app.adapters.mcp import RemoteTools
-from app.adapters.models import AbsentModel, OpenAICompatible, Patience, load_model
+from app.adapters.models import load_model
 from app.adapters.notices import load_chats, load_notices, load_posts
 from app.adapters.push import load_push
 from app.adapters.tools import load_tools
@@ -221,7 +221,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         secret_key=settings.evidence_secret_key,
     )
     stack.push_async_callback(store.close)
-    model = _model(settings)
+    model = load_model(settings)
     stack.push_async_callback(model.close)
     engines, defaults = AgentEngines(url), Defaults(settings.backbone, settings.worker, settings.router)
     stack.push_async_callback(engines.close)
@@ -243,20 +243,6 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         remote=RemoteTools(settings.home),
     )
     return WorkerProcess(runtime, url, await _phones(settings, database, stack))
-
-
-def _model(settings: Settings) -> OpenAICompatible | AbsentModel:
-    return load_model(
-        base_url=settings.model_base_url,
-        api_key=settings.model_api_key,
-        model=settings.model_name,
-        fallback=settings.model_fallback,
-        wire="responses" if settings.model_api == "responses" else "chat",
-        prices=settings.model_prices,
-        patience=Patience(
-            first_token_seconds=settings.model_first_token_seconds, total_seconds=settings.model_total_seconds
-        ),
-    )
 
 
 async def _phones(settings: Settings, database: Database, stack: AsyncExitStack) -> Mapping[str, Handler]:

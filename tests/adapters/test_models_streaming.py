@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from app.adapters.models import load_model, read_prices
 from app.adapters.models.openai_compatible import OpenAICompatible
 from app.adapters.models.prices import ANY_MODEL, Price, UnreadablePrice
 from app.canon.model import ModelFailed, ModelRequest
+from app.settings import Settings
 from tests.adapters.endpoints import Reply, endpoint, failed, said, streamed
 from tests.adapters.test_models_client import ASK, Waits, client
 
@@ -277,7 +279,13 @@ def test_a_price_that_cannot_be_read_is_said(wrong: str) -> None:
         read_prices(wrong)
 
 
-async def test_a_subscription_has_no_price_although_the_public_lists_name_one() -> None:
-    model = load_model(base_url="https://api.openai.com/v1", api_key=None, model="gpt-4o", prices="gpt-4o=subscription")
+async def test_a_subscription_has_no_price_although_the_public_lists_name_one(tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        model_base_url="https://api.openai.com/v1",
+        model_name="gpt-4o",
+        model_prices="gpt-4o=subscription",
+    )
+    model = load_model(settings)
     assert model.worst_case_usd_micros(ASK) is None
     await model.close()

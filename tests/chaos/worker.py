@@ -33,7 +33,7 @@ async def main(settings: Settings, receiver: str) -> None:
         database = await stack.enter_async_context(Database(url, max_size=12))
         store = load_store(settings.evidence_url, settings.home)
         stack.push_async_callback(store.close)
-        model = load_model(base_url=None, api_key=None, model="none")
+        model = load_model(settings)
         stack.push_async_callback(model.close)
         engines = AgentEngines(url)
         stack.push_async_callback(engines.close)
