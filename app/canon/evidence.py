@@ -4,6 +4,7 @@ import re
 from typing import Protocol
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 _KEY = re.compile(r"(?!/)(?!.*(?:^|/)\.{1,2}(?:/|$))(?!.*//)[A-Za-z0-9._/=+@ -]{1,512}(?<!/)")
 
@@ -14,13 +15,17 @@ def is_key(key: str) -> bool:
 
 
 class EvidenceRef(msgspec.Struct, frozen=True):
-    """Names evidence in an event. `key` is the store key, `sha256` lower-case hex over the bytes."""
+    """Names evidence in an event. `key` is the store key, `sha256` lower-case hex over the stored bytes.
+
+    `subject` is there for personal evidence: the stored bytes are ciphertext under that subject's key.
+    """
 
     sha256: str
     key: str
     size_bytes: int
     media_type: str
     name: str = ""
+    subject: str | UnsetType = UNSET
 
 
 class StoredObject(msgspec.Struct, frozen=True):

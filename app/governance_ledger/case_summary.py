@@ -1,6 +1,6 @@
 """The page of a case that a person reads: what happened, who decided, what shows it. A reading aid, not the proof."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from app.canon.evidence import EvidenceRef
 from app.governance_ledger.document import Document
 from app.governance_ledger.model import CheckpointSummary
 
@@ -26,6 +27,7 @@ WORDS: dict[str, dict[str, str]] = {
         "lost": "lost: the store no longer holds it", "none": "None.", "verify": "How to verify",
         "aid": "This page is a reading aid. What counts is ledger.ndjson in this archive: every event there carries a "
         "proof that it stands in the signed ledger. Verify it offline with the sealer's public key:",
+        "personal": "personal: encrypted under the key of {subject}", "erased": "erased with the key of {subject}",
         "root": "Root of the tree", "approve": "approved", "reject": "rejected",
     },
     "id": {
@@ -40,6 +42,7 @@ WORDS: dict[str, dict[str, str]] = {
         "aid": "Halaman ini hanya alat bantu baca. Yang berlaku adalah ledger.ndjson di arsip ini: setiap peristiwa di "
         "sana membawa bukti bahwa ia berada di buku besar yang ditandatangani. Periksa tanpa jaringan dengan kunci "
         "publik penyegel:",
+        "personal": "pribadi: terenkripsi dengan kunci {subject}", "erased": "dihapus bersama kunci {subject}",
         "root": "Akar pohon", "approve": "disetujui", "reject": "ditolak",
     },
 }  # fmt: skip
@@ -47,7 +50,8 @@ SHOWN = ("title", "tool", "status", "reason", "error", "rule", "money", "confirm
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page tells. `files` are members of the archive by hash, None for what is lost."""
+    """What the page tells. `files` are members of the archive by hash, None for what is not in it; `erased` are
+    subjects."""
 
     tenant: UUID
     ticket_id: UUID
@@ -57,6 +61,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     decisions: Sequence[tuple[int, Document]]
     contracts: Sequence[Document]
     files: Mapping[str, str | None]
+    erased: Collection[str]
 
     @property
     def actors(self) -> dict[str, str]:
@@ -94,7 +99,7 @@ def summary_of(told: Told, language: Literal["id", "en"]) -> str:
         made=_time(told.made_at),
         events=[_line(seq, event, told.actors) for seq, event in told.events],
         decisions=[_decision(seq, event, words) for seq, event in decided],
-        files=_files(told),
+        files=_files(told, words),
     )
 
 
@@ -137,12 +142,26 @@ def _decision(seq: int, event: Document, words: Mapping[str, str]) -> dict[str, 
     }
 
 
-def _files(told: Told) -> list[dict[str, Any]]:
+def _files(told: Told, words: Mapping[str, str]) -> list[dict[str, Any]]:
     named = {ref.sha256: ref for _, event in (*told.events, *told.decisions) for ref in event.body.evidence}
     return [
-        {"name": ref.name, "bytes": ref.size_bytes, "sha256": sha256, "href": _href(told.files.get(sha256))}
+        {
+            "name": ref.name,
+            "bytes": ref.size_bytes,
+            "sha256": sha256,
+            "href": _href(told.files.get(sha256)),
+            "note": _note(ref, told, words),
+        }
         for sha256, ref in named.items()
     ]
+
+
+def _note(ref: EvidenceRef, told: Told, words: Mapping[str, str]) -> str:
+    if ref.subject and ref.subject in told.erased:
+        return words["erased"].format(subject=ref.subject)
+    if told.files.get(ref.sha256) is None:
+        return words["lost"]
+    return words["personal"].format(subject=ref.subject) if ref.subject else ""
 
 
 def _href(member: str | None) -> str | None:

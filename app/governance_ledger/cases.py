@@ -20,8 +20,8 @@ from app.canon.errors import NotFound
 from app.canon.evidence import EvidenceRef, EvidenceStore
 from app.governance_ledger.case_summary import Told, summary_of
 from app.governance_ledger.document import DECODER, Document, instant
-from app.governance_ledger.errors import EvidenceDiffers
-from app.governance_ledger.evidence import fetch_evidence
+from app.governance_ledger.errors import EvidenceDiffers, EvidenceErased
+from app.governance_ledger.evidence import fetch_stored
 from app.governance_ledger.exporting import CHANGES, change_line
 from app.governance_ledger.model import CheckpointSummary
 from app.governance_ledger.proving import NotCovered, latest_checkpoint, prove_inclusion
@@ -29,6 +29,7 @@ from app.postgres import Database, Transaction
 from app.verifier import lines
 from app.verifier.cases import EVIDENCE_FOLDER
 from app.verifier.chain import genesis
+from app.verifier.documents import ERASED
 from app.verifier.files import CASE_LEDGER
 
 Language = Literal["id", "en"]
@@ -45,7 +46,7 @@ SELECT s.seq, s.xid::text AS xid, e.event_id, convert_to(e.body, 'UTF8') AS docu
  WHERE s.tenant_id = $1 AND s.ticket_id = $2 ORDER BY s.seq
 """
 
-# What the ticket's signatures rest on: the founders' keys, the decisions, the contracts.
+# What the ticket's signatures rest on: the founders' keys, the decisions, the contracts. And what was erased since.
 _FOUNDATIONS = """
 SELECT s.seq, s.xid::text AS xid, e.event_id, convert_to(e.body, 'UTF8') AS document
   FROM governance_ledger.ledger_seals s
@@ -54,7 +55,8 @@ SELECT s.seq, s.xid::text AS xid, e.event_id, convert_to(e.body, 'UTF8') AS docu
        s.type = ANY ($3)
     OR (s.type LIKE 'approval.%' AND (e.body::jsonb #>> '{body,data,approval_id}' = ANY ($4)
                                    OR e.body::jsonb #> '{body,data,approval_ids}' ?| $4))
-    OR (s.type = ANY ($5) AND e.body::jsonb #>> '{body,data,approval_id}' = ANY ($4)))
+    OR (s.type = ANY ($5) AND e.body::jsonb #>> '{body,data,approval_id}' = ANY ($4))
+    OR (s.type = $7 AND e.body::jsonb #>> '{body,data,subject}' = ANY ($6)))
  ORDER BY s.seq
 """
 
@@ -100,10 +102,23 @@ class _Entry(msgspec.Struct, frozen=True):
     own: bool
 
 
+class _Shelved(msgspec.Struct, frozen=True):
+    """Where a piece of evidence stands in the archive, or why it does not."""
+
+    member: str | None = None
+    missing: Literal["lost", "erased"] | None = None
+
+
 class _Gathered(msgspec.Struct, frozen=True):
     checkpoint: CheckpointSummary
     entries: tuple[_Entry, ...]
     changes: Mapping[str, Sequence[asyncpg.Record]]
+
+    @property
+    def erased(self) -> set[str]:
+        """The subjects of the ticket's evidence that were erased."""
+        bodies = [entry.read.body for entry in self.entries if entry.read.body.type == ERASED]
+        return {str(body.data["subject"]) for body in bodies}
 
 
 async def make_case(
@@ -124,7 +139,7 @@ async def make_case(
     async with database.transaction(tenant) as tx:
         gathered = await _gather(tx, ticket_id)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        kept = await _write_evidence(archive, database, tenant, store, gathered.entries)
+        kept = await _write_evidence(archive, database, tenant, store, gathered)
         told = Told(
             tenant=tenant,
             ticket_id=ticket_id,
@@ -135,12 +150,13 @@ async def make_case(
                 (entry.seq, entry.read) for entry in gathered.entries if entry.read.body.type.startswith("approval.")
             ],
             contracts=[entry.read for entry in gathered.entries if entry.read.body.type in _CONTRACTS],
-            files=kept,
+            files={sha256: one.member for sha256, one in kept.items()},
+            erased=gathered.erased,
         )
         summary = summary_of(told, language).encode()
         _write(archive, SUMMARY, summary)
         _write(archive, CASE_LEDGER, _ledger(tenant, ticket_id, gathered, kept, jwks, summary))
-    held = sum(1 for member in kept.values() if member is not None)
+    held = sum(1 for one in kept.values() if one.member is not None)
     return Case(ticket_id, len(gathered.entries), held, gathered.checkpoint)
 
 
@@ -154,7 +170,10 @@ async def _gather(tx: Transaction, ticket_id: UUID) -> _Gathered:
     rows = {row["seq"]: row for row in own}
     decoded = [DECODER.decode(row["document"]) for row in own]
     asked = sorted(set[str]().union(*(_approvals_in(document) for document in decoded)))
-    found = await tx.connection.fetch(_FOUNDATIONS, tx.tenant, checkpoint.size, list(_KEYS), asked, list(_CONTRACTS))
+    whose = sorted({ref.subject for document in decoded for ref in document.body.evidence if ref.subject})
+    found = await tx.connection.fetch(
+        _FOUNDATIONS, tx.tenant, checkpoint.size, list(_KEYS), asked, list(_CONTRACTS), whose, ERASED
+    )
     xids = list({row["xid"] for row in (*own, *found)})
     for row in (*found, *await tx.connection.fetch(_SAME_TRANSACTIONS, tx.tenant, xids)):
         rows.setdefault(row["seq"], row)
@@ -186,18 +205,22 @@ def _approval_of(token: str) -> str:
 
 
 async def _write_evidence(
-    archive: zipfile.ZipFile, database: Database, tenant: UUID, store: EvidenceStore, entries: Sequence[_Entry]
-) -> dict[str, str | None]:
-    """Member of each piece of evidence by hash; None for one that is lost."""
-    kept: dict[str, str | None] = {}
-    for ref in (ref for entry in entries for ref in entry.read.body.evidence):
+    archive: zipfile.ZipFile, database: Database, tenant: UUID, store: EvidenceStore, gathered: _Gathered
+) -> dict[str, _Shelved]:
+    """Where each piece of evidence is, by hash."""
+    kept: dict[str, _Shelved] = {}
+    for ref in (ref for entry in gathered.entries for ref in entry.read.body.evidence):
         if ref.sha256 not in kept:
             member = f"{EVIDENCE_FOLDER}{ref.sha256}/{safe_name(ref.name)}"
             try:
                 await _copy(archive, database, tenant, store, ref, member)
-                kept[ref.sha256] = member
+                kept[ref.sha256] = _Shelved(member)
             except EvidenceDiffers:
-                kept[ref.sha256] = None
+                kept[ref.sha256] = _Shelved(missing="lost")
+            except EvidenceErased as error:
+                if ref.subject not in gathered.erased:
+                    raise NotCovered("what erased its evidence is covered by no signed checkpoint yet") from error
+                kept[ref.sha256] = _Shelved(missing="erased")
     return kept
 
 
@@ -205,11 +228,11 @@ async def _copy(
     archive: zipfile.ZipFile, database: Database, tenant: UUID, store: EvidenceStore, ref: EvidenceRef, member: str
 ) -> None:
     start = 0
-    block = await fetch_evidence(database, tenant, store, ref.key, 0, READ_BYTES - 1)
+    block = await fetch_stored(database, tenant, store, ref.key, 0, READ_BYTES - 1)
     with archive.open(zipfile.ZipInfo(member, _MEMBER_TIME), "w") as out:
         out.write(block)
         while len(block) == READ_BYTES and (start := start + READ_BYTES) < ref.size_bytes:
-            block = await fetch_evidence(database, tenant, store, ref.key, start, start + READ_BYTES - 1)
+            block = await fetch_stored(database, tenant, store, ref.key, start, start + READ_BYTES - 1)
             out.write(block)
 
 
@@ -227,7 +250,7 @@ def _ledger(
     tenant: UUID,
     ticket_id: UUID,
     gathered: _Gathered,
-    kept: Mapping[str, str | None],
+    kept: Mapping[str, _Shelved],
     jwks: Sequence[Mapping[str, str]],
     summary: bytes,
 ) -> bytes:
@@ -246,9 +269,9 @@ def _ledger(
             for change in gathered.changes.get(entry.xid, ()):
                 add(change_line(change), "changes")
         add(lines.proved_line(entry.document, entry.path, entry.seq), "events")
-    for sha256, member in kept.items():
-        if member is None:
-            add(lines.missing_line(sha256, "lost"))
+    for sha256, one in kept.items():
+        if one.missing is not None:
+            add(lines.missing_line(sha256, one.missing))
     add(lines.file_line(SUMMARY, hashlib.sha256(summary).hexdigest(), len(summary)))
     add(tally.end_line(0, bytes(32)))
     return b"".join(written)

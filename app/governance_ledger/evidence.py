@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidTag
+from msgspec import UNSET
 
 from app.canon.evidence import EvidenceRef, EvidenceStore, NotStored, StoreUnavailable
 from app.governance_ledger.errors import (
@@ -93,7 +94,8 @@ async def keep_evidence(
         raise EvidenceTooLarge(f"{name}: {len(content)} bytes; evidence may hold {MAX_BYTES}")
     stored = content if subject is None else seal_bytes(tx.tenant, subject, content)
     sha256 = hashlib.sha256(stored).hexdigest()
-    ref = EvidenceRef(sha256, key_of(sha256), len(stored), media_type, name)
+    whose = UNSET if subject is None else subject.subject
+    ref = EvidenceRef(sha256, key_of(sha256), len(stored), media_type, name, whose)
     subject_id = None if subject is None else subject.id
     await tx.connection.execute(
         _KEEP, tx.tenant, ref.sha256, ref.key, ref.size_bytes, ref.media_type, ref.name, stored, subject_id
@@ -152,6 +154,20 @@ async def fetch_evidence(
     return opening.of(content if content is not None else await _stored(store, key, kept, *opening.span))
 
 
+async def fetch_stored(
+    database: Database, tenant: UUID, store: EvidenceStore, key: str, start: int = 0, end: int | None = None
+) -> bytes:
+    """The bytes whose hash the ledger names: ciphertext where they are personal. For exports, which need no key.
+
+    A short transaction of its own. Raises `EvidenceUnknown`, `EvidenceDiffers`, `EvidenceAway`, and `EvidenceErased`
+    for what the store holds no more and nobody could read.
+    """
+    async with database.transaction(tenant) as tx:
+        kept = await find_evidence(tx, key)
+        content = await _spooled(tx, kept, start, end)
+    return content if content is not None else await _stored(store, key, kept, start, end)
+
+
 class _Opening:
     """How stored bytes become what was asked for: as they are, or as part of all of them decrypted."""
 
@@ -193,6 +209,7 @@ async def _stored(store: EvidenceStore, key: str, kept: Kept, start: int, end: i
     try:
         content = await store.get(key, start, end)
     except NotStored as error:
+        kept.require_unerased()
         raise EvidenceDiffers(f"the store has lost {key}; the ledger still names it") from error
     except StoreUnavailable as error:
         raise EvidenceAway("the evidence store does not answer: try again") from error

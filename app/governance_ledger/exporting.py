@@ -11,8 +11,8 @@ import asyncpg
 import msgspec
 
 from app.canon.evidence import EvidenceStore
-from app.governance_ledger.errors import EvidenceDiffers
-from app.governance_ledger.evidence import fetch_evidence, key_of
+from app.governance_ledger.errors import EvidenceDiffers, EvidenceErased
+from app.governance_ledger.evidence import fetch_stored, key_of
 from app.governance_ledger.planning import BATCH, LEAVES, Plan
 from app.postgres import Database, Transaction
 from app.verifier import lines
@@ -186,12 +186,15 @@ def evidence_of(document: bytes) -> list[bytes]:
 
 
 async def evidence_lines(database: Database, tenant: UUID, store: EvidenceStore, sha256: str) -> AsyncIterator[bytes]:
-    """The bytes of a piece of evidence in parts, or one line that says that they are lost."""
+    """The stored bytes of a piece of evidence in parts, or one line that says that they are lost or erased."""
     start, part, size = 0, 0, lines.EVIDENCE_PART_BYTES
     try:
-        block = await fetch_evidence(database, tenant, store, key_of(sha256), 0, READ_BYTES - 1)
+        block = await fetch_stored(database, tenant, store, key_of(sha256), 0, READ_BYTES - 1)
     except EvidenceDiffers:
         yield lines.missing_line(sha256, "lost")
+        return
+    except EvidenceErased:
+        yield lines.missing_line(sha256, "erased")
         return
     while True:
         following = b""
@@ -216,7 +219,7 @@ async def _following(database: Database, tenant: UUID, store: EvidenceStore, sha
         )
     if start >= size:
         return b""
-    return await fetch_evidence(database, tenant, store, key_of(sha256), start, start + READ_BYTES - 1)
+    return await fetch_stored(database, tenant, store, key_of(sha256), start, start + READ_BYTES - 1)
 
 
 async def _leaves(database: Database, tenant: UUID, plan: Plan, progress: Progress) -> Piece:

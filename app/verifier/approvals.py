@@ -328,9 +328,10 @@ class Docket:
 
 
 def check_payload(fact: Fact, data: Mapping[str, Any]) -> None:
-    """What was shown and is signed is kept as evidence: its hash is the payload's digest. Raises `Broken`."""
+    """What was shown and is signed is kept as evidence: its hash is the payload's digest, unless it is personal and
+    thus encrypted. Raises `Broken`."""
     for ref in fact.evidence:
-        if ref.sha256 != data["payload_digest"]:
+        if ref.subject is None and ref.sha256 != data["payload_digest"]:
             raise Broken("the question's payload is another than the one that would be signed")
 
 

@@ -12,7 +12,11 @@ from app.verifier.tokens import Token, Tokens
 MEMBERS = ("at", "body", "effect", "id", "n", "subjects", "tenant", "v", "xid")
 BODY = ("actor", "approval", "data", "evidence", "occurred_at", "run_id", "step", "ticket_id", "type")
 EVIDENCE = ("key", "media_type", "name", "sha256", "size_bytes")
-WATCHED = ("approval.", "founder.", "tool.", "model.", "run.", "role.", "budget.", "party.", "mandate.", "rule.")
+PERSONAL = (*EVIDENCE, "subject")
+ERASED = "subject.erased"
+WATCHED = (
+    "approval.", "founder.", "tool.", "model.", "run.", "role.", "budget.", "party.", "mandate.", "rule.", ERASED
+)  # fmt: skip
 
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -21,11 +25,12 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Named(NamedTuple):
-    """Evidence that an event names."""
+    """Evidence that an event names. With `subject` its bytes are ciphertext under that subject's key."""
 
     sha256: str
     size_bytes: int
     name: str
+    subject: str | None
 
 
 class Fact(NamedTuple):
@@ -119,10 +124,11 @@ def effect_of(effect: Mapping[str, str]) -> tuple[str, str]:
 
 def named(ref: Mapping[str, Any]) -> Named:
     """Raises `ValueError`."""
-    if tuple(ref) != EVIDENCE or ref["key"] != key_of(ref["sha256"]):
+    if tuple(ref) not in (EVIDENCE, PERSONAL) or ref["key"] != key_of(ref["sha256"]):
         raise ValueError(ref)
     matching(_HASH, ref["sha256"])
-    return Named(ref["sha256"], int(ref["size_bytes"]), str.__str__(ref["name"]))
+    subject = str.__str__(ref["subject"]) if "subject" in ref else None
+    return Named(ref["sha256"], int(ref["size_bytes"]), str.__str__(ref["name"]), subject)
 
 
 def key_of(sha256: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from app.verifier.canonical import act_digest
-from app.verifier.documents import Fact
+from app.verifier.documents import ERASED, Fact
 from app.verifier.errors import Broken
 
 PAYLOAD = "payload.json"
@@ -24,6 +24,7 @@ class _Place(NamedTuple):
     event_id: str
     size_bytes: int
     acts: tuple[str, str] | None
+    subject: str | None
 
 
 class Shelf:
@@ -35,14 +36,18 @@ class Shelf:
         self._named: dict[str, _Place] = {}
         self._here: set[str] = set()
         self._missing: dict[str, str] = {}
+        self._erased: set[str] = set()
         self._open: tuple[str, int, Any, int, bytearray | None] | None = None
 
     def expect(self, fact: Fact, seq: int, line: int) -> None:
-        """What the event names."""
+        """What the event names, and whose evidence nobody can read from then on."""
+        if fact.type == ERASED and fact.data is not None:
+            self._erased.add(str(fact.data.get("subject")))
         for ref in fact.evidence:
             if ref.sha256 not in self._named:
-                acts = _acts(fact) if ref.name == PAYLOAD or ref.name.startswith(STEP) else None
-                self._named[ref.sha256] = _Place(line, seq, fact.id, ref.size_bytes, acts)
+                shows = ref.subject is None and (ref.name == PAYLOAD or ref.name.startswith(STEP))
+                acts = _acts(fact) if shows else None
+                self._named[ref.sha256] = _Place(line, seq, fact.id, ref.size_bytes, acts, ref.subject)
 
     def part(self, said: Mapping[str, Any]) -> None:
         """A line of evidence, in order. Raises `Broken`."""
@@ -99,11 +104,20 @@ class Shelf:
         if self._open is not None:
             raise Broken("the evidence ends in the middle of a piece")
         for sha256, place in self._named.items():
-            if sha256 not in self._here and self._missing.get(sha256) != "erased":
-                lost = "lost" if sha256 in self._missing else "not in the file"
-                raise self._broken(place, f"evidence that the event names is {lost}: sha256/{sha256}")
-        erased = [sha256 for sha256, why in self._missing.items() if why == "erased"]
-        return [f"{len(erased)} pieces of evidence were erased; the events name their hashes"] if erased else []
+            if sha256 not in self._here:
+                self._explain(sha256, place)
+        subjects = [place.subject for place in self._named.values() if place.subject is not None]
+        erased = sum(subject in self._erased for subject in subjects)
+        said = f"what {len(subjects)} pieces of personal evidence say: they are encrypted, {erased} of them erased"
+        return [said] if subjects else []
+
+    def _explain(self, sha256: str, place: _Place) -> None:
+        """Raises `Broken`, unless an event says that the subject was erased: a line in the file proves nothing."""
+        why = self._missing.get(sha256, "not in the file")
+        if why != "erased":
+            raise self._broken(place, f"evidence that the event names is {why}: sha256/{sha256}")
+        if place.subject not in self._erased:
+            raise self._broken(place, f"evidence is called erased, and no event says so: sha256/{sha256}")
 
     def unseen(self) -> int:
         """How many pieces are named and not here."""
