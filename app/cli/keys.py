@@ -1,6 +1,7 @@
 """`flr keys`: the keys of this machine, and how one is replaced."""
 
 import argparse
+import asyncio
 
 from app.cli.output import Commands, Failed, command, show
 from app.settings import Settings
@@ -23,7 +24,8 @@ def add(commands: Commands) -> None:
         help="list, replace and retire the keys of this machine",
         about="`flr keys list` names the keys in FLR_HOME/keys. `flr keys rotate PURPOSE` makes a new one, which signs "
         "from then on, while what the old one signed still verifies; checkpoints are signed by both until "
-        "`flr keys retire PURPOSE KID` deletes the old private key. Public keys are kept for ever.",
+        "`flr keys retire PURPOSE KID` deletes the old private key. Public keys are kept for ever. `subjects` "
+        "are the keys that wrap those of personal data: docs/retention.md.",
     )
     parser.add_argument("action", choices=("list", "rotate", "retire"))
     parser.add_argument("purpose", choices=(*PURPOSES, "subjects"), nargs="?", help="what the key signs, or wraps")
@@ -32,7 +34,7 @@ def add(commands: Commands) -> None:
 
 def keys(arguments: argparse.Namespace, settings: Settings) -> None:
     if arguments.purpose == "subjects":
-        _rotate_subjects(arguments, settings)
+        _SUBJECTS[arguments.action](arguments, settings)
         return
     if arguments.action == "list":
         _list(arguments, settings)
@@ -75,17 +77,60 @@ def _rotate(arguments: argparse.Namespace, settings: Settings) -> None:
     show(arguments, {"purpose": arguments.purpose, "kid": new.kid, "before": [key.kid for key in before]}, said)
 
 
+def _list_subjects(arguments: argparse.Namespace, settings: Settings) -> None:
+    from app.governance_ledger import keeper_of
+
+    keeper = keeper_of(settings.keys)
+    if not keeper.names:
+        raise Failed(f"there is no subjects key in {settings.keys}: run `flr migrate` on the machine with FLR_HOME")
+    found = [{"purpose": "subjects", "kid": kid, "wraps": kid == keeper.newest} for kid in reversed(keeper.names)]
+    lines = [f"{'subjects':<10}{one['kid']}  {'wraps' if one['wraps'] else 'opens only'}" for one in found]
+    show(arguments, found, "\n".join(lines))
+
+
 def _rotate_subjects(arguments: argparse.Namespace, settings: Settings) -> None:
     from app.governance_ledger import create_subjects_key
 
-    if arguments.action != "rotate":
-        raise Failed("a wrapping key is only rotated; docs/retention.md says when the old file may be deleted")
     kid = create_subjects_key(settings.keys)
     said = (
         f"subjects-{kid}.key wraps from now on. Copy it to every host of the API, run `flr ledger rewrap` for each "
-        "company, and keep the old file as long as backups need it."
+        "company, then end the old one with `flr keys retire subjects KID`."
     )
     show(arguments, {"purpose": "subjects", "kid": kid}, said)
+
+
+def _retire_subjects(arguments: argparse.Namespace, settings: Settings) -> None:
+    """What the key wrapped is unreadable without it, for ever: the database is asked first."""
+    from app.governance_ledger import keeper_of
+
+    kid, keeper = arguments.kid, keeper_of(settings.keys)
+    if kid not in keeper.names:
+        raise Failed(f"there is no subjects key {kid}: `flr keys list subjects` names them")
+    if kid == keeper.newest:
+        raise Failed(f"{kid} is the newest subjects key: make another with `flr keys rotate subjects` first")
+    wrapped = asyncio.run(_count_wrapped(kid, settings))
+    if wrapped:
+        raise Failed(
+            f"{kid} still wraps the keys of {wrapped} subjects, which nobody could read without it: each company runs "
+            "`flr ledger rewrap`, once every host of the API has the newest key"
+        )
+    (settings.keys / f"subjects-{kid}.key").unlink()
+    said = (
+        f"{kid} is deleted here: it wrapped nothing any more. Delete it on the other hosts and in your copies of the "
+        "keys: what was erased then cannot be read from old backups of the database either."
+    )
+    show(arguments, {"purpose": "subjects", "retired": kid}, said)
+
+
+async def _count_wrapped(kid: str, settings: Settings) -> int:
+    from app.cli.ledger import opened
+    from app.governance_ledger import count_wrapped
+
+    async with opened(settings) as (database, _):
+        return await count_wrapped(database, kid)
+
+
+_SUBJECTS = {"list": _list_subjects, "rotate": _rotate_subjects, "retire": _retire_subjects}
 
 
 def _retire(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -28,7 +28,7 @@ from app.governance_ledger.packing import Exported, export_to_file
 from app.governance_ledger.planning import Wanted, public_keys
 from app.governance_ledger.reading import latest_seq, read_document, read_event, read_events
 from app.governance_ledger.repeating import append_new
-from app.governance_ledger.subjects import create_subjects_key, ensure_subjects_key
+from app.governance_ledger.subjects import count_wrapped, create_subjects_key, ensure_subjects_key, keeper_of
 from app.governance_ledger.verifying import verify_chain
 from app.governance_ledger.witnessing import log_verifier_key
 
@@ -49,10 +49,12 @@ __all__ = [
     "audit_evidence",
     "compare_catalogue",
     "count_evidence",
+    "count_wrapped",
     "create_subjects_key",
     "ensure_subjects_key",
     "export_to_file",
     "keep_evidence",
+    "keeper_of",
     "latest_seq",
     "load_trust",
     "log_verifier_key",

@@ -28,7 +28,7 @@ from app.governance_ledger.appending import append
 from app.governance_ledger.document import instant
 from app.governance_ledger.errors import EventRefused, SubjectErased, SubjectUnknown
 from app.governance_ledger.model import Event, RecordedEvent
-from app.postgres import Transaction
+from app.postgres import Database, Transaction
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -118,6 +118,11 @@ class Keeper:
         """Those of a key folder, newest last; a process without them records and reads no personal data."""
         paths = sorted(folder.glob("subjects-*.key"), key=lambda path: path.stat().st_mtime_ns)
         return cls({path.stem.removeprefix("subjects-"): path.read_bytes() for path in paths})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys' names, oldest first."""
+        return tuple(self._keys)
 
     @property
     def newest(self) -> str:
@@ -261,6 +266,12 @@ async def rewrap_subjects(tx: Transaction, keeper: Keeper, *, by: str) -> Rewrap
         await append(tx, Event(type="subject.rewrapped", actor=by, subjects=subjects, data=data))
         count += len(older)
     return Rewrapped(kid, count)
+
+
+async def count_wrapped(database: Database, kek_id: str) -> int:
+    """How many living subjects of all companies a wrapping key opens, on a connection of the pool."""
+    async with database.pool.acquire(timeout=5) as connection:
+        return int(await connection.fetchval("SELECT governance_ledger.subjects_wrapped_by($1)", kek_id))
 
 
 def seal_bytes(tenant: UUID, key: DataKey, content: bytes) -> bytes:

@@ -93,6 +93,7 @@ async def test_the_tables_of_consequence_are_governed(superuser: asyncpg.Connect
 # What the application or the sealer may call; the others are the Law's own triggers.
 CALLED = {
     "governance_ledger.gather(uuid,text[])": {"flr_law", "flr_app"},
+    "governance_ledger.subjects_wrapped_by(text)": {"flr_law", "flr_app"},
     "governance_ledger.unsealed()": {"flr_law", "flr_app", "flr_sealer"},
 }
 
