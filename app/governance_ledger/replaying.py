@@ -1,7 +1,8 @@
 """Recomputing a tenant's chain from the stored bytes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from hashlib import sha256
 from struct import Struct
 from typing import Protocol
@@ -10,47 +11,26 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from app.governance_ledger.columns import TOLD, agree, altered_from
 from app.governance_ledger.merkle import Frontier, Subtree
 from app.governance_ledger.model import Break
 from app.postgres import Transaction
 from app.verifier.approvals import MUST_BE_SIGNED
 
 BATCH = 4_000
+PART = 200
 # The few statements of a full pass that read a whole ledger may take longer than any other of the application.
 WHOLE_LEDGER_SECONDS = 1800
 _SEQ = Struct(">q")
-_BROKEN_LINK = "the chain's hash does not follow from the event"
+DOUBTFUL = "a column may differ from the sealed document"
 
+# textsend gives the text as bytes as they are stored, and spares the check that convert_to makes of each.
 _LINKS = """
-SELECT s.seq, s.hash, e.leaf, convert_to(e.body, 'UTF8') AS document, {altered} AS altered, {approval} AS approval,
-       {bereft} AS bereft
+SELECT s.seq, s.hash, e.leaf, textsend(e.body) AS document, {told} AS told, {approval} AS approval, {bereft} AS bereft
   FROM governance_ledger.ledger_seals s
   LEFT JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
  WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3
  ORDER BY s.seq
-"""
-
-# The document's text is laid out in a fixed order, so each column is found again at its start or its end, without
-# parsing it. Columns are outside the hash: one that differs was altered. The tail holds the event's own n and xid,
-# which whoever writes `data` cannot know, so it stands nowhere else.
-_ALTERED = """
-NOT (starts_with(e.body, format('{"at":"%s","body":{"actor":%s,"approval":%s,"data":',
-         to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-         to_json(e.actor), coalesce(to_json(e.approval_signature), 'null')))
-       AND strpos(e.body, format(
-         '%s,"occurred_at":"%s","run_id":%s,"step":%s,"ticket_id":%s,"type":%s},"effect":{"digest":"%s","n":"%s"},'
-         '"id":"%s","n":"%s","subjects":%s,"tenant":"%s","v":"1","xid":"%s"}',
-         CASE WHEN e.evidence_url IS NULL THEN ',"evidence":[]' END,
-         to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-         coalesce('"' || e.run_id || '"', 'null'), coalesce(e.step::text, 'null'),
-         coalesce('"' || e.ticket_id || '"', 'null'), to_json(e.type), encode(e.effect_digest, 'hex'), e.effect_n,
-         e.event_id, e.n, CASE WHEN e.subjects = '{}' THEN '[]' ELSE array_to_json(e.subjects)::text END,
-         e.tenant_id, e.xid)) > 0
-       AND (e.evidence_url IS NULL
-         OR strpos(e.body, concat('"evidence":[{"key":', to_json(e.evidence_url), ',')) > 0)
-       AND e.evidence_sha256 IS NOT DISTINCT FROM right(e.evidence_url, 64)
-       AND (s.occurred_at, s.type) = (e.occurred_at, e.type)
-       AND s.ticket_id IS NOT DISTINCT FROM e.ticket_id AND s.run_id IS NOT DISTINCT FROM e.run_id)
 """
 
 # Events that approvals are followed by. Those that may not do without a signature are the verifier's to name.
@@ -64,8 +44,8 @@ _BEREFT = """
 (e.effect_n > 0 AND NOT EXISTS (
          SELECT FROM governance_ledger.changes c WHERE c.xid = e.xid AND c.tenant_id = e.tenant_id OFFSET 0))
 """
-LINKS = _LINKS.format(altered="false", approval="false", bereft="false")
-LINKS_AND_COLUMNS = _LINKS.format(altered=_ALTERED, approval=_APPROVAL, bereft=_BEREFT)
+LINKS = _LINKS.format(told="NULL", approval="false", bereft="false")
+LINKS_AND_COLUMNS = _LINKS.format(told=TOLD, approval=_APPROVAL, bereft=_BEREFT)
 
 _SUBTREES = """
 SELECT height, place, hash FROM governance_ledger.ledger_subtrees WHERE tenant_id = $1 ORDER BY height, place
@@ -118,18 +98,45 @@ async def replay(
     Raises `Broken`; `at` then is the last place that held.
     """
     tree = Frontier() if at.seq == 0 and roots else None
-    async for rows in _batches(tx, LINKS_AND_COLUMNS if columns else LINKS, at.seq, end):
-        leaves, fault = _follow(rows, at)
-        if tree is not None:
-            _grow(tree, leaves, roots)
-        if fault is not None:
-            raise Broken(fault, at.seq + 1, await name_of(tx, at.seq + 1))
-        if watch is not None:
-            watch.see(rows)
+    reading = _Reading(tx, columns, tree, roots, watch)
+    while (fault := await reading.run(at, end)) is not None:
+        name = await name_of(tx, at.seq + 1)
+        if fault is not DOUBTFUL:
+            raise Broken(fault, at.seq + 1, name)
+        last = min(at.seq + BATCH, end)
+        altered = await altered_from(tx, at.seq + 1, last)
+        if altered == at.seq + 1:
+            raise Broken("a column differs from the sealed document", altered, name)
+        reading.settled = last if altered is None else altered - 1
     if at.seq != end:
         raise Broken("a seal is missing", at.seq + 1)
     if tree is not None:
         await _compare_subtrees(tx, tree, max(roots))
+
+
+class _Reading(msgspec.Struct):
+    """What a pass over the chain compares. Columns up to `settled` are known to be right."""
+
+    tx: Transaction
+    columns: bool
+    tree: Frontier | None
+    roots: Mapping[int, bytes]
+    watch: Watch | None
+    settled: int = 0
+
+    async def run(self, at: Position, end: int) -> str | None:
+        """Move `at` on, to `end` or to what is wrong with the event after it."""
+        statement = LINKS_AND_COLUMNS if self.columns else LINKS
+        async with aclosing(_parts(self.tx, statement, at.seq, end)) as parts:
+            async for rows in parts:
+                leaves, fault = _follow(rows, at, self.settled if self.columns else end)
+                if self.tree is not None:
+                    _grow(self.tree, leaves, self.roots)
+                if self.watch is not None:
+                    self.watch.see(rows[: len(leaves)])
+                if fault is not None:
+                    return fault
+        return None
 
 
 async def name_of(tx: Transaction, seq: int) -> UUID | None:
@@ -138,16 +145,18 @@ async def name_of(tx: Transaction, seq: int) -> UUID | None:
     return found
 
 
-async def _batches(tx: Transaction, statement: str, after: int, end: int) -> AsyncIterator[list[asyncpg.Record]]:
-    """The database works on the next batch while this process hashes the one before it."""
+async def _parts(tx: Transaction, statement: str, after: int, end: int) -> AsyncGenerator[list[asyncpg.Record]]:
+    """The database works on the next batch while this process hashes the one before it, and takes what comes in between
+    two parts of it: a server that is not listened to stands still."""
     coming: asyncio.Task[list[asyncpg.Record]] | None = None
     try:
         for start in range(after, end, BATCH):
             rows = await (coming or _fetch(tx, statement, start, end))
             following = start + BATCH < end
             coming = asyncio.create_task(_fetch(tx, statement, start + BATCH, end)) if following else None
-            await asyncio.sleep(0)
-            yield rows
+            for first in range(0, len(rows), PART):
+                await asyncio.sleep(0)
+                yield rows[first : first + PART]
     finally:
         if coming is not None:
             await coming
@@ -158,12 +167,13 @@ async def _fetch(tx: Transaction, statement: str, start: int, end: int) -> list[
     return rows
 
 
-def _follow(rows: Sequence[asyncpg.Record], at: Position) -> tuple[list[bytes], str | None]:
-    """Recompute a batch: the leaves that held, and what is wrong with the event after them."""
+def _follow(rows: Sequence[asyncpg.Record], at: Position, settled: int) -> tuple[list[bytes], str | None]:
+    """Recompute a part: the leaves that held, and what is wrong with the event after them. Columns up to `settled` are
+    known to be right."""
     seq, head = at.seq, at.hash
     leaves: list[bytes] = []
     fault = None
-    for number, stored, column, document, altered, _, _ in rows:
+    for number, stored, column, document, told, _, _ in rows:
         if number != seq + 1:
             fault = "a seal is missing" if number > seq else f"the chain forks: two seals have the number {number}"
             break
@@ -172,8 +182,14 @@ def _follow(rows: Sequence[asyncpg.Record], at: Position) -> tuple[list[bytes], 
             break
         leaf = sha256(b"\x00" + document).digest()
         linked = sha256(head + _SEQ.pack(number) + leaf).digest()
-        if linked != stored or leaf != column or altered:
-            fault = "a column differs from the sealed document" if linked == stored else _BROKEN_LINK
+        if linked != stored:
+            fault = "the chain's hash does not follow from the event"
+            break
+        if leaf != column:
+            fault = "a column differs from the sealed document"
+            break
+        if number > settled and not agree(told, document):
+            fault = DOUBTFUL
             break
         seq, head = number, linked
         leaves.append(leaf)
