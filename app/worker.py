@@ -34,7 +34,6 @@ from app.execution_graph.seat import Seat
 from app.founder_console import Senders, ensure_console_keys, load_words
 from app.founder_console import handlers as console_handlers
 from app.founder_console.keyfiles import VAPID
-from app.governance_ledger.numbers import refuse_rewound
 from app.messages import ApprovalDecided, Message, entrypoint_of
 from app.postgres import Database
 from app.role_registry import on_approval_decided, sweep_approvals, vault_keys
@@ -215,7 +214,6 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
     database = await stack.enter_async_context(Database(url, max_size=POOL_SIZE))
     async with database.pool.acquire() as connection:
         await refuse_pooler(connection, url)
-        await refuse_rewound(connection)
     store = load_store(
         settings.evidence_url,
         settings.home,
@@ -229,6 +227,8 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
     stack.push_async_callback(engines.close)
     warming = asyncio.create_task(asyncio.to_thread(engines.warm, defaults))
     stack.push_async_callback(asyncio.wait, [warming])
+    remote = RemoteTools(settings.home)
+    stack.push_async_callback(remote.close)
     runtime = Runtime(
         database=database,
         store=store,
@@ -242,7 +242,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         undo_seconds=settings.undo_seconds,
         run_minutes=settings.run_minutes,
         vault=vault_keys(settings.keys),
-        remote=RemoteTools(settings.home),
+        remote=remote,
     )
     return WorkerProcess(runtime, url, await _phones(settings, database, stack))
 

@@ -27,8 +27,9 @@ class HeaderSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StdioServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="stdio", tag_field="transport"):
-    """A program that the worker starts for each call, locked away. `secrets` maps a variable of its environment to the
-    name of a secret. With `network` it reaches whatever the worker's machine reaches; there is nothing in between."""
+    """A program that the worker starts for a run's first call and keeps until the run rests, locked away. `secrets`
+    maps a variable of its environment to the name of a secret. With `network` it reaches whatever the worker's machine
+    reaches; there is nothing in between."""
 
     command: tuple[str, ...]
     environment: dict[str, str] = {}

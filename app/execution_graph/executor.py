@@ -79,6 +79,8 @@ class Executor:
             return await self._drive(drive)
         finally:
             del self._drives[run_id]
+            if self.runtime.remote is not None:
+                self.runtime.remote.leave(run_id)
 
     async def _work(self, tenant: UUID, run_id: UUID, dead: int | None) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -30,6 +31,9 @@ class Remote(Protocol):
     """Makes a tool of what a tool server has and the founder has signed. Nothing is started before its first call."""
 
     def __call__(self, server: ToolServer, tool: ServerTool) -> Tool: ...
+
+    def leave(self, run_id: UUID) -> None:
+        """What was started for the run is not needed any more."""
 
 
 class Defaults(msgspec.Struct, frozen=True):

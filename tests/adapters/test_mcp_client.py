@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -23,7 +24,7 @@ from app.canon.tool_server import (
     ToolChanged,
     ToolServer,
 )
-from app.canon.vocabulary import Risk
+from app.canon.vocabulary import Risk, new_id
 from tests.adapters.tool_calls import call, free_port
 
 TRIAL = Path(__file__).with_name("mcp_servers.py")
@@ -59,10 +60,20 @@ async def signed(place: Place, home: Path, name: str = "trial", seconds: int = 6
 
 
 async def use(server: ToolServer, tool: str, home: Path, **arguments: object) -> ToolResult:
+    remote = RemoteTools(home)
+    try:
+        return await asking(remote, server, tool, None, **arguments)
+    finally:
+        await remote.close()
+
+
+async def asking(
+    remote: RemoteTools, server: ToolServer, tool: str, run: UUID | None = None, /, **arguments: object
+) -> ToolResult:
     found = server.tool(tool)
     assert found is not None
-    asked = msgspec.structs.replace(call(None, arguments), vault=Told())
-    return await RemoteTools(home)(server, found).perform(asked)
+    asked = msgspec.structs.replace(call(None, arguments), vault=Told(), run_id=run or new_id())
+    return await remote(server, found).perform(asked)
 
 
 if not locked():

@@ -1,0 +1,141 @@
+"""Connections to MCP servers over the official SDK: a locked-away program on its pipes, or an address."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+import httpx2
+import mcp_types
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from app.adapters.sandbox import Limits, Mount, NoSandbox, bubblewrap, program_mounts, sandboxed
+from app.canon.tool import ToolFailed, Vault
+from app.canon.tool_server import HttpServer, Listed, Place, StdioServer
+
+LIMITS = Limits(memory_bytes=None, data_bytes=1 << 30, processes=64, cpu_seconds=600, open_files=1024)
+MAX_PAGES = 20
+NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/usr/share/ca-certificates")
+
+
+@asynccontextmanager
+async def connected(place: Place, vault: Vault, home: Path) -> AsyncIterator[Client]:
+    """A connection for the length of the block; a program lives as long. Raises `ToolFailed`."""
+    match place:
+        case HttpServer():
+            headers = {
+                header: secret.prefix + await vault.value(secret.name) for header, secret in place.secrets.items()
+            }
+            timeout = httpx2.Timeout(60, connect=10)
+            async with (
+                httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as http,
+                Client(streamable_http_client(place.url, http_client=http), client_info=_me()) as client,
+            ):
+                yield client
+        case StdioServer():
+            async with started(place, await secrets_of(place, vault), home) as client:
+                yield client
+
+
+@asynccontextmanager
+async def started(place: StdioServer, secrets: Mapping[str, str], home: Path) -> AsyncIterator[Client]:
+    """The program, locked away, with its pipes. It ends with the block, and with this process however that ends."""
+    with tempfile.TemporaryFile("w+") as errors:
+        parameters = await _parameters(place, secrets, home)
+        try:
+            async with Client(stdio_client(parameters, errlog=errors), client_info=_me()) as client:
+                yield client
+        except Exception as error:
+            told = inner(error)
+            if isinstance(told, ToolFailed) or not (said := _last_words(errors)):
+                raise
+            raise RuntimeError(f"{words(told)}; on standard error: {said}") from error
+
+
+async def secrets_of(place: StdioServer, vault: Vault) -> dict[str, str]:
+    """What stands in the vault now for each variable. Raises `NotFound`."""
+    return {variable: await vault.value(name) for variable, name in place.secrets.items()}
+
+
+async def listed(client: Client) -> list[Listed]:
+    """Every tool that the server has now, whatever it listed before."""
+    found: list[Listed] = []
+    cursor: str | None = None
+    for _ in range(MAX_PAGES):
+        page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+        found += [Listed(tool.name, tool.description or "", dict(tool.input_schema)) for tool in page.tools]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return found
+
+
+def inner(error: BaseException) -> BaseException:
+    """The first cause inside groups of exceptions."""
+    while isinstance(error, BaseExceptionGroup) and error.exceptions:
+        error = error.exceptions[0]
+    return error
+
+
+def words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:1000] if str(error) else type(error).__name__
+
+
+def _me() -> mcp_types.Implementation:
+    return mcp_types.Implementation(name="flr", version="1")
+
+
+def _last_words(errors: IO[str]) -> str:
+    errors.seek(0)
+    return " ".join(errors.read()[-600:].split())
+
+
+async def _parameters(place: StdioServer, secrets: Mapping[str, str], home: Path) -> StdioServerParameters:
+    """Secrets go in by the environment of the process, which others on this machine cannot read."""
+    try:
+        bwrap = await asyncio.to_thread(bubblewrap)
+    except NoSandbox as missing:
+        raise ToolFailed(f"Refused: a program of strangers runs in a sandbox only, and {missing}.") from missing
+    mounts = await asyncio.to_thread(_mounts, place, home)
+    argv = sandboxed(
+        bwrap,
+        place.command,
+        mounts=mounts,
+        environment=place.environment,
+        limits=LIMITS,
+        network=place.network,
+        user=_owner(place),
+    )
+    return StdioServerParameters(command=argv[0], args=argv[1:], env=dict(secrets))
+
+
+def _mounts(place: StdioServer, home: Path) -> list[Mount]:
+    program = Path(place.command[0])
+    if not program.exists():
+        raise ToolFailed(f"there is no program {program} on this machine")
+    mounts = list(program_mounts(str(program)))
+    mounts += [Mount(Path(folder.path), folder.path, folder.writable) for folder in place.folders]
+    if place.network:
+        mounts += [Mount(Path(path).resolve(), path) for path in NETWORK_FILES if Path(path).exists()]
+    for mount in mounts:
+        _check_apart(mount.outside.resolve(), home.resolve())
+    return mounts
+
+
+def _check_apart(shown: Path, home: Path) -> None:
+    if not shown.exists():
+        raise ToolFailed(f"there is no {shown} on this machine")
+    if shown == home or home in shown.parents or shown in home.parents:
+        raise ToolFailed(f"{shown} holds FLR_HOME or lies in it: no server is shown that")
+
+
+def _owner(place: StdioServer) -> int | None:
+    """Whoever owns the first folder that may be written, unless it is root."""
+    for folder in place.folders:
+        if folder.writable and (owner := Path(folder.path).stat().st_uid):
+            return owner
+    return None
