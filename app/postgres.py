@@ -11,7 +11,6 @@ from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
-from asyncpg.transaction import Transaction as Savepoint
 from piccolo.engine.exceptions import TransactionError
 from piccolo.engine.postgres import PostgresEngine
 
@@ -26,7 +25,7 @@ DIED = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
-_SET_TENANT = "SELECT set_config('app.tenant', $1, true)"
+_BEGIN = "BEGIN; SET LOCAL app.tenant = '{}'"
 
 
 class Binding:
@@ -101,9 +100,16 @@ class Transaction:
         self.connection = connection
         self.tenant = tenant
 
-    def savepoint(self) -> Savepoint:
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
         """`async with tx.savepoint():` rolls back to here on error."""
-        return self.connection.transaction()
+        await self.connection.execute("SAVEPOINT here")
+        try:
+            yield
+        except BaseException:
+            await self.connection.execute("ROLLBACK TO here; RELEASE here")
+            raise
+        await self.connection.execute("RELEASE here")
 
 
 async def _keep(_: Any) -> None:
@@ -162,32 +168,35 @@ class Database:
 
     @asynccontextmanager
     async def _begun(self, tenant: UUID) -> AsyncIterator[PoolConnectionProxy]:
-        connection, begun = await self._begin(tenant)
+        connection = await self._begin(tenant)
         try:
             try:
                 yield connection
             except BaseException:
-                await begun.rollback()
+                await connection.execute("ROLLBACK")
                 raise
-            await begun.commit()
+            if await connection.execute("COMMIT") != "COMMIT":
+                raise TransactionError("rolled back: an error of the database was swallowed within the transaction")
         finally:
             await self.pool.release(connection)
 
-    async def _begin(self, tenant: UUID) -> tuple[PoolConnectionProxy, Savepoint]:
+    async def _begin(self, tenant: UUID) -> PoolConnectionProxy:
         """A transaction that has done nothing but name its tenant. A connection that died in the pool is replaced:
         nothing has run on it, so trying the next is safe."""
         for spare in range(self._max_size, -1, -1):
-            connection = await self.pool.acquire(timeout=5)
+            connection = await self._acquire()
             try:
-                begun = connection.transaction()
-                await begun.start()
-                await connection.fetchval(_SET_TENANT, str(tenant))
-                return connection, begun
+                await connection.execute(_BEGIN.format(tenant))
+                return connection
             except BaseException as error:
                 await self._discard(connection)
                 if not isinstance(error, DIED) or not spare:
                     raise
         raise AssertionError("the last try returns or raises")
+
+    async def _acquire(self) -> PoolConnectionProxy:
+        """A connection within 5 seconds. One that lies idle is taken at once, without a timer for the wait."""
+        return await self.pool.acquire(timeout=None if self.pool.get_idle_size() else 5)
 
     async def _discard(self, connection: PoolConnectionProxy) -> None:
         with suppress(asyncpg.InterfaceError):  # the pool took it back when its server went away

@@ -76,14 +76,14 @@ async def _throughput(ring: Ring, *, rounds: int, runs: int) -> dict[str, Figure
 
         async def governed() -> None:
             run = await ring.start(await ring.open(role))
-            view = await ring.drive(run, executor)
-            if view.run.status != "done":
-                raise SystemExit(f"the governed run is {view.run.status}: {view.run.summary}")
+            await executor.drive(ring.tenant, run.id)
+            driven.append(run)
 
         async def bare() -> None:
             hands = BareHands(ring.database, ring.tenant, model, spec)
             await backbone.drive(hands.run_id, BareBeats(hands, WORKER))
 
+        driven: list[Run] = []
         ratios, rates, costs = [], [], []
         await _rate(governed, CLIENTS), await _rate(bare, CLIENTS)
         for _ in range(rounds):
@@ -91,6 +91,8 @@ async def _throughput(ring: Ring, *, rounds: int, runs: int) -> dict[str, Figure
             ratios.append(under / without)
             rates.append(under)
             costs.append(1000 / under - 1000 / without)
+        if not await _all_are(ring, driven, "done"):
+            raise SystemExit("not every governed run is done")
         await backbone.close()
         await model.close()
     same = f"same LangGraph graph, checkpointer, {WORKER} and scripted model, {CLIENTS} at once"
@@ -141,7 +143,7 @@ async def _held(ring: Ring, url: str, count: int) -> dict[str, Figure]:
     working = asyncio.create_task(process.run())
     runs = [await ring.start(await ring.open(role)) for _ in range(count)]
     began = time.perf_counter()
-    while not await _all_held(ring, runs):
+    while not await _all_are(ring, runs, "held"):
         if time.perf_counter() - began > 600:
             raise SystemExit("the runs are not held within 600 seconds")
         await asyncio.sleep(0.25)
@@ -156,11 +158,11 @@ async def _held(ring: Ring, url: str, count: int) -> dict[str, Figure]:
     }
 
 
-async def _all_held(ring: Ring, runs: list[Run]) -> bool:
+async def _all_are(ring: Ring, runs: list[Run], status: str) -> bool:
     async with ring.transaction() as tx:
         ids = [run.id for run in runs]
-        sql = "SELECT count(*) FROM execution_graph.runs WHERE id = ANY($1) AND status = 'held'"
-        return bool(await tx.connection.fetchval(sql, ids) == len(runs))
+        sql = "SELECT count(*) FROM execution_graph.runs WHERE id = ANY($1) AND status = $2"
+        return bool(await tx.connection.fetchval(sql, ids, status) == len(runs))
 
 
 async def _until(what: Callable[[], bool], said: str) -> None:

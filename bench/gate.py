@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 
 from app.adapters.evidence import FolderStore
-from app.canon.tool import ToolAnswer, WriteNote
+from app.canon.tool import EvidenceItem, ToolAnswer, WriteNote
 from app.database_urls import app_url
 from app.execution_graph import local_effects, store
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import answered, asked_tool, new_step
 from app.execution_graph.taking import take
 from app.execution_graph.tool_steps import call_tool
-from app.governance_ledger import Event, append, keep_evidence
+from app.governance_ledger import Event, append
 from app.postgres import Database
 from bench._machine import bench_home
 from bench.figures import Figure, arguments, middle, show
@@ -39,7 +39,7 @@ async def ungoverned(drive: Drive, number: int) -> None:
         step, answer = answered(new_step(asked, "done", effect="local"), ToolAnswer("done", "Noted."))
         await store.write_step(tx, drive.lease, step)
         content = msgspec.json.encode({"step": number, "arguments": {"text": text}, "answer": answer})
-        evidence = await keep_evidence(tx, content, media_type="application/json", name=f"step-{number}.json")
+        evidence = EvidenceItem(f"step-{number}.json", "application/json", content)
         await append(
             tx,
             Event(
@@ -50,8 +50,8 @@ async def ungoverned(drive: Drive, number: int) -> None:
                 run_id=drive.run.id,
                 step=number,
                 data={"tool": "write_note", "request_digest": asked.digest},
-                evidence=(evidence,),
             ),
+            keep=evidence,
         )
 
 

@@ -19,11 +19,23 @@ Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Js
 _LIMIT = 2**53
 MAX_DEPTH = 32
 MAX_INTEGER_BITS = 512
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class NotCanonical(Invalid):
     """A value has no canonical byte form; the message names where."""
+
+
+def _fits(value: object) -> bool:
+    """Whether `value` plainly has a canonical form; what it leaves open `_check` decides, and says where."""
+    if isinstance(value, str):
+        return _UNSTORABLE.search(value) is None
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and key.isascii() and _fits(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_fits, value))
+    return value is None or (isinstance(value, int) and -_LIMIT <= value <= _LIMIT)
 
 
 def _check(value: object, path: str) -> None:
@@ -53,8 +65,9 @@ def _check_text(value: str, path: str) -> None:
 
 def canonical_bytes(value: object) -> bytes:
     """The canonical UTF-8 bytes of `value` (RFC 8785). Raises `NotCanonical`."""
-    _check(value, "$")
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    if not _fits(value):
+        _check(value, "$")
+    return _ENCODER.encode(value).encode()
 
 
 def digest(value: object) -> str:

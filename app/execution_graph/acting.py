@@ -166,7 +166,8 @@ async def done(case: Case, permit: Permit, result: ToolResult, applied: local_ef
         permit.data,
         subjects=(*subjects, *made, *permit.subjects),
         signature=permit.signature,
-        evidence=(*await case.keep(answer, result.evidence), *refs, *kept),
+        keep=case.proof(answer),
+        evidence=(*await case.keep(result.evidence), *refs, *kept),
     )
     return told
 
@@ -190,7 +191,7 @@ async def failed(case: Case, permit: Permit, message: str) -> Told:
         {**unmoved.data, "error": answer.content[:2000]},
         subjects=permit.subjects,
         signature=permit.signature,
-        evidence=await case.keep(answer),
+        keep=case.proof(answer),
     )
     return told
 
@@ -221,6 +222,6 @@ async def _intend(case: Case, permit: Permit, approval: Approval | None) -> Acts
         {**permit.data, "key": call.key},
         subjects=permit.subjects,
         signature=permit.signature,
-        evidence=await case.keep(None),
+        keep=case.proof(None),
     )
     return Acts(call, case.contract, step, permit)

@@ -12,19 +12,28 @@ from app.execution_graph.drive import Drive
 from app.execution_graph.model import Brief
 from app.execution_graph.narrowing import offered_tools
 from app.execution_graph.runs import run_event
-from app.governance_ledger import append
+from app.governance_ledger import Event, append
 from app.postgres import Transaction
 from app.work_queue import TicketInput, inputs_of
 
 
 async def write_brief(tx: Transaction, drive: Drive, contract: Contract) -> None:
     """Fix task and tools of the run. Event `run.briefed`."""
-    brief = Brief(await _task(tx, drive, contract), _tools(drive, contract))
-    text = msgspec.json.encode(brief)
-    drive.run = await store.change_run(tx, drive.run.id, brief=text.decode())
+    text = await compose_brief(tx, drive, contract)
+    drive.run = await store.change_run(tx, drive.run.id, brief=text)
+    await append(tx, briefed(drive, text))
+
+
+async def compose_brief(tx: Transaction, drive: Drive, contract: Contract) -> str:
+    """The text of task and tools, as the run keeps it."""
+    return msgspec.json.encode(Brief(await _task(tx, drive, contract), _tools(drive, contract))).decode()
+
+
+def briefed(drive: Drive, text: str) -> Event:
+    """`run.briefed`, of a run whose row has the text; the drive goes on by it."""
     drive.brief = decode_brief(text)
-    data = {"brief_sha256": hashlib.sha256(text).hexdigest(), "max_steps": brief.task.max_steps}
-    await append(tx, run_event(drive.run, "briefed", drive.actor, data=data))
+    data = {"brief_sha256": hashlib.sha256(text.encode()).hexdigest(), "max_steps": drive.brief.task.max_steps}
+    return run_event(drive.run, "briefed", drive.actor, data=data)
 
 
 def decode_brief(text: str | bytes) -> Brief:

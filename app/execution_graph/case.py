@@ -185,9 +185,11 @@ class Case(msgspec.Struct, frozen=True):
         *,
         subjects: tuple[str, ...] = (),
         signature: str | None = None,
+        keep: EvidenceItem | None = None,
         evidence: tuple[EvidenceRef, ...] = (),
     ) -> None:
-        """Append `tool.<what>`. The standing signature is the founder's over the contract in force."""
+        """Append `tool.<what>`, with `keep` as its first evidence. The standing signature is the founder's over the
+        contract in force."""
         said = {
             "tool": self.asked.name,
             "schema_hash": None if self.tool is None else self.tool.spec.schema_hash,
@@ -213,10 +215,11 @@ class Case(msgspec.Struct, frozen=True):
                 approval=self.contract.signature if signature is None else signature,
                 evidence=evidence,
             ),
+            keep=keep,
         )
 
-    async def keep(self, answer: ToolAnswer | None, items: tuple[EvidenceItem, ...] = ()) -> tuple[EvidenceRef, ...]:
-        """Request and answer as evidence, and what the tool brought along."""
+    def proof(self, answer: ToolAnswer | None) -> EvidenceItem:
+        """Request and answer as evidence."""
         document = {
             "tool": self.asked.name,
             "schema_hash": None if self.tool is None else self.tool.spec.schema_hash,
@@ -228,13 +231,12 @@ class Case(msgspec.Struct, frozen=True):
         if self.step is not None and self.step.edited is not None:
             document["asked"] = asked_arguments(self.step)
         content = msgspec.json.encode(document, enc_hook=str)
-        name = f"step-{self.asked.step}-{self.asked.name}.json"
-        both = EvidenceItem(name, "application/json", content)
+        return EvidenceItem(f"step-{self.asked.step}-{self.asked.name}.json", "application/json", content)
+
+    async def keep(self, items: tuple[EvidenceItem, ...]) -> tuple[EvidenceRef, ...]:
+        """What a tool brought along."""
         return tuple(
-            [
-                await keep_evidence(self.tx, item.content, media_type=item.media_type, name=item.name)
-                for item in (both, *items)
-            ]
+            [await keep_evidence(self.tx, item.content, media_type=item.media_type, name=item.name) for item in items]
         )
 
     async def wait_for(self, approval: Approval, state: StepState, **changes: object) -> Waits:

@@ -107,18 +107,15 @@ class Journal:
     async def write(self, tx: Transaction, step: Step) -> Step:
         """Record `step`; it counts after `keep`, once the transaction has committed.
 
-        A new step of a transaction that was not fenced before is written and fenced in one statement. Raises `Halt`
-        when the lease was lost or the run is not running.
+        In a transaction that was not fenced before, it is written and fenced in one statement. Raises `Halt` when the
+        lease was lost, or a step is new and the run is not running.
         """
-        if self._fenced or self.holds(step.step):
-            written = await store.write_step(tx, self.lease, step)
-        else:
-            written = await self._write_fenced(tx, step)
+        written = await (store.write_step(tx, self.lease, step) if self._fenced else self._write_fenced(tx, step))
         self._written.append(written)
         return written
 
     async def _write_fenced(self, tx: Transaction, step: Step) -> Step:
-        written = await store.write_fenced_step(tx, self.lease, step)
+        written = await store.write_fenced_step(tx, self.lease, step, new=not self.holds(step.step))
         if written is None:
             raise Halt(await store.fence(tx, self.lease) or "fenced")
         self._fenced = True

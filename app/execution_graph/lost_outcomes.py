@@ -41,7 +41,7 @@ async def lost(case: Case, permit: Permit, why: str) -> Waits | Stops:
         "unknown",
         {**permit.data, "error": storable(why)[:2000], "question": str(approval.id)},
         signature=permit.signature,
-        evidence=await case.keep(None),
+        keep=case.proof(None),
     )
     return Waits(approval.id) if case.status == "running" else Stops(case.status)
 
@@ -149,7 +149,7 @@ async def _happened(case: Case, permit: Permit) -> Told:
         {**permit.data, "confirmed": True},
         subjects=permit.subjects,
         signature=permit.signature,
-        evidence=await case.keep(answer),
+        keep=case.proof(answer),
     )
     return told
 

@@ -6,8 +6,8 @@ import msgspec
 
 from app.canon.agent import Halt, Suspend
 from app.canon.contract import Contract
-from app.canon.evidence import EvidenceRef
 from app.canon.model import ModelAnswer, ModelFailed, ModelRequest
+from app.canon.tool import EvidenceItem
 from app.execution_graph.breakers import check_breakers
 from app.execution_graph.case import Stops, Waits
 from app.execution_graph.drive import Drive
@@ -15,7 +15,7 @@ from app.execution_graph.journal import Asked, ModelOutcome, asked_model, decode
 from app.execution_graph.model import BeatName, Metered, Step
 from app.execution_graph.runs import hold, still_waits
 from app.execution_graph.shortfall import ask_raise, sentence
-from app.governance_ledger import Event, append, keep_evidence
+from app.governance_ledger import Event, append
 from app.postgres import Transaction
 from app.role_registry import NotInForce, Short, Want, company, contract_in_force, reserve, settle
 from app.work_queue import get_approval, is_closed
@@ -73,8 +73,7 @@ def _told(outcome: ModelOutcome) -> ModelAnswer:
 
 
 async def _enter(tx: Transaction, drive: Drive, asked: Asked, request: ModelRequest, step: Step | None) -> Entered:
-    status = await drive.journal.fence(tx)
-    if status != "running":
+    if step is not None and (status := await drive.journal.fence(tx)) != "running":
         return Stops(status)
     if await is_closed(tx, drive.run.ticket_id):
         return Stops("cancelled")
@@ -205,7 +204,6 @@ async def _call(drive: Drive, asked: Asked, request: ModelRequest, calls: Calls)
     if failure is not None and failure.billed and failure.passing and calls.step.attempts < BILLED_ATTEMPTS:
         return None
     async with drive.transaction() as tx:
-        await drive.journal.fence(tx)
         last = _spent(drive, request, outcome, billed=failure is not None and failure.billed)
         return await _record(tx, drive, asked, request, calls, outcome, last)
 
@@ -239,9 +237,9 @@ async def _record(
     step = _settled(calls.step, outcome, "", cost, tokens)
     await drive.journal.write(tx, step)
     await settle(tx, run_id=drive.run.id, step=asked.step, spent={"usd_micros": cost, "tokens": tokens})
-    evidence = await _keep(tx, drive, asked, request, outcome)
     what = "failed" if outcome.answer is None else "done"
-    await append(tx, _event(drive, asked, what, calls.contract, evidence=evidence, **_measures(drive, outcome, step)))
+    event = _event(drive, asked, what, calls.contract, **_measures(drive, outcome, step))
+    await append(tx, event, keep=_proof(drive, asked, request, outcome))
     return decode_outcome(step.answer or "")
 
 
@@ -260,9 +258,7 @@ def _measures(drive: Drive, outcome: ModelOutcome, step: Step) -> dict[str, obje
     }
 
 
-async def _keep(
-    tx: Transaction, drive: Drive, asked: Asked, request: ModelRequest, outcome: ModelOutcome
-) -> EvidenceRef:
+def _proof(drive: Drive, asked: Asked, request: ModelRequest, outcome: ModelOutcome) -> EvidenceItem:
     document = {
         "run_id": str(drive.run.id),
         "step": asked.step,
@@ -272,8 +268,7 @@ async def _keep(
         "error": outcome.failure,
     }
     content = msgspec.json.encode(document, enc_hook=str)
-    name = f"step-{asked.step}-model.json"
-    return await keep_evidence(tx, content, media_type="application/json", name=name)
+    return EvidenceItem(f"step-{asked.step}-model.json", "application/json", content)
 
 
 def _event(
@@ -281,8 +276,6 @@ def _event(
     asked: Asked,
     what: str,
     contract: Contract | None,
-    *,
-    evidence: EvidenceRef | None = None,
     **data: object,
 ) -> Event:
     """`model.<what>`."""
@@ -303,5 +296,4 @@ def _event(
         step=asked.step,
         data=said,
         approval=None if contract is None else contract.signature,
-        evidence=() if evidence is None else (evidence,),
     )

@@ -17,7 +17,7 @@ async def refuse(case: Case, refused: Refuse, *, approval: Approval | None = Non
     await case.record(
         "refused",
         {"law": refused.law, "reason": refused.reason, "facts": facts_data(refused.facts)},
-        evidence=await case.keep(answer),
+        keep=case.proof(answer),
     )
     return told
 

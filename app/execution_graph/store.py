@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -125,10 +125,18 @@ async def brief_of(tx: Transaction, run_id: UUID) -> str:
 # --- leases -----------------------------------------------------------------------------------------------------------
 
 
-async def take_lease(tx: Transaction, run_id: UUID, owner: int, dead: int | None, seconds: int) -> int | None:
-    """The new epoch; None when somebody drives the run, nobody wants it driven, or its row is being written."""
-    epoch: int | None = await tx.connection.fetchval(_TAKE, run_id, owner, dead, seconds)
-    return epoch
+class Taken(NamedTuple):
+    """`failures` is how often the run was taken without a step more than the last time, this time included."""
+
+    epoch: int
+    worked_ms: int
+    failures: int
+
+
+async def take_lease(tx: Transaction, run_id: UUID, owner: int, dead: int | None, seconds: int) -> Taken | None:
+    """None when somebody drives the run, nobody wants it driven, or its row is being written."""
+    row = await tx.connection.fetchrow(_TAKE, run_id, owner, dead, seconds)
+    return None if row is None else Taken(*row)
 
 
 _TAKE = """
@@ -138,21 +146,11 @@ WITH free AS (
   FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE execution_graph.run_leases l
-SET owner = $2, epoch = l.epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $4)
-FROM free WHERE l.run_id = free.run_id
-RETURNING l.epoch
-"""
-
-
-async def count_failure(tx: Transaction, run_id: UUID, steps: int) -> int:
-    """How often the run was taken without a step more than the last time."""
-    return int(await tx.connection.fetchval(_COUNT_FAILURE, run_id, steps))
-
-
-_COUNT_FAILURE = """
-UPDATE execution_graph.run_leases
-SET failures = CASE WHEN $2 > seen_steps THEN 1 ELSE failures + 1 END, seen_steps = $2
-WHERE run_id = $1 RETURNING failures
+SET owner = $2, epoch = l.epoch + 1, lease_until = clock_timestamp() + make_interval(secs => $4),
+    failures = CASE WHEN s.steps > l.seen_steps THEN 1 ELSE l.failures + 1 END, seen_steps = s.steps
+FROM free, (SELECT count(*)::int AS steps FROM execution_graph.run_steps WHERE run_id = $1) s
+WHERE l.run_id = free.run_id
+RETURNING l.epoch, l.worked_ms, l.failures
 """
 
 
@@ -189,13 +187,6 @@ async def statuses(tx: Transaction, run_ids: Sequence[UUID]) -> Mapping[UUID, tu
     """Status and role of each run."""
     sql = "SELECT id, status, role_id FROM execution_graph.runs WHERE id = ANY($1)"
     return {row["id"]: (row["status"], row["role_id"]) for row in await tx.connection.fetch(sql, list(run_ids))}
-
-
-async def worked_ms(tx: Transaction, run_id: UUID) -> int:
-    """How long the run was driven until it was last given back or renewed."""
-    return int(
-        await tx.connection.fetchval("SELECT worked_ms FROM execution_graph.run_leases WHERE run_id = $1", run_id)
-    )
 
 
 async def give_lease_back(
@@ -254,9 +245,9 @@ async def write_step(tx: Transaction, lease: Lease, step: Step) -> Step:
     return msgspec.structs.replace(step, planned_at=row["planned_at"], ended_at=row["ended_at"])
 
 
-async def write_fenced_step(tx: Transaction, lease: Lease, step: Step) -> Step | None:
-    """The same for a new step, while `lease` holds and the run is running, until the transaction ends; else None."""
-    row = await tx.connection.fetchrow(_WRITE_FENCED, *_values(tx, lease, step), lease.owner)
+async def write_fenced_step(tx: Transaction, lease: Lease, step: Step, *, new: bool) -> Step | None:
+    """The same while `lease` holds, until the transaction ends; a `new` step while the run is running. Else None."""
+    row = await tx.connection.fetchrow(_WRITE_FENCED, *_values(tx, lease, step), lease.owner, new)
     if row is None:
         return None
     return msgspec.structs.replace(step, planned_at=row["planned_at"], ended_at=row["ended_at"])
@@ -291,28 +282,30 @@ _INTO_STEPS = """INSERT INTO execution_graph.run_steps AS s (tenant_id, run_id, 
   request_digest, request, state, approval_id, effect, verdict, answer, secret, cost_usd_micros, tokens, money_minor,
   currency, planned_at, ended_at)"""
 
-_WRITE_STEP = f"""
-{_INTO_STEPS}
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, clock.now(),
-  CASE WHEN $15::text IS NOT NULL THEN clock.now() END)
-ON CONFLICT (run_id, step) DO UPDATE SET
+_OVER_STEP = """ON CONFLICT (run_id, step) DO UPDATE SET
   epoch = excluded.epoch, attempts = excluded.attempts, state = excluded.state, approval_id = excluded.approval_id,
   verdict = excluded.verdict, answer = excluded.answer, secret = excluded.secret,
   cost_usd_micros = excluded.cost_usd_micros, tokens = excluded.tokens, money_minor = excluded.money_minor,
   currency = excluded.currency, ended_at = excluded.ended_at
-RETURNING planned_at, ended_at
+RETURNING planned_at, ended_at"""
+
+_WRITE_STEP = f"""
+{_INTO_STEPS}
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, clock.now(),
+  CASE WHEN $15::text IS NOT NULL THEN clock.now() END)
+{_OVER_STEP}
 """
 
 _WRITE_FENCED = f"""
 WITH mine AS (
   SELECT 1 FROM execution_graph.run_leases l JOIN execution_graph.runs r ON r.id = l.run_id
-  WHERE l.run_id = $2 AND l.epoch = $3 AND l.owner = $21 AND r.status = 'running' FOR SHARE OF l
+  WHERE l.run_id = $2 AND l.epoch = $3 AND l.owner = $21 AND (NOT $22::boolean OR r.status = 'running') FOR SHARE OF l
 )
 {_INTO_STEPS}
 SELECT $1::uuid, $2::uuid, $3::int, $4::int, $5, $6, $7, $8::int, $9, $10, $11, $12::uuid, $13, $14, $15, $16::boolean,
   $17::bigint, $18::bigint, $19::bigint, $20, clock.now(), CASE WHEN $15::text IS NOT NULL THEN clock.now() END
 FROM mine
-RETURNING planned_at, ended_at
+{_OVER_STEP}
 """  # noqa: S608 - only constants are joined
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.canon.contract import Contract
 from app.execution_graph import store
 from app.execution_graph.acting import failed
-from app.execution_graph.briefing import decode_brief, write_brief
+from app.execution_graph.briefing import briefed, compose_brief, decode_brief
 from app.execution_graph.case import Case, Permit
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import Asked, Journal, arguments_of
@@ -15,7 +15,7 @@ from app.execution_graph.outside_agents import EXTERNAL
 from app.execution_graph.runs import ask_to_start, close_run, pause_run, run_event, still_waits
 from app.execution_graph.runtime import Runtime
 from app.execution_graph.working_time import pay, stop_short
-from app.governance_ledger import append
+from app.governance_ledger import append_many
 from app.postgres import Transaction
 from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force, tool_servers
 from app.work_queue import CLOSED, Approval, consume, get_approval, get_ticket, move_ticket, withdraw
@@ -34,35 +34,34 @@ async def take(runtime: Runtime, tenant: UUID, run_id: UUID, *, owner: int, dead
     `dead` is an owner whose process is known to be gone: what it held may be taken before the lease runs out.
     """
     async with runtime.database.transaction(tenant) as tx:
-        epoch = await store.take_lease(tx, run_id, owner, dead, LEASE_SECONDS)
-        if epoch is None:
+        taken = await store.take_lease(tx, run_id, owner, dead, LEASE_SECONDS)
+        if taken is None:
             return None
-        lease = Lease(tenant, run_id, owner, epoch)
-        drive = await _open(tx, runtime, lease)
-        if await _may_go_on(tx, drive):
+        lease = Lease(tenant, run_id, owner, taken.epoch)
+        drive = await _open(tx, runtime, lease, taken.worked_ms)
+        if await _may_go_on(tx, drive, taken.failures):
             return drive
         wait = PAUSED_SECONDS if drive.run.status == "paused" else 0
         await store.give_lease_back(tx, lease, worked_ms=drive.worked_ms, after_seconds=wait)
         return None
 
 
-async def _open(tx: Transaction, runtime: Runtime, lease: Lease) -> Drive:
+async def _open(tx: Transaction, runtime: Runtime, lease: Lease, worked_ms: int) -> Drive:
     run = await store.get_run(tx, lease.run_id)
     journal = Journal(lease, await store.steps_of(tx, run.id))
     ticket = await get_ticket(tx, run.ticket_id)
     zone = (await company(tx)).time_zone
-    worked_ms = await store.worked_ms(tx, run.id)
     runtime = runtime.with_servers(await tool_servers(tx))
     return Drive(runtime, lease, run=run, ticket=ticket, journal=journal, zone=zone, worked_ms=worked_ms)
 
 
-async def _may_go_on(tx: Transaction, drive: Drive) -> bool:
+async def _may_go_on(tx: Transaction, drive: Drive, failures: int) -> bool:
     """Whether the run is running now. Closes, parks or pauses one that may not go on."""
     run = drive.run
     if not run.is_open:
         await _clear_up(tx, drive)
         return False
-    if await store.count_failure(tx, run.id, len(drive.journal.steps)) > MOST_FAILURES:
+    if failures > MOST_FAILURES:
         said = f"Stopped after {MOST_FAILURES} attempts in which no step was made."
         drive.run = await close_run(tx, run, "failed", said, actor="system:execution_graph")
         return False
@@ -135,26 +134,24 @@ async def _mark_running(tx: Transaction, drive: Drive, contract: Contract | None
         return
     what = "started" if before.started_at is None else "taken_over" if before.status == "running" else "resumed"
     changes: dict[str, object] = {"status": "running", "approval_id": None, "started_at": True}
+    known = "" if before.started_at is None else await store.brief_of(tx, before.id)
+    if contract is not None and not known:
+        changes["brief"] = await compose_brief(tx, drive, contract)
     drive.run = await store.change_run(tx, before.id, **changes)
-    await append(
-        tx,
-        run_event(
-            drive.run,
-            what,
-            drive.actor,
-            subjects=() if used is None else (f"work_queue.approvals/{used.id}",),
-            approval=None if used is None else used.signature,
-            data={"was": before.status, "epoch": drive.lease.epoch, **_engines(drive.run)},
-        ),
+    event = run_event(
+        drive.run,
+        what,
+        drive.actor,
+        subjects=() if used is None else (f"work_queue.approvals/{used.id}",),
+        approval=None if used is None else used.signature,
+        data={"was": before.status, "epoch": drive.lease.epoch, **_engines(drive.run)},
     )
+    await append_many(tx, [event, *([briefed(drive, str(changes["brief"]))] if "brief" in changes else [])])
     if contract is None:
         return
+    if known:
+        drive.brief = decode_brief(known)
     drive.ticket = await move_ticket(tx, before.ticket_id, "working", actor=drive.actor, run_id=before.id)
-    text = await store.brief_of(tx, before.id)
-    if text:
-        drive.brief = decode_brief(text)
-    else:
-        await write_brief(tx, drive, contract)
 
 
 def _engines(run: Run) -> dict[str, object]:

@@ -226,7 +226,7 @@ async def _rejected(case: Case, approval: Approval, *, again: bool) -> Told:
         "rejected",
         {"approval_id": str(approval.id), "asked_again": again, "reason": approval.reason},
         signature=approval.signature,
-        evidence=await case.keep(answer),
+        keep=case.proof(answer),
     )
     return told
 
@@ -234,7 +234,7 @@ async def _rejected(case: Case, approval: Approval, *, again: bool) -> Told:
 async def _unanswered(case: Case, approval: Approval, status: str, said: str) -> Told:
     answer = ToolAnswer("expired" if status == "expired" else "withdrawn", said)
     told = await case.settle(answer, {"verdict": _verdict_of(case)})
-    await case.record(status, {"approval_id": str(approval.id)}, evidence=await case.keep(answer))
+    await case.record(status, {"approval_id": str(approval.id)}, keep=case.proof(answer))
     return told
 
 

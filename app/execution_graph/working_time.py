@@ -9,7 +9,7 @@ from app.execution_graph.drive import Drive
 from app.execution_graph.runs import close_run, hold
 from app.execution_graph.shortfall import ask_raise, sentence
 from app.postgres import Transaction
-from app.role_registry import Short, StepSettled, Want, budgets_of, reserve, settle
+from app.role_registry import Short, StepSettled, Want, limited_units, reserve, settle
 
 BEGINNING = 0
 
@@ -18,7 +18,7 @@ async def pay(tx: Transaction, drive: Drive) -> Short | None:
     """Pay for the run's beginning, once, and for the minute that it is in, if the role is limited in them."""
     if drive.run.role_id is None:
         return None
-    limited = {state.unit for state in await budgets_of(tx, drive.run.role_id, drive.run.ticket_id)}
+    limited = await limited_units(tx, drive.run.role_id, "runs", "minutes")
     short = await _pay_once(tx, drive, "runs", BEGINNING) if "runs" in limited else None
     if short is not None or "minutes" not in limited:
         return short

@@ -5,6 +5,7 @@ trigger, a function by the hash of its source, an event trigger. `python -m db.c
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import lru_cache
 from importlib import resources
 from typing import TypeAlias
@@ -158,7 +159,7 @@ SELECT coalesce(bool_or(rolsuper), false) FROM pg_proc p JOIN pg_roles r ON r.oi
 
 async def read_catalogue(connection: Connection) -> dict[str, str]:
     """The live facts by name. Any role may ask, inside a transaction or outside of one."""
-    async with connection.transaction():
+    async with nullcontext() if connection.is_in_transaction() else connection.transaction():
         before = await connection.fetchval("SELECT current_setting('search_path')")
         await connection.execute("SET LOCAL search_path = pg_catalog, pg_temp")
         rows = await connection.fetch(_FACTS, list(ROOMS))

@@ -12,30 +12,17 @@ from cryptography.exceptions import InvalidTag
 from msgspec import UNSET
 
 from app.canon.evidence import EvidenceRef, EvidenceStore, NotStored, StoreUnavailable
+from app.governance_ledger import store as rows
 from app.governance_ledger.errors import (
     EvidenceAway,
     EvidenceDiffers,
     EvidenceErased,
     EvidenceSealed,
-    EvidenceTooLarge,
     EvidenceUnknown,
 )
+from app.governance_ledger.refs import check_size, ref_of
 from app.governance_ledger.subjects import OVERHEAD_BYTES, DataKey, Keeper, SubjectKey, open_bytes, seal_bytes
 from app.postgres import Database, Transaction
-
-MAX_BYTES = 64 * 1024 * 1024
-
-_KEEP = """
-WITH known AS (
-  SELECT 1 FROM governance_ledger.evidence_objects WHERE tenant_id = $1 AND sha256 = $2 LIMIT 1
-), object AS (
-  INSERT INTO governance_ledger.evidence_objects (tenant_id, sha256, key, size_bytes, media_type, name, subject_id)
-  SELECT $1, $2, $3, $4, $5, $6, $8 WHERE NOT EXISTS (SELECT FROM known)
-  RETURNING 1
-)
-INSERT INTO governance_ledger.evidence_spool (tenant_id, key, sha256, media_type, content)
-SELECT $1, $3, $2, $5, $7 FROM object
-"""
 
 _FIND = """
 SELECT o.size_bytes, o.sha256, o.media_type, o.name, s.id AS spooled,
@@ -76,11 +63,6 @@ class Kept(msgspec.Struct, frozen=True):
             raise EvidenceErased(f"subject {key.subject} was erased on {key.erased_at:%Y-%m-%d}: nobody can read this")
 
 
-def key_of(sha256: str) -> str:
-    """The store key of bytes: `sha256/<first two>/<all 64 hex digits>`."""
-    return f"sha256/{sha256[:2]}/{sha256}"
-
-
 async def keep_evidence(
     tx: Transaction, content: bytes, *, media_type: str, name: str, subject: DataKey | None = None
 ) -> EvidenceRef:
@@ -90,16 +72,10 @@ async def keep_evidence(
     encrypted first: hash and size are those of the stored bytes, and erasing the subject makes them unreadable. Raises
     `EvidenceTooLarge`.
     """
-    if len(content) > MAX_BYTES:
-        raise EvidenceTooLarge(f"{name}: {len(content)} bytes; evidence may hold {MAX_BYTES}")
+    check_size(content, name)
     stored = content if subject is None else seal_bytes(tx.tenant, subject, content)
-    sha256 = hashlib.sha256(stored).hexdigest()
-    whose = UNSET if subject is None else subject.subject
-    ref = EvidenceRef(sha256, key_of(sha256), len(stored), media_type, name, whose)
-    subject_id = None if subject is None else subject.id
-    await tx.connection.execute(
-        _KEEP, tx.tenant, ref.sha256, ref.key, ref.size_bytes, ref.media_type, ref.name, stored, subject_id
-    )
+    ref = ref_of(stored, media_type=media_type, name=name, subject=UNSET if subject is None else subject.subject)
+    await rows.insert_evidence(tx, ref, stored, None if subject is None else subject.id)
     return ref
 
 

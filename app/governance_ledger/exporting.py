@@ -12,8 +12,9 @@ import msgspec
 
 from app.canon.evidence import EvidenceStore
 from app.governance_ledger.errors import EvidenceDiffers, EvidenceErased
-from app.governance_ledger.evidence import fetch_stored, key_of
+from app.governance_ledger.evidence import fetch_stored
 from app.governance_ledger.planning import BATCH, LEAVES, Plan
+from app.governance_ledger.refs import key_of
 from app.postgres import Database, Transaction
 from app.verifier import lines
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.canon.evidence import EvidenceRef
 from app.governance_ledger.document import DECODER, Row
 from app.governance_ledger.model import EventFilter, Receipt, RecordedEvent
 from app.postgres import Transaction
@@ -30,6 +31,33 @@ SELECT $1, event_id, occurred_at, type, actor, ticket_id, run_id, step, approval
  ORDER BY place
 RETURNING event_id, leaf, xid::text AS xid, recorded_at
 """  # noqa: S608
+
+# The same bytes are kept once.
+_KEPT = """WITH known AS (
+  SELECT 1 FROM governance_ledger.evidence_objects WHERE tenant_id = $1 AND sha256 = {sha256} LIMIT 1
+), object AS (
+  INSERT INTO governance_ledger.evidence_objects (tenant_id, sha256, key, size_bytes, media_type, name, subject_id)
+  SELECT $1, {sha256}, {key}, {size_bytes}, {media_type}, {name}, {subject_id} WHERE NOT EXISTS (SELECT FROM known)
+  RETURNING 1
+)"""
+_INTO_SPOOL = """
+INSERT INTO governance_ledger.evidence_spool (tenant_id, key, sha256, media_type, content)
+SELECT $1, {key}, {sha256}, {media_type}, {content} FROM object
+"""
+
+_KEEP = (_KEPT + _INTO_SPOOL).format(
+    sha256="$2", key="$3", size_bytes="$4::bigint", media_type="$5", name="$6", content="$7", subject_id="$8::uuid"
+)
+
+_APPEND_KEEPING = (_KEPT + ", spooled AS (" + _INTO_SPOOL + ")").format(
+    sha256="$14",
+    key="$10",
+    size_bytes="$15::bigint",
+    media_type="$16",
+    name="$17",
+    content="$18",
+    subject_id="NULL::uuid",
+) + _APPEND
 
 _ONE = """
 SELECT e.n, e.leaf, e.body, s.seq, s.hash
@@ -70,6 +98,19 @@ async def insert_event(tx: Transaction, row: Row) -> Receipt:
     record = await tx.connection.fetchrow(_APPEND, tx.tenant, *row)
     assert record is not None
     return _receipt(record)
+
+
+async def insert_event_keeping(tx: Transaction, row: Row, ref: EvidenceRef, content: bytes) -> Receipt:
+    """The event, and the bytes that it names first."""
+    kept = (ref.sha256, ref.size_bytes, ref.media_type, ref.name, content)
+    record = await tx.connection.fetchrow(_APPEND_KEEPING, tx.tenant, *row, *kept)
+    assert record is not None
+    return _receipt(record)
+
+
+async def insert_evidence(tx: Transaction, ref: EvidenceRef, stored: bytes, subject_id: UUID | None) -> None:
+    columns = (ref.sha256, ref.key, ref.size_bytes, ref.media_type, ref.name)
+    await tx.connection.execute(_KEEP, tx.tenant, *columns, stored, subject_id)
 
 
 async def insert_events(tx: Transaction, rows: Sequence[Row]) -> tuple[Receipt, ...]:

@@ -10,7 +10,7 @@ Invariants:
 - reserved plus spent never exceeds a limit, whatever runs at the same time; a missing limit means none.
 """
 
-from app.role_registry.budgets import budgets_of, money_left, release, reserve, settle, spend
+from app.role_registry.budgets import budgets_of, limited_units, money_left, release, reserve, settle, spend
 from app.role_registry.companies import change_company, company, create_company, pause_all, resume_all
 from app.role_registry.consumers import on_approval_decided, sweep_approvals
 from app.role_registry.errors import NotInForce, RoleUnknown, StepSettled
@@ -119,6 +119,7 @@ __all__ = [
     "get_role",
     "hire",
     "known_parties",
+    "limited_units",
     "list_roles",
     "list_secrets",
     "money_left",

@@ -4,6 +4,7 @@ Accounts are locked in id order before anything else, so that limits hold under 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
@@ -26,58 +27,20 @@ SELECT a.id, a.unit, a.period, a.currency, a.amount,
 """
 
 _USAGE = """
-SELECT false AS of_step, NULL::bigint AS settled, u.account_id, u.reserved, u.spent
+SELECT u.account_id, u.reserved, u.spent
   FROM role_registry.budget_usage u
   JOIN unnest($1::uuid[], $2::text[]) AS k (account_id, period_key)
     ON k.account_id = u.account_id AND k.period_key = u.period_key
 """
 
-_USAGE_AND_STEP = f"""{_USAGE}
- UNION ALL
-SELECT true, settled, account_id, NULL, NULL FROM role_registry.budget_reservations WHERE run_id = $3 AND step = $4
-"""  # noqa: S608
-
-_RESERVE = """
-WITH kept AS (
-  INSERT INTO role_registry.budget_reservations (tenant_id, run_id, step, account_id, period_key, amount, reserved_at)
-  SELECT $1, $2, $3, account_id, period_key, amount, clock.now()
-    FROM unnest($4::uuid[], $5::text[], $6::bigint[]) AS k (account_id, period_key, amount)
-  ON CONFLICT (run_id, step, account_id) DO UPDATE
-     SET period_key = excluded.period_key, amount = excluded.amount, settled = NULL, settled_at = NULL,
-         reserved_at = excluded.reserved_at
-  RETURNING account_id, period_key, amount
-)
-INSERT INTO role_registry.budget_usage AS u (tenant_id, account_id, period_key, reserved)
-SELECT $1, account_id, period_key, amount FROM kept
-ON CONFLICT (account_id, period_key) DO UPDATE SET reserved = u.reserved + excluded.reserved
+_BOOK = """
+SELECT verdict, unit, period, currency, amount, spent, reserved, period_key
+  FROM role_registry.book_budgets($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
-_RESERVE_MORE = """
-WITH more AS (
-  SELECT * FROM unnest($4::uuid[], $5::text[], $6::bigint[]) AS k (account_id, period_key, amount)
-), kept AS (
-  INSERT INTO role_registry.budget_reservations AS r (tenant_id, run_id, step, account_id, period_key, amount,
-    reserved_at)
-  SELECT $1, $2, $3, account_id, period_key, amount, clock.now() FROM more
-  ON CONFLICT (run_id, step, account_id) DO UPDATE SET amount = r.amount + excluded.amount
-  RETURNING r.account_id, r.period_key
-)
-INSERT INTO role_registry.budget_usage AS u (tenant_id, account_id, period_key, reserved)
-SELECT $1, kept.account_id, kept.period_key, more.amount FROM kept JOIN more USING (account_id)
-ON CONFLICT (account_id, period_key) DO UPDATE SET reserved = u.reserved + excluded.reserved
-"""
-
-_SPEND = """
-WITH booked AS (
-  INSERT INTO role_registry.budget_reservations (tenant_id, run_id, step, account_id, period_key, amount, reserved_at,
-    settled, settled_at)
-  SELECT $1, $2, $3, account_id, period_key, amount, clock.now(), amount, clock.now()
-    FROM unnest($4::uuid[], $5::text[], $6::bigint[]) AS k (account_id, period_key, amount)
-  RETURNING account_id, period_key, amount
-)
-INSERT INTO role_registry.budget_usage AS u (tenant_id, account_id, period_key, spent)
-SELECT $1, account_id, period_key, amount FROM booked
-ON CONFLICT (account_id, period_key) DO UPDATE SET spent = u.spent + excluded.spent
+_LIMITED = """
+SELECT DISTINCT unit FROM role_registry.budget_accounts
+ WHERE role_id IS NOT DISTINCT FROM $1 AND active AND unit = ANY($2)
 """
 
 _LOCK_OF_STEP = """
@@ -127,30 +90,8 @@ async def reserve(
     A step that has its reservation keeps it; `once_more` adds to it, for an act that is repeated and may be paid for
     twice. Raises `StepSettled` when it was spent already, `Invalid` for a negative amount.
     """
-    asked = _sums(wants)
-    accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
-    asked = _counting(wants, asked, accounts)
-    known = await _usage(tx, accounts, _USAGE_AND_STEP, run_id, step)
-    before = [record for record in known if record["of_step"]]
-    if not once_more and any(record["settled"] is None for record in before):
-        return Reserved(run_id, step)
-    if any(record["settled"] for record in before):
-        raise StepSettled(f"step {step} of run {run_id} was settled already")
-    states = _states(accounts, known)
-    short = _first_short(asked, states)
-    if short is not None:
-        return short
-    await warn(tx, role_id, states, asked)
-    await tx.connection.execute(
-        _RESERVE_MORE if once_more else _RESERVE,
-        tx.tenant,
-        run_id,
-        step,
-        [record["id"] for record in accounts],
-        [record["period_key"] for record in accounts],
-        [asked[_key(record)] for record in accounts],
-    )
-    return Reserved(run_id, step)
+    booked = await _book(tx, "more" if once_more else "reserve", role_id, ticket_id, run_id, step, wants)
+    return Reserved(run_id, step) if booked is None else booked
 
 
 async def spend(
@@ -166,23 +107,32 @@ async def spend(
 
     None when all was booked; otherwise nothing was. Holds the accounts until the transaction ends: call it late.
     """
+    return await _book(tx, "spend", role_id, ticket_id, run_id, step, wants)
+
+
+async def _book(
+    tx: Transaction,
+    how: Literal["reserve", "more", "spend"],
+    role_id: UUID | None,
+    ticket_id: UUID,
+    run_id: UUID,
+    step: int,
+    wants: Sequence[Want],
+) -> Short | None:
     asked = _sums(wants)
-    accounts = await _locked_accounts(tx, role_id, ticket_id, asked)
-    asked = _counting(wants, asked, accounts)
-    states = _states(accounts, await _usage(tx, accounts, _USAGE))
-    short = _first_short(asked, states)
-    if short is not None:
-        return short
-    await warn(tx, role_id, states, asked)
-    await tx.connection.execute(
-        _SPEND,
-        tx.tenant,
-        run_id,
-        step,
-        [record["id"] for record in accounts],
-        [record["period_key"] for record in accounts],
-        [asked[_key(record)] for record in accounts],
-    )
+    firm = {_key(want) for want in wants if not want.if_limited}
+    units, currencies = [unit for unit, _ in asked], [currency for _, currency in asked]
+    counts = (list(asked.values()), [key in firm for key in asked])
+    records = await tx.connection.fetch(_BOOK, how, run_id, step, role_id, ticket_id, units, currencies, *counts)
+    states = [_state(record, record) for record in records if record["unit"] is not None]
+    verdict = records[0]["verdict"]
+    if verdict == "settled":
+        raise StepSettled(f"step {step} of run {run_id} was settled already")
+    if verdict == "short":
+        limited = {_key(state) for state in states}
+        return _first_short({key: amount for key, amount in asked.items() if key in firm | limited}, states)
+    if verdict == "booked":
+        await warn(tx, role_id, states, asked)
     return None
 
 
@@ -192,45 +142,12 @@ def _sums(wants: Sequence[Want]) -> dict[tuple[Unit, str], int]:
         if want.amount < 0:
             raise Invalid(f"{want.unit}: {want.amount} cannot be reserved")
         if want.amount > 0:
-            key = (want.unit, want.currency or "")
-            asked[key] = asked.get(key, 0) + want.amount
+            asked[_key(want)] = asked.get(_key(want), 0) + want.amount
     return asked
 
 
-def _counting(
-    wants: Sequence[Want], asked: Mapping[tuple[Unit, str], int], accounts: Sequence[asyncpg.Record]
-) -> dict[tuple[Unit, str], int]:
-    """Without what only counts where there is a limit, and there is none."""
-    firm = {(want.unit, want.currency or "") for want in wants if not want.if_limited}
-    limited = {_key(record) for record in accounts}
-    return {key: amount for key, amount in asked.items() if key in firm or key in limited}
-
-
-def _key(record: asyncpg.Record) -> tuple[Unit, str]:
-    return record["unit"], record["currency"]
-
-
-async def _locked_accounts(
-    tx: Transaction, role_id: UUID | None, ticket_id: UUID, asked: Mapping[tuple[Unit, str], int]
-) -> list[asyncpg.Record]:
-    statement = _ACCOUNTS + "AND (a.unit || ' ' || a.currency) = ANY($3) ORDER BY a.id FOR NO KEY UPDATE OF a"
-    names = [f"{unit} {currency}" for unit, currency in asked]
-    records: list[asyncpg.Record] = await tx.connection.fetch(statement, role_id, ticket_id, names)
-    return records
-
-
-async def _usage(
-    tx: Transaction, accounts: Sequence[asyncpg.Record], statement: str, *more: object
-) -> list[asyncpg.Record]:
-    """Read after the accounts are locked, in a statement of its own: only that sees what others just committed."""
-    ids, keys = [record["id"] for record in accounts], [record["period_key"] for record in accounts]
-    records: list[asyncpg.Record] = await tx.connection.fetch(statement, ids, keys, *more)
-    return records
-
-
-def _states(accounts: Sequence[asyncpg.Record], known: Sequence[asyncpg.Record]) -> list[BudgetState]:
-    usage = {record["account_id"]: record for record in known if not record["of_step"]}
-    return [_state(record, usage.get(record["id"])) for record in accounts]
+def _key(line: Want | BudgetState) -> tuple[Unit, str]:
+    return line.unit, line.currency or ""
 
 
 def _state(account: asyncpg.Record, usage: asyncpg.Record | None) -> BudgetState:
@@ -247,7 +164,7 @@ def _state(account: asyncpg.Record, usage: asyncpg.Record | None) -> BudgetState
 
 def _first_short(asked: Mapping[tuple[Unit, str], int], states: Sequence[BudgetState]) -> Short | None:
     for (unit, currency), amount in sorted(asked.items()):
-        limits = [state for state in states if (state.unit, state.currency or "") == (unit, currency)]
+        limits = [state for state in states if _key(state) == (unit, currency)]
         if not limits:
             return Short(unit, "month", currency or None, 0, 0, amount)
         tightest = min(limits, key=lambda state: state.left)
@@ -274,10 +191,17 @@ async def release(tx: Transaction, run_id: UUID, step: int | None = None) -> Non
         await tx.connection.execute(_SETTLE, run_id, step, units, [0] * len(units))
 
 
+async def limited_units(tx: Transaction, role_id: UUID | None, *units: Unit) -> frozenset[Unit]:
+    """Those of `units` that the role has a limit in."""
+    return frozenset(record["unit"] for record in await tx.connection.fetch(_LIMITED, role_id, list(units)))
+
+
 async def budgets_of(tx: Transaction, role_id: UUID | None, ticket_id: UUID | None = None) -> tuple[BudgetState, ...]:
     """Each limit of the role in its present period; those per ticket as they stand for `ticket_id`."""
     accounts = await tx.connection.fetch(_ACCOUNTS + "ORDER BY a.unit, a.currency, a.period", role_id, ticket_id)
-    return tuple(_states(accounts, await _usage(tx, accounts, _USAGE)))
+    ids, keys = [record["id"] for record in accounts], [record["period_key"] for record in accounts]
+    usage = {record["account_id"]: record for record in await tx.connection.fetch(_USAGE, ids, keys)}
+    return tuple(_state(record, usage.get(record["id"])) for record in accounts)
 
 
 async def money_left(tx: Transaction, role_id: UUID, ticket_id: UUID) -> dict[str, int]:

@@ -32,6 +32,10 @@ SELECT r.status, r.version, v.terms, v.digest, v.signature,
  WHERE r.id = $1
 """
 
+_COMPANY = """
+SELECT id, name, time_zone, currency, language, all_paused, created_at FROM role_registry.companies WHERE id = $1
+"""
+
 _NAME_TAKEN = """
 SELECT EXISTS (
   SELECT FROM role_registry.ai_roles WHERE lower(name) = lower($1) AND id <> $2 AND status <> 'retired')
@@ -81,9 +85,8 @@ async def insert_company(tx: Transaction, company: Company) -> bool:
 
 
 async def fetch_company(tx: Transaction, *, lock: bool = False) -> Company | None:
-    query = CompanyRow.select().where(CompanyRow.id == tx.tenant)
-    row = await (query.lock_rows("NO KEY UPDATE") if lock else query).first()
-    return None if row is None else msgspec.convert(row, Company)
+    record = await tx.connection.fetchrow(_COMPANY + ("FOR NO KEY UPDATE" if lock else ""), tx.tenant)
+    return None if record is None else Company(**record)
 
 
 async def update_company(tx: Transaction, company: Company, **changes: Any) -> Company:

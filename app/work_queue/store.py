@@ -25,10 +25,15 @@ from app.work_queue.model import (
 from app.work_queue.tables import ApprovalRow, TicketInputRow, TicketRow, VoteRow
 
 _TICKET_STATUS = "SELECT status FROM work_queue.tickets WHERE id = $1"
-_LOCK_TICKET = """
-SELECT id, version, title, instructions, fields, role_id, parent_id, priority, status, approval_required, founder_wrote,
-       opened_by, due_at, result, opened_at, started_at, closed_at
-  FROM work_queue.tickets WHERE id = $1 FOR NO KEY UPDATE
+_COLUMNS = """id, version, title, instructions, fields, role_id, parent_id, priority, status, approval_required,
+  founder_wrote, opened_by, due_at, result, opened_at, started_at, closed_at"""
+_TICKET = f"SELECT {_COLUMNS} FROM work_queue.tickets WHERE id = $1"  # noqa: S608
+_LOCK_TICKET = f"""
+SELECT {_COLUMNS}, clock.now() AS at FROM work_queue.tickets WHERE id = $1 FOR NO KEY UPDATE
+"""  # noqa: S608
+_INPUTS = """
+SELECT id, ticket_id, name, media_type, size_bytes, sha256, evidence_key, trusted, secret, attached_at
+  FROM work_queue.ticket_inputs WHERE ticket_id = $1 ORDER BY id
 """
 
 _LOCK_APPROVALS = """
@@ -90,8 +95,8 @@ async def insert_ticket(tx: Transaction, ticket: Ticket) -> None:
 
 
 async def fetch_ticket(tx: Transaction, ticket_id: UUID) -> Ticket | None:
-    row = await TicketRow.select().where(TicketRow.id == ticket_id).output(load_json=True).first()
-    return None if row is None else _ticket(row)
+    record = await tx.connection.fetchrow(_TICKET, ticket_id)
+    return None if record is None else _recorded_ticket(dict(record))
 
 
 async def fetch_ticket_status(tx: Transaction, ticket_id: UUID) -> TicketStatus | None:
@@ -99,16 +104,21 @@ async def fetch_ticket_status(tx: Transaction, ticket_id: UUID) -> TicketStatus 
     return status
 
 
-async def lock_ticket(tx: Transaction, ticket_id: UUID) -> Ticket | None:
-    """The ticket, held against other writers until the transaction ends."""
+async def lock_ticket(tx: Transaction, ticket_id: UUID) -> tuple[Ticket, datetime] | None:
+    """The ticket, held against other writers until the transaction ends, and business time."""
     record = await tx.connection.fetchrow(_LOCK_TICKET, ticket_id)
-    return None if record is None else _ticket({**record, "fields": msgspec.json.decode(record["fields"])})
+    if record is None:
+        return None
+    columns = dict(record)
+    at = columns.pop("at")
+    return _recorded_ticket(columns), at
 
 
 async def update_ticket(tx: Transaction, ticket: Ticket, **changes: Any) -> Ticket:
     """Write `changes` and the next version over a locked ticket."""
     changes["version"] = ticket.version + 1
-    await TicketRow.update(**changes).where(TicketRow.id == ticket.id)
+    sets = ", ".join(f"{column} = ${place}" for place, column in enumerate(changes, 2))
+    await tx.connection.execute(f"UPDATE work_queue.tickets SET {sets} WHERE id = $1", ticket.id, *changes.values())  # noqa: S608
     return msgspec.structs.replace(ticket, **changes)
 
 
@@ -145,8 +155,7 @@ async def insert_input(tx: Transaction, file: TicketInput) -> bool:
 
 
 async def fetch_inputs(tx: Transaction, ticket_id: UUID) -> tuple[TicketInput, ...]:
-    rows = await TicketInputRow.select().where(TicketInputRow.ticket_id == ticket_id).order_by(TicketInputRow.id)
-    return tuple(msgspec.convert(row, TicketInput) for row in rows)
+    return tuple(TicketInput(**record) for record in await tx.connection.fetch(_INPUTS, ticket_id))
 
 
 async def insert_approval(tx: Transaction, approval: Approval) -> None:
@@ -198,17 +207,16 @@ async def fetch_approvals(
     limit: int | None = None,
 ) -> list[Approval]:
     """Newest first; `where` maps a column to the value it must have, None values are no condition."""
-    query = ApprovalRow.select().order_by(ApprovalRow.id, ascending=False)
-    for column, value in where.items():
+    named = {column: value for column, value in where.items() if value is not None}
+    given = [f"{column} = ${place}" for place, column in enumerate(named, 1)]
+    values: list[object] = list(named.values())
+    for condition, value in (("status = ANY(${})", list(statuses) or None), ("id < ${}", before)):
         if value is not None:
-            query = query.where(ApprovalRow._meta.get_column_by_name(column) == value)
-    if wanted := list(statuses):
-        query = query.where(ApprovalRow.status.is_in(wanted))
-    if before is not None:
-        query = query.where(ApprovalRow.id < before)
-    if limit is not None:
-        query = query.limit(limit)
-    return [_approval(row) for row in await query]
+            values.append(value)
+            given.append(condition.format(len(values)))
+    values.append(limit)
+    sql = f"SELECT * FROM work_queue.approvals WHERE {' AND '.join(given) or 'true'} ORDER BY id DESC LIMIT ${{}}"  # noqa: S608
+    return [_approval(dict(record)) for record in await tx.connection.fetch(sql.format(len(values)), *values)]
 
 
 async def fetch_overdue(tx: Transaction, at: datetime) -> list[UUID]:
@@ -313,6 +321,10 @@ def page(items: Sequence[Any], limit: int, cursor: Any) -> Page[Any]:
 
 def _ticket(row: Mapping[str, Any]) -> Ticket:
     return msgspec.convert(row, Ticket)
+
+
+def _recorded_ticket(record: Mapping[str, Any]) -> Ticket:
+    return Ticket(**{**record, "fields": msgspec.json.decode(record["fields"], type=dict[str, str])})
 
 
 def _mandate(record: asyncpg.Record) -> GrantedMandate:

@@ -132,11 +132,11 @@ async def patch_ticket(tx: Transaction, ticket_id: UUID, patch: TicketPatch, *, 
     A role can be given while the ticket is open; then `TicketOpened` is sent again. Raises `TicketUnknown`,
     `TicketStale`, `MoveRefused` (the ticket is closed, or under way when a role is given).
     """
-    ticket = await _locked(tx, ticket_id)
+    ticket, at = await _locked(tx, ticket_id)
     if patch.version != ticket.version:
         raise TicketStale(ticket_id, patch.version, ticket.version)
     if patch.cancel:
-        return await _move(tx, ticket, "cancelled", actor, result="cancelled by the founder")
+        return await _move(tx, ticket, "cancelled", actor, at, result="cancelled by the founder")
     if ticket.status in CLOSED:
         raise MoveRefused(ticket_id, ticket.status, "changed")
     changes = _changes(ticket, patch)
@@ -144,7 +144,6 @@ async def patch_ticket(tx: Transaction, ticket_id: UUID, patch: TicketPatch, *, 
         raise MoveRefused(ticket_id, ticket.status, "given to another role")
     if not changes:
         return ticket
-    at = await store.now(tx)
     changed = await store.update_ticket(tx, ticket, **changes)
     before = {name: _shown(getattr(ticket, name)) for name in changes}
     after = {name: _shown(value) for name, value in changes.items()}
@@ -182,10 +181,10 @@ async def move_ticket(
     but for a new role. Closing withdraws what still waits for a decision on it and records whether the deadline was
     met. `data` goes into the event. Raises `TicketUnknown`, `MoveRefused`.
     """
-    ticket = await _locked(tx, ticket_id)
+    ticket, at = await _locked(tx, ticket_id)
     if ticket.status == to and role_id in (None, ticket.role_id):
         return ticket
-    return await _move(tx, ticket, to, actor, run_id=run_id, result=result, role_id=role_id, data=data)
+    return await _move(tx, ticket, to, actor, at, run_id=run_id, result=result, role_id=role_id, data=data)
 
 
 async def _move(
@@ -193,6 +192,7 @@ async def _move(
     ticket: Ticket,
     to: TicketStatus,
     actor: str,
+    at: datetime,
     *,
     run_id: UUID | None = None,
     result: str | None = None,
@@ -201,7 +201,6 @@ async def _move(
 ) -> Ticket:
     if ticket.status in CLOSED or (to != ticket.status and not may_move(ticket.status, to)):
         raise MoveRefused(ticket.id, ticket.status, to)
-    at = await store.now(tx)
     moved = await store.update_ticket(tx, ticket, **_moves(ticket, to, at, result, role_id))
     said = {**_measures(moved, at), **(data or {})}
     await append(tx, _event(moved, _told(ticket, to), actor, at, run_id=run_id, result=moved.result, **said))
@@ -249,11 +248,11 @@ async def _withdraw_pending(tx: Transaction, ticket: Ticket, actor: str) -> None
             await withdraw(tx, approval.id, f"the ticket is {ticket.status}", actor=actor)
 
 
-async def _locked(tx: Transaction, ticket_id: UUID) -> Ticket:
-    ticket = await store.lock_ticket(tx, ticket_id)
-    if ticket is None:
+async def _locked(tx: Transaction, ticket_id: UUID) -> tuple[Ticket, datetime]:
+    locked = await store.lock_ticket(tx, ticket_id)
+    if locked is None:
         raise TicketUnknown(ticket_id)
-    return ticket
+    return locked
 
 
 async def attach_input(
@@ -278,7 +277,7 @@ async def attach_input(
         raise InputRefused(f"{safe} has {len(content)} bytes; a file has 1 to {MAX_INPUT_BYTES}")
     if not _MEDIA_TYPE.fullmatch(media_type):
         raise InputRefused(f"{media_type!r} is not a media type such as text/csv")
-    ticket = await _locked(tx, ticket_id)
+    ticket, at = await _locked(tx, ticket_id)
     if ticket.status in CLOSED:
         raise MoveRefused(ticket_id, ticket.status, "given a file")
     evidence = await keep_evidence(tx, content, media_type=media_type, name=safe)
@@ -292,7 +291,7 @@ async def attach_input(
         evidence_key=evidence.key,
         trusted=trusted,
         secret=secret,
-        attached_at=await store.now(tx),
+        attached_at=at,
     )
     if not await store.insert_input(tx, file):
         raise InputExists(safe)

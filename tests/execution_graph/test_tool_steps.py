@@ -30,8 +30,8 @@ async def test_the_ledger_holds_each_call_with_signature_and_evidence(ring: Ring
     assert await ring.types(view.run) == [
         "run.opened",
         "run.started",
-        "ticket.started",
         "run.briefed",
+        "ticket.started",
         "tool.done",
         "ticket.done",
         "run.closed",

@@ -10,7 +10,8 @@ from app.adapters.evidence.folder import FolderStore
 from app.canon.evidence import EvidenceRef, StoredObject, StoreUnavailable
 from app.governance_ledger import Event, append, keep_evidence, read_event, read_evidence
 from app.governance_ledger.errors import EvidenceAway, EvidenceDiffers, EvidenceTooLarge, EvidenceUnknown
-from app.governance_ledger.evidence import MAX_BYTES, fetch_evidence
+from app.governance_ledger.evidence import fetch_evidence
+from app.governance_ledger.refs import MAX_BYTES
 from app.governance_ledger.sealing import Mover, oldest_spooled_at
 from app.postgres import Database
 from tests.governance_ledger.ledgers import OTHER, TENANT

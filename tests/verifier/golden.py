@@ -11,7 +11,7 @@ from app.auth import SigningKey, b64url, public_jwk
 from app.canon.approval import Statement
 from app.canon.canonical_json import canonical_bytes, digest
 from app.governance_ledger import notes
-from app.governance_ledger.evidence import key_of
+from app.governance_ledger.refs import key_of
 from app.verifier import lines
 from app.verifier.chain import genesis, leaf_of, link
 from app.verifier.changes import Change, image_hash
