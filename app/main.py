@@ -48,6 +48,7 @@ from app.founder_console import http as console_http
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import http as ledger_http
 from app.governance_ledger.metering import measure
+from app.governance_ledger.numbers import refuse_rewound
 from app.governance_ledger.receipts import PURPOSE as RECEIPT
 from app.governance_ledger.receipts import Receipts
 from app.postgres import ENGINE, Binding, Database, Transaction
@@ -309,6 +310,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with Database(url) as database:
         async with database.pool.acquire() as connection:
             await refuse_pooler(connection, url)
+            await refuse_rewound(connection)
         app = build(settings, database, store)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, proxy_headers=False

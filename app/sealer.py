@@ -21,6 +21,7 @@ from app.canon.errors import Misconfigured
 from app.canon.evidence import EvidenceStore, StoreUnavailable
 from app.database_urls import refuse_pooler, sealer_url
 from app.governance_ledger import attesting, delivering, sealing
+from app.governance_ledger.numbers import refuse_rewound
 from app.governance_ledger.witnessing import parse_witnesses
 from app.settings import InvalidSetting, Settings
 
@@ -99,6 +100,7 @@ class Sealer:
         connection = await self._connect()
         try:
             await refuse_pooler(connection, self._url)
+            await refuse_rewound(connection)
             while not await connection.fetchval(_TRY_LOCK):
                 if await connection.fetchval(_END_SILENT_LEADER):
                     LOG.warning("the process that sealed has not answered for a second: its session was ended")
@@ -227,7 +229,7 @@ def serve(settings: Settings) -> int:
     sealer = Sealer(url, lambda: load_keys(settings.keys, "seal"), store, webhooks.post, outside)
     try:
         asyncio.run(_serve(sealer, store))
-    except InvalidSetting as error:
+    except (InvalidSetting, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return CONFIGURATION_ERROR
     return 0

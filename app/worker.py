@@ -34,6 +34,7 @@ from app.execution_graph.seat import Seat
 from app.founder_console import Senders, ensure_console_keys, load_words
 from app.founder_console import handlers as console_handlers
 from app.founder_console.keyfiles import VAPID
+from app.governance_ledger.numbers import refuse_rewound
 from app.messages import ApprovalDecided, Message, entrypoint_of
 from app.postgres import Database
 from app.role_registry import on_approval_decided, sweep_approvals, vault_keys
@@ -214,6 +215,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
     database = await stack.enter_async_context(Database(url, max_size=POOL_SIZE))
     async with database.pool.acquire() as connection:
         await refuse_pooler(connection, url)
+        await refuse_rewound(connection)
     store = load_store(
         settings.evidence_url,
         settings.home,

@@ -2,14 +2,20 @@
 
 import contextlib
 import io
+import logging
 import os
 import sys
+from pathlib import Path
 
 import asyncpg
 
+from db.numbers import pass_ledger
+
+LOG = logging.getLogger(__name__)
+
 LOCK = "SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(hashtext('flr.migrate'))"
-
-
+# Rights and settings of the database itself, which neither a dump of its schemas nor a copy of a template brings along.
+DATABASE = Path(__file__).parent / "foundation" / "sql" / "0002_database.sql"
 OLDEST_POSTGRESQL = 16
 MAY_MIGRATE = "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
 
@@ -25,7 +31,8 @@ class MigrationFailed(Exception):
 async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[str]:
     """The ids of the migrations that were applied now, in order; empty when the schema was up to date.
 
-    `url` is the administrator's. `passwords` are set for the login roles it names. All or nothing. Raises
+    `url` is the administrator's. `passwords` are set for the login roles it names. All or nothing. In a
+    restored dump the transaction numbers go on behind the ledger's (`db.numbers`). Raises
     `DatabaseUnfit`, `MigrationFailed` when a migration is refused, and what asyncpg raises when it cannot connect.
     """
     os.environ["PICCOLO_CONF"] = "db.piccolo_conf"
@@ -34,6 +41,7 @@ async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[
     from db.piccolo_conf import DB
     from db.zz_govern.lifted import lift_guards, restore_guards
 
+    await _pass_ledger(url)
     DB.config = {"dsn": url, "timeout": 20, "command_timeout": 600}
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
@@ -49,10 +57,21 @@ async def migrate(url: str, *, passwords: dict[str, str] | None = None) -> list[
                 raise MigrationFailed(_explain(error, said.getvalue())) from error
             if not result.success:
                 raise MigrationFailed(result.message or said.getvalue().strip())
+            await connection.execute(DATABASE.read_text(encoding="utf-8"))
             await _set_passwords(connection, passwords or {})
             after = await _applied(connection)
             await restore_guards(connection, after[len(before) :])
     return after[len(before) :]
+
+
+async def _pass_ledger(url: str) -> None:
+    connection = await asyncpg.connect(url, timeout=20)
+    try:
+        spent = await pass_ledger(connection)
+    finally:
+        await connection.close()
+    if spent:
+        LOG.warning("this database is a restored dump: %d transaction numbers were spent, past the ledger's", spent)
 
 
 async def _check_database(connection: asyncpg.Connection) -> None:

@@ -20,10 +20,9 @@ from app import database_urls
 from app.own_postgres import AlreadyServed, running
 from app.own_postgres import url as embedded_url
 from app.settings import Settings
-from db.migrate import migrate
+from db.migrate import DATABASE, migrate
 
 SCHEMA = Path(__file__).parent.parent / "db"
-RIGHTS = SCHEMA / "foundation" / "sql" / "0002_database.sql"
 CHECKOUT = sha256(str(SCHEMA).encode()).hexdigest()[:6]
 HOMES = Path(tempfile.gettempdir()) / f"flr-tests-{os.geteuid()}-{CHECKOUT}"
 """Each checkout has clusters of its own, so that two with other schemas don't drop each other's templates."""
@@ -78,7 +77,7 @@ class Cluster:
         name = f"{self._clones}{uuid4().hex[:12]}"
         self._admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}" STRATEGY FILE_COPY')
         with psycopg.connect(self.url(None, name), autocommit=True) as connection:
-            connection.execute(RIGHTS.read_bytes())
+            connection.execute(DATABASE.read_bytes())
         return name
 
     def drop(self, name: str) -> None:
