@@ -9,7 +9,9 @@ from uuid import UUID
 
 import msgspec
 
+from app.adapters.tools import load_tools
 from app.auth import ApprovalTokens, KeyRing
+from app.canon.acts import act_sentence, labels_of
 from app.canon.approval import VerifiedProof
 from app.canon.canonical_json import digest
 from app.canon.contract import (
@@ -22,11 +24,15 @@ from app.canon.contract import (
     Terms,
     ToolRule,
 )
+from app.canon.facts import Fact
+from app.canon.reasons import reason_sentence
+from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Money, Principal, Tier, new_id
 from app.cli.founding import Founded, enrolment_link, found_company
 from app.database_urls import app_url
 from app.founder_console.model import Language, Preferences
 from app.founder_console.store import fetch_founders, update_preferences
+from app.founder_console.wording import LANGUAGES
 from app.governance_ledger import Event, append
 from app.messages import ApprovalDecided
 from app.postgres import Database, Transaction
@@ -47,6 +53,8 @@ from app.work_queue import (
 
 T = TypeVar("T")
 UNDO_SECONDS = 6
+TOOLS = load_tools(smtp_url=None, mail_from="", allow_private=())
+PAYEE = "PT Sumber Kopi Gayo"
 
 
 class Company:
@@ -211,35 +219,46 @@ def terms(name: str, title: str) -> Terms:
 def call(
     role: Role, tier: Tier, tool: str, money: Money | None, to: str, expires_at: datetime, ticket: Ticket | None
 ) -> dict[str, object]:
-    """The payload of a held call, as the runtime writes it."""
-    amount = f" senilai Rp{money.minor:,}".replace(",", ".") if money else ""
+    """The payload of a held call, in the sentences that the runtime writes."""
+    arguments = _payment(money) if tool == "order_payment" else _letter(to)
+    value = to if "to" in arguments else PAYEE
+    fact = Fact("known_party", path=next(iter(arguments)), value=value, source_step=2, source_tool="read_input")
     return {
         "kind": "tool_call",
         "role": {"id": str(role.id), "name": role.name, "version": role.version},
         "ticket": {"id": str(ticket.id), "title": ticket.title} if ticket else None,
         "tool": {"name": tool, "schema_hash": digest(tool)},
-        "arguments": {"to": to, "subject": "Pengembalian dana", "body": "Dana Anda kami kembalikan hari ini."},
+        "arguments": arguments,
         "money": msgspec.to_builtins(money) if money else None,
         "left_after": {"minor": 18_150_000, "currency": "IDR"} if money else None,
         "tier": str(tier),
         "reason": "known_party",
-        "facts": [
-            {
-                "code": "known_party",
-                "path": "to",
-                "value": to,
-                "wanted": "",
-                "source_step": 2,
-                "source_tool": "read_input",
-            }
-        ],
+        "facts": [msgspec.to_builtins(fact)],
         "policy": digest("policy"),
         "expires_at": expires_at.isoformat(),
-        "text": {
-            "id": f"{role.name} ingin memakai {tool}{amount}, kepada {to}. Alamat ini bukan pihak yang dikenal.",
-            "en": f"{role.name} wants to use {tool}, to {to}. The address is no known party.",
-        },
+        "text": {language: _said(TOOLS[tool].spec, arguments, money, fact, language) for language in LANGUAGES},
         "terms": None,
         "cost_ceiling": None,
         "change": None,
     }
+
+
+def _letter(to: str) -> dict[str, object]:
+    return {"to": [to], "subject": "Pengembalian dana", "body": "Dana Anda kami kembalikan hari ini."}
+
+
+def _payment(money: Money | None) -> dict[str, object]:
+    amount = money or Money(240_000)
+    return {
+        "payee": PAYEE,
+        "account": "5220304412",
+        "amount_minor": amount.minor,
+        "currency": amount.currency,
+        "reference": "INV-2026-118",
+    }
+
+
+def _said(tool: ToolSpec, arguments: dict[str, object], money: Money | None, fact: Fact, language: Language) -> str:
+    specs = {name: one.spec for name, one in TOOLS.items()}
+    reason = reason_sentence(fact, tool.name, language, labels_of(specs, language))
+    return f"{act_sentence(tool, arguments, money, language)} {reason}"

@@ -32,6 +32,12 @@ _NAMES: Mapping[str, tuple[str, str]] = {
 _PARTS = re.compile(r"(\w+)(?:\[\*?\])?(.*)", re.DOTALL)
 
 
+def argument_label(name: str, language: str) -> str:
+    """The argument as the heading of its value: `Recipient`."""
+    label = argument_name(name, language).removeprefix("the ")
+    return label[:1].upper() + label[1:]
+
+
 def argument_name(path: str, language: str) -> str:
     """The argument at `path` as people call it; what lies deeper inside it keeps its path behind the name."""
     parts = _PARTS.fullmatch(path)

@@ -12,6 +12,7 @@ from app.canon.vocabulary import Risk, Tier
 Mode: TypeAlias = Literal["allow", "ask", "deny"]
 Otherwise: TypeAlias = Literal["ask", "deny"]
 Period: TypeAlias = Literal["ticket", "day", "month"]
+Reached: TypeAlias = Literal["second_channel", "deputy", "founder", "safe_default"]
 Unit: TypeAlias = Literal["usd_micros", "tokens", "calls", "money", "minutes", "runs"]
 
 
@@ -130,10 +131,10 @@ class BudgetLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EscalationStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """After `after_seconds` without a decision, tell `to` (`founder`, `deputy`, `second_channel`, `safe_default`)."""
+    """After `after_seconds` without a decision, tell `to`; the safe default is not to do what was asked."""
 
     after_seconds: int
-    to: Literal["founder", "deputy", "second_channel", "safe_default"]
+    to: Reached
 
 
 class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,7 +28,7 @@ from app.founder_console.readings import midnight
 from app.founder_console.records import pages as records
 from app.founder_console.surroundings import configure
 from app.founder_console.visits import Caller
-from app.founder_console.workers import composing, hiring_pages
+from app.founder_console.workers import amending_pages, composing, hiring_pages
 from app.founder_console.workers import pages as worker_pages
 from app.governance_ledger import Page
 from app.postgres import Transaction
@@ -254,6 +254,7 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *payment_pages.ROUTES,
     *actions.ROUTES,
     *worker_pages.ROUTES,
+    *amending_pages.ROUTES,
     *composing.ROUTES,
     *hiring_pages.ROUTES,
     *editing_pages.ROUTES,

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException
 
 from app import clock, problems
 from app.canon.errors import Fault
+from app.canon.vocabulary import new_id
 from app.founder_console.errors import LinkUnusable
 from app.founder_console.identity.trying import Failures
 from app.founder_console.keyfiles import Seal
@@ -57,9 +58,10 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
 
 
 def _on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    number = new_id().hex[-8:]
+    _LOG.error("%s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
     if _for_a_person(request):
-        return _told(request, HTTPStatus.INTERNAL_SERVER_ERROR, "")
+        return _told(request, HTTPStatus.INTERNAL_SERVER_ERROR, number)
     problem = problems.Problem(
         HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -77,24 +79,36 @@ def _told(request: Request[Any, Any, Any], status: HTTPStatus, detail: str) -> R
         return _page(request, status, f"problem.{known[status]}", f"problem.{known[status]}_text", detail)
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         heading = "problem.409" if status is HTTPStatus.CONFLICT else "problem.422"
-        return _page(request, status, heading, None, detail)
-    return _page(request, status, "problem.500", "problem.500_text", detail)
+        return _page(request, status, heading, f"{heading}_text", detail, plainly=True)
+    return _page(request, status, "problem.500", "problem.500_text", detail, plainly=True)
 
 
 def _page(
-    request: Request[Any, Any, Any], status: HTTPStatus, heading: str, text: str | None, detail: str
+    request: Request[Any, Any, Any],
+    status: HTTPStatus,
+    heading: str,
+    text: str,
+    detail: str,
+    *,
+    plainly: bool = False,
 ) -> Response[bytes]:
+    """`detail` is the server's own English, below the founder's sentence; `plainly` where it says what to do.
+
+    A page that failed may be asked for again; anything else leads to Today.
+    """
     frontend: Frontend = request.app.state.frontend
     known: Language | None = request.state.get("language")
     language = known or preferred(request.headers.get("accept-language", ""))
     words = frontend.words[language]
+    again = status is HTTPStatus.INTERNAL_SERVER_ERROR and request.method == "GET"
     values = {
         "title": words(heading),
         "heading": words(heading),
-        "text": words(text) if text else detail,
-        "detail": detail if text else "",
-        "href": "/",
-        "label": words("to_today"),
+        "text": words(text),
+        "detail": detail,
+        "plainly": plainly,
+        "href": request.url.path if again else "/",
+        "label": words("js.retry" if again else "to_today"),
     }
     template = "fragments/notice.html" if request.headers.get("x-fragment") == "1" else "problem.html"
     return html(request, frontend.door(template, language, now=clock.now(), **values), status=status)

@@ -97,7 +97,7 @@ class Visit:
         """A card's place taken by what became of it; without script, a page of its own."""
         values = {"heading": heading, "text": text, "href": href, "label": self.words("review")}
         template = "fragments/notice.html" if self.wants_fragment else "problem.html"
-        return self.page(template, status=status, title=heading, detail="", **values)
+        return self.page(template, status=status, title=heading, detail="", plainly=False, **values)
 
 
 async def enter(request: Caller, tx: Transaction) -> Visit:

@@ -1,6 +1,6 @@
 """Terms as they are checked, compared and shown before anybody signs them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -77,6 +77,24 @@ _SENTENCES: dict[ApprovalKind, tuple[str, str]] = {
 }
 
 
+_PARTS = {
+    "name": ("nama", "name"),
+    "title": ("jabatan", "job"),
+    "job_description": ("uraian tugas", "job description"),
+    "boundary": ("batas wewenang", "boundary"),
+    "budget": ("anggaran", "budget"),
+    "escalation": ("eskalasi", "escalation"),
+    "quorum": ("jumlah persetujuan", "how many must agree"),
+    "engine": ("mesin", "engine"),
+}
+
+
+def _parts(changed: Sequence[Mapping[str, object]], place: int) -> str:
+    """The parts of the contract that change, each once."""
+    parts = dict.fromkeys(str(change["field"]).partition(".")[0] for change in changed)
+    return ", ".join(_PARTS[part][place] for part in parts)
+
+
 def payload_of(
     kind: ApprovalKind,
     role_id: UUID,
@@ -89,9 +107,9 @@ def payload_of(
 ) -> dict[str, object]:
     """All that the founder sees and signs: the terms whole, what changes, and the digest that becomes policy."""
     changed = changes(before, after)
-    fields = ", ".join(str(change["field"]) for change in changed[:5])
     said_id, said_en = (
-        sentence.format(name=after.name, title=after.title, changed=fields) for sentence in _SENTENCES[kind]
+        sentence.format(name=after.name, title=after.title, changed=_parts(changed, place))
+        for place, sentence in enumerate(_SENTENCES[kind])
     )
     return {
         "kind": kind,

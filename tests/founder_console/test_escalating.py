@@ -35,7 +35,16 @@ from app.messages import DECODER, ApprovalDecided, ApprovalRaised, EscalationDue
 from app.postgres import Database
 from app.role_registry import create_company
 from app.settings import Settings
-from app.work_queue import Approval, decide, end_mandate, get_approval, propose_mandate, raise_approval
+from app.work_queue import (
+    Approval,
+    NewTicket,
+    decide,
+    end_mandate,
+    get_approval,
+    open_ticket,
+    propose_mandate,
+    raise_approval,
+)
 from tests.adapters.smtp_servers import Mailbox, mail_box
 from tests.builders import APPROVALS, a_question, a_role, approve, sign, some_terms
 from tests.founder_console.bot_server import TOKEN, BotServer, bot_server
@@ -246,6 +255,19 @@ async def test_the_card_shows_the_ladder_and_how_far_it_was_climbed(office: Offi
     assert [step.to for step in steps] == ["second_channel", "deputy", "safe_default"]
     assert [step.taken_at is not None for step in steps] == [True, False, False]
     assert steps[0].told == 1
+
+
+async def test_a_ticket_that_is_due_sooner_has_everybody_told_before_it(office: Office) -> None:
+    due = datetime.now(UTC) + timedelta(hours=1)
+    async with office.database.transaction(office.tenant) as tx:
+        new = NewTicket("Bayar faktur", "Bayar faktur.", role_id=office.role.id, due_at=due, start=False)
+        ticket = await open_ticket(tx, new, actor=office.by.actor, founder_wrote=True)
+    asked = await office.ask(ticket_id=ticket.id)
+    async with office.database.transaction(office.tenant) as tx:
+        *told, last = await ladder_of(tx, asked)
+    assert all(step.due_at < due for step in told)
+    assert last.to == "safe_default"
+    assert last.due_at == asked.raised_at + timedelta(hours=2), "nothing is given up because work is late"
 
 
 async def test_an_answered_question_climbs_no_further(office: Office, mailbox: tuple[Mailbox, str]) -> None:

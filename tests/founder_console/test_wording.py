@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 WORDS = load_words(ROOT / "frontend" / "i18n")
 TEMPLATES = sorted((ROOT / "frontend" / "templates").rglob("*.html"))
 MODULES = sorted((ROOT / "frontend" / "static" / "js").glob("*.js"))
-PYTHON = sorted((ROOT / "app" / "founder_console").glob("*.py"))
+PYTHON = sorted((ROOT / "app" / "founder_console").rglob("*.py"))
 APP = sorted((ROOT / "app").rglob("*.py"))
 SAME_IN_BOTH = {
     "5-Layer Runtime",

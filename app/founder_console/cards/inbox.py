@@ -10,12 +10,14 @@ from uuid import UUID
 
 import msgspec
 
+from app.canon.argument_names import argument_label
 from app.canon.canonical_json import Json, canonical_bytes
 from app.canon.contract import Terms
 from app.canon.facts import Fact
 from app.canon.reasons import reason_sentence
 from app.canon.sentences import boundary_sentences, budget_sentence
 from app.canon.vocabulary import Money, Tier
+from app.founder_console.cards.contract_changes import contract_row
 from app.founder_console.cards.server_changes import server_rows
 from app.founder_console.naming import Naming
 from app.postgres import Transaction
@@ -167,7 +169,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         facts=tuple(_chip(fact, approval, naming) for fact in facts[:MOST_FACTS]),
         tainted=tuple(_origin(fact, naming) for fact in facts[1:] if fact.source_tool),
         change=() if terms and approval.kind == "hire" else _changes(payload, naming),
-        arguments=_arguments(payload),
+        arguments=_arguments(payload, naming.words.language),
         sentences=_sentences(terms, naming) if terms else (),
         alike=alike,
         ticket_id=approval.ticket_id,
@@ -267,6 +269,8 @@ def _changes(payload: dict[str, object], naming: Naming) -> tuple[Change, ...]:
     if payload.get("kind") == "tool_server":
         with suppress(msgspec.ValidationError):
             return tuple(Change(*row) for one in changes for row in server_rows(one, naming.words))
+    if payload.get("terms") is not None:
+        return tuple(Change(*contract_row(one, naming)) for one in changes if isinstance(one, dict))
     return tuple(
         Change(str(one.get("field", "")), _shown(one.get("before")), _shown(one.get("after")))
         for one in changes
@@ -274,9 +278,11 @@ def _changes(payload: dict[str, object], naming: Naming) -> tuple[Change, ...]:
     )
 
 
-def _arguments(payload: dict[str, object]) -> tuple[tuple[str, str], ...]:
+def _arguments(payload: dict[str, object], language: str) -> tuple[tuple[str, str], ...]:
+    """What the call is made with, under the names that people have for it."""
     arguments = payload.get("arguments")
-    pairs: Iterable[tuple[str, object]] = arguments.items() if isinstance(arguments, dict) else ()
+    given: Iterable[tuple[str, object]] = arguments.items() if isinstance(arguments, dict) else ()
+    pairs = [(argument_label(str(name), language), value) for name, value in given]
     extra = [("instructions", payload["instructions"])] if payload.get("instructions") else []
     fields: Any = payload.get("fields") or ()
     return tuple((str(name), _shown(value)) for name, value in (*pairs, *extra, *fields) if value not in (None, "", []))

@@ -23,7 +23,7 @@ from app.governance_ledger import Event, RecordedEvent, append_new, read_event
 from app.messages import ApprovalRaised, EscalationDue, NoticeDue
 from app.postgres import Database, Transaction
 from app.role_registry import get_role
-from app.work_queue import Approval, get_approval, mandate_of, publish, withdraw
+from app.work_queue import Approval, get_approval, get_ticket, mandate_of, publish, withdraw
 
 ONCE = UUID("b6f3d0f4-6c50-5d0a-9d43-7f1b9a0c55e1")
 ACTOR = "system:escalation"
@@ -148,7 +148,8 @@ async def _meant(tx: Transaction, to: str, now: datetime) -> Sequence[Founder]:
 async def _ladder(tx: Transaction, approval: Approval) -> tuple[Step, ...]:
     """The ladder of the role that asks; what founders themselves have asked for has none.
 
-    All of it lies before the deadline: one that would reach beyond is climbed faster, each step in its share.
+    All of it lies before the question expires, and everybody is told before its ticket is due: a ladder that would
+    reach beyond is climbed faster, each step in its share.
     """
     if approval.role_id is None or approval.kind in ("hire", "amend", "party", "mandate"):
         return ()
@@ -156,9 +157,29 @@ async def _ladder(tx: Transaction, approval: Approval) -> tuple[Step, ...]:
     ladder: tuple[EscalationStep, ...] = () if terms is None else terms.escalation.ladder
     if not ladder:
         return ()
-    room = (approval.expires_at - approval.raised_at).total_seconds() * LAST_RUNG
-    pace = min(1.0, room / max(step.after_seconds for step in ladder))
-    return tuple(Step(step.to, approval.raised_at + timedelta(seconds=step.after_seconds * pace)) for step in ladder)
+    telling = tuple(step for step in ladder if step.to != "safe_default")
+    whole = _pace(ladder, approval, approval.expires_at)
+    told = min(whole, _pace(telling, approval, await _answer_by(tx, approval)))
+    return tuple(
+        Step(
+            step.to,
+            approval.raised_at + timedelta(seconds=step.after_seconds * (whole if step.to == "safe_default" else told)),
+        )
+        for step in ladder
+    )
+
+
+def _pace(ladder: Sequence[EscalationStep], approval: Approval, end: datetime) -> float:
+    """How much of its own time each step may take so that the last one comes before `end`; 1 for all of it."""
+    room = (end - approval.raised_at).total_seconds() * LAST_RUNG
+    return min(1.0, room / max((step.after_seconds for step in ladder), default=1))
+
+
+async def _answer_by(tx: Transaction, approval: Approval) -> datetime:
+    """When the ticket is due that the question belongs to; the question's own end where that tells nothing."""
+    ticket = None if approval.ticket_id is None else await get_ticket(tx, approval.ticket_id)
+    due = None if ticket is None else ticket.due_at
+    return approval.expires_at if due is None or due <= approval.raised_at else due
 
 
 def _event(rung: Rung, place: int) -> Event:

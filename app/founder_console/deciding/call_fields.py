@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from app.canon.argument_names import argument_name
+from app.canon.argument_names import argument_label
 from app.canon.errors import Invalid
 from app.canon.tool import Arguments, ToolSpec
 
@@ -14,6 +14,13 @@ Kind: TypeAlias = Literal["line", "text", "number", "choice", "yes_no", "lines",
 
 LONG = 80
 PREFIX = "a."
+HINTS: Mapping[str, str] = {
+    "amount_minor": "Satuan terkecil, tanpa titik: 240000 untuk Rp240.000",
+    "currency": "Kode mata uang, misalnya IDR",
+    "payee": "Nama yang dibayar",
+    "account": "Nomor rekening atau IBAN yang dibayar",
+    "reference": "Nomor faktur atau keperluan",
+}
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,16 +57,20 @@ def _names(value: object) -> Sequence[str]:
 
 def _field(name: str, schema: Mapping[str, Any], value: object, language: str, *, required: bool) -> Field:
     kind = _kind(schema, value)
-    label = argument_name(name, language).removeprefix("the ")
     return Field(
         name=PREFIX + name,
-        label=label[:1].upper() + label[1:],
+        label=argument_label(name, language),
         kind=kind,
         value=_written(kind, value),
         options=tuple(str(option) for option in schema.get("enum", ())),
         required=required and kind != "yes_no",
-        hint=str(schema.get("description", "")),
+        hint=_hint(name, schema, language),
     )
+
+
+def _hint(name: str, schema: Mapping[str, Any], language: str) -> str:
+    """What a tool says of an argument is English; in another language only what we ourselves have words for."""
+    return str(schema.get("description", "")) if language == "en" else HINTS.get(name, "")
 
 
 def _kind(schema: Mapping[str, Any], value: object) -> Kind:

@@ -120,6 +120,7 @@ def _formatters(formats: Formats) -> dict[str, Any]:
         "number",
         "in_own",
         "seconds",
+        "span_of",
     )
     return {name: getattr(formats, name) for name in names}
 

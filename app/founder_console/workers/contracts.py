@@ -6,9 +6,10 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from app.canon.contract import EscalationStep, Terms
+from app.canon.contract import Terms
 from app.canon.sentences import boundary_sentences, budget_sentence
 from app.founder_console.naming import Naming
+from app.founder_console.workers.ladders import ladder_sentences
 
 Sign: TypeAlias = Literal["same", "gone", "new"]
 
@@ -44,19 +45,9 @@ def _parts(terms: Terms, naming: Naming) -> dict[str, tuple[str, ...]]:
         "job_description": tuple(terms.job_description.splitlines()),
         "boundary": boundary_sentences(terms.boundary, language, naming.labels),
         "budgets": tuple(budget_sentence(limit, language) for limit in terms.budget),
-        "escalation": _escalation(terms, naming),
+        "escalation": ladder_sentences(terms.escalation, naming),
         "engine": (engine_of(terms, naming), *(f"{step.tool}" for step in terms.engine.procedure)),
     }
-
-
-def _escalation(terms: Terms, naming: Naming) -> tuple[str, ...]:
-    steps = tuple(_rung(step, naming) for step in terms.escalation.ladder)
-    expiry = naming.words("escalation.expires", after=naming.formats.span_of(terms.escalation.expires_seconds))
-    return (*steps, expiry)
-
-
-def _rung(step: EscalationStep, naming: Naming) -> str:
-    return naming.words(f"escalation.{step.to}", after=naming.formats.span_of(step.after_seconds))
 
 
 def engine_of(terms: Terms, naming: Naming) -> str:

@@ -12,6 +12,7 @@ from app.canon.sentences import boundary_sentences, rule_sentence
 from app.canon.vocabulary import Money
 from app.founder_console.naming import Line, Naming
 from app.founder_console.workers.contracts import engine_of
+from app.founder_console.workers.ladders import ladder_sentences
 from app.governance_ledger import EventFilter, read_events
 from app.postgres import Transaction
 from app.role_registry import BudgetState, Metric, Role, budgets_of, evaluation_of, versions_of
@@ -66,6 +67,7 @@ class ContractView(msgspec.Struct, frozen=True, kw_only=True):
     signed_at: datetime | None
     engine: str
     digest: str
+    ladder: tuple[str, ...]
 
 
 async def rows(
@@ -154,6 +156,7 @@ async def contract_of(tx: Transaction, role: Role, naming: Naming) -> ContractVi
         signed_at=signed_at,
         engine=engine_of(terms, naming),
         digest=terms.digest(),
+        ladder=ladder_sentences(terms.escalation, naming),
     )
 
 

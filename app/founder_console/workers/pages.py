@@ -1,29 +1,25 @@
-"""The AI employees on the phone: each one's work and contract, a run step by step, versions, changes, the end."""
+"""The AI employees on the phone: each one's work and contract, a run step by step, versions, the end."""
 
-from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath, FromQuery
+from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 
-from app.canon.errors import Conflict, Invalid, NotFound
+from app.canon.errors import NotFound
 from app.execution_graph import cancel_run
 from app.founder_console.cards.story import row_of
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.founder_console.workers import overview as workers
 from app.founder_console.workers import traces
-from app.founder_console.workers.amending import amended, limit_fields, tool_choices
 from app.founder_console.workers.contracts import compare
 from app.founder_console.workers.traces import Trace
 from app.postgres import Transaction
-from app.role_registry import Role, amend, get_role, pause, pause_all, resume, resume_all, retire, versions_of
+from app.role_registry import get_role, pause, pause_all, resume, resume_all, retire, versions_of
 from app.work_queue import Ticket, get_ticket, list_tickets
 
 Page = Response[bytes]
-Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
 TICKETS = 8
 TRAIL_OF = 5
 LAST_STEPS = 5
@@ -143,61 +139,6 @@ async def versions(
     )
 
 
-@get("/workers/{role_id:uuid}/amend", include_in_schema=False)
-async def change(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Page:
-    """The contract in force as a form."""
-    visit = await enter(request, tx)
-    return _form(visit, await get_role(tx, role_id))
-
-
-@post("/workers/{role_id:uuid}/amend", status_code=303, include_in_schema=False)
-async def ask_change(
-    request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID], data: Form
-) -> Page | Redirect:
-    """Propose the changed contract; what is in force stays so until the founder signs the card."""
-    visit = await enter(request, tx)
-    role = await get_role(tx, role_id)
-    seen, state = str(data.get("version") or ""), request.app.state
-    try:
-        if role.terms is None:
-            raise Conflict(visit.words("amend.unsigned"))
-        terms = amended(role.terms, data, visit.words)
-        if terms == role.terms:
-            raise Invalid(visit.words("amend.same"))
-        async with tx.savepoint():
-            changed = await amend(
-                tx,
-                role_id,
-                seen_version=int(seen) if seen.isdigit() else 0,
-                terms=terms,
-                by=visit.by,
-                undo_seconds=state.settings.undo_seconds,
-                tools=state.tools,
-            )
-    except (Conflict, Invalid) as refusal:
-        return _form(visit, role, problem=str(refusal), status=422)
-    return go(f"/approvals/{changed.pending.approval_id}" if changed.pending else f"/workers/{role_id}")
-
-
-def _form(visit: Visit, role: Role, *, problem: str = "", status: int = 200) -> Page:
-    if role.terms is None:
-        raise NotFound(f"role {role.id} has no signed contract to change")
-    tools = tool_choices(role.terms, visit.request.app.state.tools, visit.naming)
-    own = len(role.terms.boundary.tools)
-    return visit.page(
-        "amend.html",
-        tab="workers",
-        status=status,
-        title=visit.words("amend", name=role.name),
-        role=role,
-        terms=role.terms,
-        own_tools=tools[:own],
-        other_tools=tools[own:],
-        limits=limit_fields(role.terms),
-        problem=problem,
-    )
-
-
 @post("/workers/{role_id:uuid}/pause", status_code=303, include_in_schema=False)
 async def pause_worker(request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID]) -> Redirect:
     await pause(tx, role_id, (await enter(request, tx)).by)
@@ -234,8 +175,6 @@ ROUTES = (
     run,
     stop_run,
     versions,
-    change,
-    ask_change,
     pause_worker,
     resume_worker,
     retire_worker,
