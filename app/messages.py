@@ -1,5 +1,6 @@
 """What rooms tell each other over the queue. Ids only: a message is a wake-up, the tables are the truth."""
 
+from datetime import date
 from typing import TypeAlias
 from uuid import UUID
 
@@ -47,6 +48,13 @@ class QuietOver(_Message, frozen=True):
     founder_id: UUID
 
 
+class BriefDue(_Message, frozen=True):
+    """A founder's brief of the local day `day` is to be told."""
+
+    founder_id: UUID
+    day: date
+
+
 class RunWanted(_Message, frozen=True):
     """Somebody should drive this run now."""
 
@@ -76,6 +84,7 @@ Message: TypeAlias = (
     | EscalationDue
     | NoticeDue
     | QuietOver
+    | BriefDue
     | RunWanted
     | RunClosed
     | RoleResumed

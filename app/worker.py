@@ -8,10 +8,10 @@ import logging
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import asyncpg
 
@@ -31,7 +31,7 @@ from app.execution_graph import consumers as execution
 from app.execution_graph.executor import RENEW_SECONDS, SWEEP_SECONDS, WATCH_SECONDS, Executor
 from app.execution_graph.runtime import Defaults, Runtime
 from app.execution_graph.seat import Seat
-from app.founder_console import Senders, ensure_console_keys, load_words
+from app.founder_console import Briefer, Senders, ensure_console_keys, load_words
 from app.founder_console import handlers as console_handlers
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger.numbers import refuse_rewound
@@ -42,6 +42,8 @@ from app.settings import InvalidSetting, Settings
 from app.work_queue import delivery
 from app.work_queue.delivery import Handler
 
+Sweep: TypeAlias = Callable[[], Awaitable[object]]
+
 _LOG = logging.getLogger("flr.worker")
 
 FRONTEND = Path(__file__).parents[1] / "frontend"
@@ -49,6 +51,7 @@ CONFIGURATION_ERROR = 78
 POOL_SIZE = 24
 STOP_SECONDS = 20.0
 EXPIRY_SECONDS = 2.0
+BRIEF_SECONDS = 20.0
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
@@ -108,8 +111,9 @@ class AgentEngines:
 class WorkerProcess:
     """What one worker process runs until it is told to close."""
 
-    def __init__(self, runtime: Runtime, url: str, others: Mapping[str, Handler]) -> None:
+    def __init__(self, runtime: Runtime, url: str, others: Mapping[str, Handler], sweeps: Sequence[Sweep] = ()) -> None:
         self.closing = asyncio.Event()
+        self._sweeps = tuple(sweeps)
         self._runtime = runtime
         self._url = url
         self._seat = Seat(url)
@@ -145,6 +149,7 @@ class WorkerProcess:
             _every(WATCH_SECONDS, executor.meter),
             _every(SWEEP_SECONDS, executor.sweep),
             _every(EXPIRY_SECONDS, expire),
+            *(_every(BRIEF_SECONDS, sweep) for sweep in self._sweeps),
         ]
 
     def _registry(self) -> Mapping[str, Handler]:
@@ -246,11 +251,13 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         vault=vault_keys(settings.keys),
         remote=remote,
     )
-    return WorkerProcess(runtime, url, await _phones(settings, database, stack))
+    return WorkerProcess(runtime, url, *await _phones(settings, database, stack))
 
 
-async def _phones(settings: Settings, database: Database, stack: AsyncExitStack) -> Mapping[str, Handler]:
-    """The console's handlers: what rings the founder's phone."""
+async def _phones(
+    settings: Settings, database: Database, stack: AsyncExitStack
+) -> tuple[Mapping[str, Handler], Sequence[Sweep]]:
+    """The console's handlers, which ring the founder's phone, and the sweep that has the day's brief told."""
     ensure_console_keys(settings.keys)
     sender = load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from)
     stack.push_async_callback(sender.close)
@@ -259,7 +266,9 @@ async def _phones(settings: Settings, database: Database, stack: AsyncExitStack)
         stack.push_async_callback(chats.close)
     letters = load_notices(smtp_url=settings.smtp_url, mail_from=settings.mail_from)
     senders = Senders(letters, load_posts(settings.http_allow_private), chats)
-    return console_handlers(database, sender, senders, settings, load_words(FRONTEND / "i18n"))
+    words = load_words(FRONTEND / "i18n")
+    briefer = Briefer(database, sender, settings, words)
+    return console_handlers(database, sender, senders, settings, words), (briefer.sweep,)
 
 
 if __name__ == "__main__":

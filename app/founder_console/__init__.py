@@ -14,6 +14,7 @@ Invariants:
 """
 
 from app.founder_console.channels.senders import Senders
+from app.founder_console.channels.waking import Briefer
 from app.founder_console.consumers import handlers
 from app.founder_console.desk import Desk
 from app.founder_console.identity.device_keys import register_device_key
@@ -28,6 +29,7 @@ from app.founder_console.stream import Hub
 from app.founder_console.wording import load_words
 
 __all__ = [
+    "Briefer",
     "Desk",
     "Founder",
     "Hub",

@@ -1,5 +1,5 @@
 """What the console does with messages: a new question rings the phone and sets the ladder's alarms, an answered one is
-hushed, an alarm climbs the ladder, a notice is told on its channel, the end of quiet hours sums up."""
+hushed, an alarm climbs the ladder, a notice is told on its channel, the end of quiet hours sums up, a brief is told."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
@@ -8,6 +8,7 @@ from app.canon.push import PushSender
 from app.founder_console.channels.escalating import Escalator
 from app.founder_console.channels.ringing import Ringer
 from app.founder_console.channels.senders import Senders, Teller
+from app.founder_console.channels.waking import Briefer
 from app.founder_console.model import Language
 from app.founder_console.wording import Words
 from app.messages import ApprovalDecided, ApprovalRaised
@@ -28,6 +29,7 @@ def handlers(
     ringer = Ringer(database, sender, settings, words)
     escalator = Escalator(database)
     teller = Teller(database, senders, settings, words)
+    briefer = Briefer(database, sender, settings, words)
 
     async def raised(message: ApprovalRaised) -> None:
         await escalator.on_approval_raised(message)
@@ -43,4 +45,5 @@ def handlers(
         "escalation_due": escalator.on_escalation_due,
         "notice_due": teller.on_notice_due,
         "quiet_over": ringer.on_quiet_over,
+        "brief_due": briefer.on_brief_due,
     }

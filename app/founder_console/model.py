@@ -1,6 +1,6 @@
 """Founders, their keys and sessions, and where their phones are reached."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -12,13 +12,16 @@ from app.canon.vocabulary import Rol
 Language: TypeAlias = Literal["id", "en"]
 Theme: TypeAlias = Literal["auto", "light", "dark"]
 Purpose: TypeAlias = Literal["register", "login", "decision"]
+MORNING = time(7)
+EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
 
 
 class Founder(msgspec.Struct, frozen=True, kw_only=True):
     """A person who decides. `hide_amounts` keeps money off the lock screen; `email` is a second channel, or empty.
 
     In the quiet hours of `time_zone` (empty: the company's) nothing rings, but what must be decided before they end
-    where `quiet_urgent`.
+    where `quiet_urgent`. On `brief_days` (1 is Monday) at `brief_at` (None: never) the brief comes by itself, where
+    `brief_letters` also on second channels.
     """
 
     id: UUID
@@ -33,6 +36,10 @@ class Founder(msgspec.Struct, frozen=True, kw_only=True):
     quiet_from: time | None = None
     quiet_to: time | None = None
     quiet_urgent: bool = True
+    brief_at: time | None = MORNING
+    brief_days: tuple[int, ...] = EVERY_DAY
+    brief_letters: bool = True
+    brief_told_on: date | None = None
     installed_at: datetime | None = None
     guided_at: datetime | None = None
 
@@ -48,6 +55,9 @@ class Preferences(msgspec.Struct, frozen=True):
     quiet_from: time | None = None
     quiet_to: time | None = None
     quiet_urgent: bool = True
+    brief_at: time | None = MORNING
+    brief_days: tuple[int, ...] = EVERY_DAY
+    brief_letters: bool = True
 
 
 class TelegramChat(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +79,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SentNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told to one person on one second channel, once. `handle` names the message there."""
+    """What is told to one person on one second channel, once: of a question, or of the brief of a day.
+
+    `handle` names the message there.
+    """
 
     id: UUID
     founder_id: UUID
@@ -82,6 +95,7 @@ class SentNotice(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
     sent_at: datetime | None
     closed_at: datetime | None
+    brief_on: date | None = None
 
 
 class Passkey(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,16 +21,16 @@ from app.postgres import Database, Transaction
 
 T = TypeVar("T")
 
-_FOUNDER = """
+FOUNDER = """
 SELECT id, name, rol, language, theme, hide_amounts, email, created_at, time_zone, quiet_from, quiet_to, quiet_urgent,
-       installed_at, guided_at
+       brief_at, brief_days, brief_letters, brief_told_on, installed_at, guided_at
   FROM founder_console.founders
 """
 
 _PREFER = """
 UPDATE founder_console.founders
    SET language = $2, theme = $3, hide_amounts = $4, email = $5, time_zone = $6, quiet_from = $7, quiet_to = $8,
-       quiet_urgent = $9
+       quiet_urgent = $9, brief_at = $10, brief_days = $11, brief_letters = $12, brief_due_at = NULL
  WHERE id = $1
 """
 
@@ -147,12 +147,12 @@ async def insert_founder(tx: Transaction, founder_id: UUID, *, name: str, rol: s
 
 
 async def fetch_founder(tx: Transaction, founder_id: UUID) -> Founder | None:
-    record = await tx.connection.fetchrow(_FOUNDER + " WHERE id = $1", founder_id)
+    record = await tx.connection.fetchrow(FOUNDER + " WHERE id = $1", founder_id)
     return None if record is None else msgspec.convert(dict(record), Founder)
 
 
 async def fetch_founders(tx: Transaction) -> tuple[Founder, ...]:
-    return _all(await tx.connection.fetch(_FOUNDER + " ORDER BY created_at"), Founder)
+    return _all(await tx.connection.fetch(FOUNDER + " ORDER BY created_at"), Founder)
 
 
 async def update_preferences(tx: Transaction, founder_id: UUID, wanted: Preferences) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,7 +16,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from app.auth import b64url, unb64url
 
-STATUS = {"ok": 201, "gone": 410, "unknown": 404, "large": 413, "busy": 429, "refused": 403, "moved": 307, "down": 503}
+STATUS = {
+    "ok": 201,
+    "gone": 410,
+    "unknown": 404,
+    "large": 413,
+    "narrow": 413,
+    "busy": 429,
+    "closed": 503,
+    "refused": 403,
+    "moved": 307,
+    "down": 503,
+}
+NARROW_BYTES = 900
 
 
 class PushService:
@@ -41,10 +54,11 @@ class PushService:
     def endpoint(self, answer: str = "ok") -> str:
         return f"http://{self.address}/push/{answer}"
 
-    def take(self, headers: dict[str, str], body: bytes) -> None:
+    def take(self, answer: str, headers: dict[str, str], body: bytes) -> None:
         content = http_ece.decrypt(body, private_key=self.private, auth_secret=self.secret, version="aes128gcm")
         self.received.append(
             {
+                "answer": answer,
                 "headers": headers,
                 "claims": _claims(headers["authorization"]),
                 "json": json.loads(content),
@@ -76,10 +90,14 @@ def push_service() -> Iterator[PushService]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            service.take({name.lower(): value for name, value in self.headers.items()}, body)
-            status = STATUS[self.path.rsplit("/", 1)[1]]
-            self.send_response(status)
-            self.send_header("retry-after", "7")
+            answer = self.path.rsplit("/", 1)[1]
+            service.take(answer, {name.lower(): value for name, value in self.headers.items()}, body)
+            fits = answer == "narrow" and len(body) <= NARROW_BYTES
+            self.send_response(201 if fits else STATUS[answer])
+            if answer == "busy":
+                self.send_header("retry-after", "7")
+            if answer == "closed":
+                self.send_header("retry-after", formatdate(time.time() + 60, usegmt=True))
             self.send_header("location", f"http://{service.address}/push/ok")
             self.send_header("content-length", "0")
             self.end_headers()

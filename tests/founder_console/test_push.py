@@ -130,7 +130,14 @@ async def test_amounts_stay_hidden_for_who_wants_it(office: Office) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "left"),
-    [("ok", [""]), ("gone", []), ("unknown", []), ("refused", ["misconfigured 403"]), ("large", ["too_large 413"])],
+    [
+        ("ok", [""]),
+        ("gone", []),
+        ("unknown", []),
+        ("refused", ["misconfigured 403"]),
+        ("large", ["too_large 413"]),
+        ("narrow", [""]),
+    ],
 )
 async def test_what_the_service_answers_is_kept_or_forgets_the_browser(
     office: Office, answer: str, left: list[str]
@@ -150,6 +157,38 @@ async def test_a_busy_service_is_asked_again_later(office: Office, answer: str) 
             "SELECT count(*) FROM work_queue.pgqueuer WHERE dedupe_key = $1", f"ring-{asked.id}"
         )
     assert waiting == 1
+
+
+async def test_what_is_too_large_is_sent_again_without_text_and_buttons(office: Office) -> None:
+    await office.subscribe("narrow")
+    asked = await office.ask()
+    await office.ring(asked)
+    whole, short = (one["json"]["notification"] for one in office.service.received)
+    assert [action["action"] for action in whole["actions"]] == ["approve", "reject"]
+    assert (short["body"], short["actions"], short["data"]["tokens"]) == ("", [], {})
+    assert (short["title"], short["tag"], short["navigate"]) == (whole["title"], whole["tag"], whole["navigate"])
+    assert short["data"]["receipt"] == whole["data"]["receipt"]
+
+
+@pytest.mark.parametrize(("answer", "least", "most"), [("busy", 6, 8), ("closed", 50, 61), ("down", 118, 121)])
+async def test_a_busy_service_is_asked_when_it_wants_to_be(office: Office, answer: str, least: int, most: int) -> None:
+    await office.subscribe(answer)
+    await office.ring(asked := await office.ask())
+    async with office.database.transaction(office.tenant) as tx:
+        wait = await tx.connection.fetchval(
+            "SELECT extract(epoch FROM execute_after - now())::int FROM work_queue.pgqueuer WHERE dedupe_key = $1",
+            f"ring-{asked.id}",
+        )
+    assert least <= wait <= most
+
+
+async def test_the_browser_that_heard_is_not_rung_again_for_another_that_was_busy(office: Office) -> None:
+    await office.subscribe("ok")
+    await office.subscribe("busy")
+    asked = await office.ask()
+    await office.ring(asked)
+    await office.ring(asked)
+    assert sorted(one["answer"] for one in office.service.received) == ["busy", "busy", "ok"]
 
 
 async def test_no_redirect_is_followed(office: Office) -> None:

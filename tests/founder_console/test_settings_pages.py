@@ -43,9 +43,27 @@ async def test_quiet_hours_zone_and_mail_are_kept_and_the_rest_stays(desk: Desk)
     assert (founder.language, founder.theme) == ("en", "dark")
 
 
+async def test_the_hour_and_days_of_the_brief_are_the_founders_choice(desk: Desk) -> None:
+    page = (await desk.client.get("/settings/notifications", headers=PAGE)).text
+    assert 'name="brief_at" value="07:00"' in page
+    assert page.count('name="brief_days"') == 7
+    form = {"brief": "yes", "brief_at": "06:30", "brief_days": ["1", "3", "5"], "time_zone": "Asia/Jayapura"}
+    await desk.client.post("/settings/notifications", data=form, headers=OWN | PAGE)
+    async with desk.database.transaction(desk.tenant) as tx:
+        founder = await fetch_founder(tx, desk.founder.id)
+    assert founder is not None
+    assert (founder.brief_at, founder.brief_days, founder.brief_letters) == (time(6, 30), (1, 3, 5), False)
+    await desk.client.post("/settings/notifications", data={}, headers=OWN | PAGE)
+    async with desk.database.transaction(desk.tenant) as tx:
+        founder = await fetch_founder(tx, desk.founder.id)
+    assert founder is not None
+    assert founder.brief_at is None
+
+
 @pytest.mark.parametrize(
     "form",
     [
+        {"brief": "yes", "brief_at": "07:00"},
         {"quiet": "yes", "quiet_from": "21:00", "quiet_to": "21:00"},
         {"quiet": "yes", "quiet_from": "late", "quiet_to": "07:00"},
         {"quiet": "yes"},

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from email.utils import parsedate_to_datetime
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -93,5 +95,12 @@ def _outcome(status: int) -> PushOutcome:
 
 
 def _retry_after(answer: "aiohttp.ClientResponse") -> int | None:
+    """In seconds or as a date (RFC 9110, section 10.2.3); None for neither."""
     text = answer.headers.get("retry-after", "")
-    return min(int(text), MOST_WAIT_SECONDS) if text.isdigit() else None
+    if text.isascii() and text.isdigit():
+        return min(int(text), MOST_WAIT_SECONDS)
+    try:
+        until = parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return None
+    return max(1, min(ceil(until - time.time()), MOST_WAIT_SECONDS))

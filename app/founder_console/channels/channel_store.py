@@ -1,14 +1,15 @@
 """SQL of second channels and quiet hours. Row-level security keeps every statement inside the caller's tenant."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
 
 from app.canon.notice import Channel
-from app.founder_console.model import SentNotice, TelegramChat, Webhook
-from app.postgres import Transaction
+from app.founder_console.model import Founder, SentNotice, TelegramChat, Webhook
+from app.founder_console.store import FOUNDER
+from app.postgres import Database, Transaction
 
 _INSERT_CODE = """
 INSERT INTO founder_console.telegram_codes (code_sha256, tenant_id, founder_id, expires_at)
@@ -38,12 +39,12 @@ ON CONFLICT (founder_id) DO UPDATE SET url = excluded.url, secret = excluded.sec
 _WEBHOOKS = "SELECT founder_id, url, secret, created_at FROM founder_console.webhooks"
 
 _INSERT_NOTICE = """
-INSERT INTO founder_console.notices (id, tenant_id, founder_id, channel, approval_id, version, made_at)
-VALUES ($1, $2, $3, $4, $5, $6, clock.now()) ON CONFLICT (id) DO NOTHING
+INSERT INTO founder_console.notices (id, tenant_id, founder_id, channel, approval_id, version, brief_on, made_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, clock.now()) ON CONFLICT (id) DO NOTHING
 """
 
 _NOTICES = """
-SELECT id, founder_id, channel, approval_id, version, attempts, handle, problem, made_at, sent_at, closed_at
+SELECT id, founder_id, channel, approval_id, version, attempts, handle, problem, made_at, sent_at, closed_at, brief_on
   FROM founder_console.notices
 """
 
@@ -65,6 +66,15 @@ _HOLD = """
 INSERT INTO founder_console.held_rings (founder_id, approval_id, tenant_id, held_at)
 VALUES ($1, $2, $3, clock.now()) ON CONFLICT DO NOTHING
 """
+
+
+_DUE_FOUNDERS = (
+    FOUNDER
+    + """
+ WHERE brief_at IS NOT NULL AND (brief_due_at IS NULL OR brief_due_at <= clock.now())
+ ORDER BY created_at FOR NO KEY UPDATE SKIP LOCKED
+"""
+)
 
 
 async def insert_code(tx: Transaction, code_sha256: str, founder_id: UUID, ttl_seconds: int) -> None:
@@ -116,9 +126,12 @@ async def insert_notice(
     channel: Channel,
     approval_id: UUID | None = None,
     version: int | None = None,
+    *,
+    brief_on: date | None = None,
 ) -> None:
     """Nothing where there is one of that id already."""
-    await tx.connection.execute(_INSERT_NOTICE, notice_id, tx.tenant, founder_id, channel, approval_id, version)
+    values = (notice_id, tx.tenant, founder_id, channel, approval_id, version, brief_on)
+    await tx.connection.execute(_INSERT_NOTICE, *values)
 
 
 async def fetch_notice(tx: Transaction, notice_id: UUID) -> SentNotice | None:
@@ -173,6 +186,23 @@ async def note_installed(tx: Transaction, founder_id: UUID) -> None:
 
 async def note_guided(tx: Transaction, founder_id: UUID, moment: datetime) -> None:
     await tx.connection.execute("UPDATE founder_console.founders SET guided_at = $2 WHERE id = $1", founder_id, moment)
+
+
+async def tenants_with_due_briefs(database: Database) -> tuple[UUID, ...]:
+    """In which somebody's brief may be due; each is entered before anything is read."""
+    async with database.pool.acquire(timeout=5) as connection:
+        rows = await connection.fetch("SELECT founder_console.tenants_with_due_briefs() AS tenant")
+    return tuple(row["tenant"] for row in rows)
+
+
+async def lock_due_founders(tx: Transaction) -> tuple[Founder, ...]:
+    """Whose brief may be due, for this transaction alone: another worker passes them by."""
+    return tuple(msgspec.convert(dict(record), Founder) for record in await tx.connection.fetch(_DUE_FOUNDERS))
+
+
+async def brief_marked(tx: Transaction, founder_id: UUID, *, told_on: date | None, due_at: datetime) -> None:
+    statement = "UPDATE founder_console.founders SET brief_told_on = $2, brief_due_at = $3 WHERE id = $1"
+    await tx.connection.execute(statement, founder_id, told_on, due_at)
 
 
 async def fetch_heard(tx: Transaction, tag: str) -> frozenset[UUID]:

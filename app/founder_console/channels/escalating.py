@@ -17,7 +17,7 @@ from app.canon.vocabulary import Rol
 from app.founder_console import store
 from app.founder_console.channels import channel_store
 from app.founder_console.channels.push import still_open, tag_of
-from app.founder_console.channels.senders import reach_of
+from app.founder_console.channels.reaching import reach_of
 from app.founder_console.model import Founder
 from app.governance_ledger import Event, RecordedEvent, append_new, read_event
 from app.messages import ApprovalRaised, EscalationDue, NoticeDue

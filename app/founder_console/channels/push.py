@@ -31,6 +31,7 @@ ACTION = "flr action v1"
 TOKEN_SECONDS = 3600
 MOST_TTL_SECONDS = 86_400
 CLOSED_TTL_SECONDS = 600
+BRIEF_TTL_SECONDS = 6 * 3600
 SOON_SECONDS = 7_200
 MOST_SUBSCRIPTIONS = 20
 SERVICES = (
@@ -178,6 +179,17 @@ class Bell(msgspec.Struct, frozen=True):
         )
         return self._note("quiet", saying)
 
+    def brief(self, tag: str, counted: str) -> Note:
+        """The brief of a day in counts; the day's own tag replaces what was sent of it before."""
+        saying = Saying(
+            title=self.words("push.brief_title"),
+            body=counted,
+            path="/copilot",
+            ttl_seconds=BRIEF_TTL_SECONDS,
+            urgency="low",
+        )
+        return self._note(tag, saying)
+
     def hush(self, approval_id: UUID) -> Note:
         """Quietly takes back the notification of a question that is answered."""
         saying = Saying(
@@ -224,6 +236,15 @@ class Bell(msgspec.Struct, frozen=True):
         }
         message = PushMessage(msgspec.json.encode(content), saying.ttl_seconds, saying.urgency, topic_of(tag))
         return Note(receipt, message, tag)
+
+
+def shortened(note: Note) -> Note:
+    """The same notification for a push service that takes no more: title and address, neither text nor buttons."""
+    content = msgspec.json.decode(note.message.content)
+    content["notification"] |= {"body": "", "actions": []}
+    content["notification"]["data"] |= {"tokens": {}}
+    shorter = msgspec.structs.replace(note.message, content=msgspec.json.encode(content))
+    return msgspec.structs.replace(note, message=shorter)
 
 
 def reachable(subscriptions: Sequence[Subscription], allow_hosts: Sequence[str]) -> tuple[Subscription, ...]:

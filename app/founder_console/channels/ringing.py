@@ -14,7 +14,7 @@ from app.canon.push import PushAnswer, PushSender, PushTarget
 from app.founder_console import store
 from app.founder_console.cards.inbox import pending
 from app.founder_console.channels import channel_store
-from app.founder_console.channels.push import Bell, Note, reachable, still_open, tag_of, worker_of
+from app.founder_console.channels.push import Bell, Note, reachable, shortened, still_open, tag_of, worker_of
 from app.founder_console.channels.quiet import held_back, zone_of
 from app.founder_console.formats import Formats
 from app.founder_console.keyfiles import Seal
@@ -51,7 +51,7 @@ class Ringer:
         self._seal = Seal(settings.keys)
 
     async def on_approval_raised(self, message: ApprovalRaised) -> None:
-        """Ring for a question that is still open."""
+        """Ring for a question that is still open: each browser once, one whose service was busy when it wants to."""
         async with self._database.transaction(message.tenant) as tx:
             calls = await self._rings(tx, message.approval_id)
         later = await self._make(message.tenant, calls)
@@ -85,7 +85,8 @@ class Ringer:
 
     async def _rings(self, tx: Transaction, approval_id: UUID) -> list[Call]:
         approval, now = await get_approval(tx, approval_id), await store.now(tx)
-        subscriptions = await self._subscriptions(tx)
+        rung = await channel_store.fetch_rung(tx, tag_of(approval_id))
+        subscriptions = [one for one in await self._subscriptions(tx) if one.id not in rung]
         if not subscriptions or not still_open(approval, now):
             return []
         bells = await self._bells(tx, now)
@@ -146,7 +147,7 @@ class Ringer:
         for call in calls:
             answer = await send_note(self._database, self._sender, tenant, call.subscription, call.note)
             if answer is not None and answer.outcome == "later":
-                later = max(later or RETRY_SECONDS, answer.retry_after_seconds or RETRY_SECONDS)
+                later = max(later or 0, answer.retry_after_seconds or RETRY_SECONDS)
         return later
 
 
@@ -160,6 +161,8 @@ async def send_note(
     target = PushTarget(subscription.endpoint, subscription.p256dh, subscription.auth)
     try:
         answer = await sender.send(target, note.message)
+        if answer.outcome == "too_large":
+            answer = await sender.send(target, shortened(note).message)
     except ValueError as error:
         _LOG.warning("a push subscription is dropped: %s", error)
         answer = None

@@ -1,4 +1,4 @@
-"""Second channels: telling a founder who did not hear the phone, once on each, and taking the question back.
+"""Second channels: telling a founder, once on each, what waits or how the company stands, and taking a question back.
 
 Read and count the attempt in one transaction, tell in none, note in another. A notice that fails comes again with the
 queue's growing waits; each carries the same name, so that a receiver can tell a repetition.
@@ -10,13 +10,16 @@ from uuid import UUID
 
 import msgspec
 
-from app.canon.notice import Channel, ChatSender, NoticeFailed, NoticeSender, Poster
+from app.canon.notice import ChatSender, NoticeFailed, NoticeSender, Poster
 from app.canon.signed_posts import headers_of
 from app.founder_console import store
 from app.founder_console.channels import channel_store
+from app.founder_console.channels.briefing import morning_of
 from app.founder_console.channels.letters import Pen
 from app.founder_console.channels.push import still_open
 from app.founder_console.channels.quiet import quiet_until, zone_of
+from app.founder_console.channels.reaching import reach_of
+from app.founder_console.channels.saying import Said
 from app.founder_console.formats import Formats
 from app.founder_console.keyfiles import Seal
 from app.founder_console.model import Founder, Language, SentNotice, TelegramChat, Webhook
@@ -38,31 +41,12 @@ class Senders(msgspec.Struct, frozen=True):
     chats: ChatSender | None = None
 
 
-class Reach(msgspec.Struct, frozen=True):
-    """Where founders can be told beside their phones."""
-
-    chats: Mapping[UUID, TelegramChat]
-    webhooks: Mapping[UUID, Webhook]
-
-    def channels(self, founder: Founder) -> tuple[Channel, ...]:
-        found: list[Channel] = ["email"] if founder.email else []
-        if founder.id in self.chats:
-            found.append("telegram")
-        if founder.id in self.webhooks:
-            found.append("webhook")
-        return tuple(found)
-
-
-async def reach_of(tx: Transaction) -> Reach:
-    return Reach(await channel_store.fetch_chats(tx), await channel_store.fetch_webhooks(tx))
-
-
 class Telling(msgspec.Struct, frozen=True):
     """All that is needed to tell one person on one channel, read before anything is sent."""
 
     notice: SentNotice
-    approval: Approval
     pen: Pen
+    said: Said | None
     chat: TelegramChat | None
     webhook: Webhook | None
     silent: bool = False
@@ -87,51 +71,70 @@ class Teller:
             if telling is None or not await channel_store.try_notice(tx, message.notice_id):
                 return
         try:
-            handle = await self._tell(message.tenant, telling)
+            handle = await self._tell(telling)
         except NoticeFailed as error:
             async with self._database.transaction(message.tenant) as tx:
                 await channel_store.notice_failed(tx, message.notice_id, str(error))
             if not error.gone:
                 raise
-            _LOG.warning("%s is not told of an open decision: %s", telling.pen.founder.name, error)
+            _LOG.warning("%s is not told: %s", telling.pen.founder.name, error)
             return
         async with self._database.transaction(message.tenant) as tx:
             await channel_store.notice_sent(tx, message.notice_id, handle)
 
     async def _read(self, tx: Transaction, notice_id: UUID) -> Telling | None:
         notice = await channel_store.fetch_notice(tx, notice_id)
-        if notice is None or notice.approval_id is None:
+        founder = None if notice is None else await store.fetch_founder(tx, notice.founder_id)
+        if notice is None or founder is None:
+            return None
+        if notice.brief_on is not None:
+            morning = await morning_of(tx, founder, notice.brief_on, self._words)
+            return None if morning is None else await self._telling(tx, notice, founder, morning.said(self._origin))
+        if notice.approval_id is None:
             return None
         approval = await get_approval(tx, notice.approval_id)
         if not still_open(approval, await store.now(tx)):
             await channel_store.close_notice(tx, notice_id)
             return None
-        return await self._telling(tx, notice, approval)
+        return await self._asking(tx, notice, founder, approval)
 
-    async def _telling(self, tx: Transaction, notice: SentNotice, approval: Approval) -> Telling | None:
-        founder = await store.fetch_founder(tx, notice.founder_id)
-        if founder is None:
-            return None
+    @property
+    def _origin(self) -> str:
+        return self._settings.origin
+
+    async def _asking(self, tx: Transaction, notice: SentNotice, founder: Founder, approval: Approval) -> Telling:
+        telling = await self._telling(tx, notice, founder)
+        pen, chat = telling.pen, telling.chat
+        said = Said(
+            letter=pen.letter(approval, f"{approval.id}:{founder.id}"),
+            chat=pen.chat_text(approval),
+            buttons=() if chat is None else pen.buttons(approval, tx.tenant, notice.id, chat),
+            post=pen.post(approval),
+        )
+        return msgspec.structs.replace(telling, said=said)
+
+    async def _telling(
+        self, tx: Transaction, notice: SentNotice, founder: Founder, said: Said | None = None
+    ) -> Telling:
         now, reach = await store.now(tx), await reach_of(tx)
         zone = zone_of(founder, (await company(tx)).time_zone)
-        words = self._words[founder.language]
-        pen = Pen(founder, words, Formats(founder.language, zone, now), self._settings.origin, self._seal)
+        pen = Pen(
+            founder, self._words[founder.language], Formats(founder.language, zone, now), self._origin, self._seal
+        )
         silent = quiet_until(founder, now, zone) is not None
-        return Telling(notice, approval, pen, reach.chats.get(founder.id), reach.webhooks.get(founder.id), silent)
+        return Telling(notice, pen, said, reach.chats.get(founder.id), reach.webhooks.get(founder.id), silent)
 
-    async def _tell(self, tenant: UUID, telling: Telling) -> str:
+    async def _tell(self, telling: Telling) -> str:
         """The handle of what was sent. Raises `NoticeFailed`."""
-        pen, approval, notice = telling.pen, telling.approval, telling.notice
-        if notice.channel == "email" and pen.founder.email:
-            await self._senders.letters.send(pen.letter(approval, f"{approval.id}:{pen.founder.id}"))
+        pen, said, notice = telling.pen, telling.said, telling.notice
+        if said is not None and notice.channel == "email" and pen.founder.email:
+            await self._senders.letters.send(said.letter)
             return ""
-        if notice.channel == "telegram" and telling.chat is not None and self._senders.chats is not None:
-            buttons = pen.buttons(approval, tenant, notice.id, telling.chat)
-            return await self._senders.chats.say(
-                telling.chat.chat_id, pen.chat_text(approval), buttons, silent=telling.silent
-            )
-        if notice.channel == "webhook" and telling.webhook is not None:
-            await post_signed(self._senders.posts, telling.webhook, notice.id, pen.post(approval), pen.formats)
+        if said is not None and notice.channel == "telegram" and telling.chat is not None and self._senders.chats:
+            chat_id = telling.chat.chat_id
+            return await self._senders.chats.say(chat_id, said.chat, said.buttons, silent=telling.silent)
+        if said is not None and notice.channel == "webhook" and telling.webhook is not None:
+            await post_signed(self._senders.posts, telling.webhook, notice.id, said.post, pen.formats)
             return ""
         raise NoticeFailed(f"{notice.channel} is not set up any more", gone=True)
 
@@ -144,20 +147,20 @@ class Teller:
             tellings = await self._to_close(tx, approval)
             who = await decider_of(tx, approval)
         for telling in tellings:
-            await self._close(message.tenant, telling, who)
+            await self._close(message.tenant, telling, approval, who)
 
     async def _to_close(self, tx: Transaction, approval: Approval) -> Sequence[Telling]:
         found = []
         for notice in await channel_store.fetch_open_notices(tx, approval.id):
-            telling = await self._telling(tx, notice, approval)
-            if telling is not None:
-                found.append(telling)
+            founder = await store.fetch_founder(tx, notice.founder_id)
+            if founder is not None:
+                found.append(await self._telling(tx, notice, founder))
         return found
 
-    async def _close(self, tenant: UUID, telling: Telling, who: str) -> None:
+    async def _close(self, tenant: UUID, telling: Telling, approval: Approval, who: str) -> None:
         chats, chat, handle = self._senders.chats, telling.chat, telling.notice.handle
         if telling.notice.channel == "telegram" and chats is not None and chat is not None and handle:
-            pen, approval = telling.pen, telling.approval
+            pen = telling.pen
             text = f"{pen.chat_text(approval)}\n\n{pen.outcome(approval, who)}"
             try:
                 await chats.change(chat.chat_id, handle, text)

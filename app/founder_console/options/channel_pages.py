@@ -21,11 +21,13 @@ from app.canon.vocabulary import new_id
 from app.founder_console import store
 from app.founder_console.channels import channel_store
 from app.founder_console.channels.push import Bell, reachable
+from app.founder_console.channels.reaching import Reach, reach_of
 from app.founder_console.channels.ringing import send_note
-from app.founder_console.channels.senders import Reach, Senders, post_signed, reach_of
+from app.founder_console.channels.senders import Senders, post_signed
 from app.founder_console.desk import pairing_code
+from app.founder_console.formats import DAYS
 from app.founder_console.keyfiles import vapid_public_key
-from app.founder_console.model import Subscription
+from app.founder_console.model import EVERY_DAY, Subscription
 from app.founder_console.options.preferences import preferred_by
 from app.founder_console.screens.qr import qr_path
 from app.founder_console.visits import Caller, Visit, enter, go
@@ -81,6 +83,7 @@ async def _page(visit: Visit, extra: Extra) -> Page:
         extra=extra,
         qr=qr_path(extra.pairing) if extra.pairing else None,
         f=founder,
+        weekdays=list(enumerate(DAYS[founder.language], start=1)),
         zones=sorted({*ZONES, founder.time_zone} - {""}, key=lambda zone: (zone not in ZONES, zone)),
         company_zone=visit.company.time_zone,
         vapid_key=vapid_public_key(state.settings.keys),
@@ -134,6 +137,22 @@ def _chosen(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
         "quiet_from": start if quiet else None,
         "quiet_to": end if quiet else None,
         "quiet_urgent": bool(data.get("quiet_urgent")),
+        **_brief(visit, data),
+    }
+
+
+def _brief(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
+    """When the brief comes by itself. Raises `Invalid`."""
+    at, wanted = _clock(visit, data.get("brief_at")), bool(data.get("brief"))
+    given = data.get("brief_days")
+    names = given if isinstance(given, list) else [given]
+    days = tuple(day for day in EVERY_DAY if str(day) in names)
+    if wanted and (at is None or not days):
+        raise Invalid(visit.words("brief.problem"))
+    return {
+        "brief_at": at if wanted else None,
+        "brief_days": days or EVERY_DAY,
+        "brief_letters": bool(data.get("brief_letters")),
     }
 
 
