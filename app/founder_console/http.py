@@ -22,7 +22,7 @@ from app.founder_console.money import http as money_http
 from app.founder_console.money import pages as money_pages
 from app.founder_console.money import payment_pages, revenue_pages
 from app.founder_console.money import settings_pages as money_settings_pages
-from app.founder_console.options import channel_pages, preferences, push_http, secret_pages, server_pages
+from app.founder_console.options import channel_pages, company_pages, preferences, push_http, secret_pages, server_pages
 from app.founder_console.readers import read_for
 from app.founder_console.readings import midnight
 from app.founder_console.records import pages as records
@@ -261,6 +261,7 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *batch_pages.ROUTES,
     *rule_pages.ROUTES,
     *preferences.ROUTES,
+    *company_pages.ROUTES,
     *key_pages.ROUTES,
     *channel_pages.ROUTES,
     *people_pages.ROUTES,

@@ -5,13 +5,16 @@ import shlex
 import sys
 from html import unescape
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from app.adapters.sandbox import NoSandbox, bubblewrap
-from app.canon.tool_server import Folder, HttpServer, ServerTool, StdioServer, ToolServer
+from app.canon.tool_server import Folder, HeaderSecret, HttpServer, ServerTool, StdioServer, ToolServer
 from app.canon.vocabulary import Risk
+from app.founder_console.options.server_forms import wanted_of
 from app.governance_ledger import EventFilter, read_events
 from app.role_registry import ensure_vault_key, list_secrets, propose_server, tool_servers
 from app.role_registry.server_words import server_question
@@ -22,6 +25,7 @@ from tests.founder_console.test_http import OWN, PAGE, Desk, desk
 
 __all__ = ["desk"]
 
+TRIAL = Path(__file__).parents[1] / "adapters" / "mcp_servers.py"
 VALUE = "sk-live-4d1c9a77e2"
 FIND = ServerTool(name="find", description="Finds a <b>customer</b>.", risk=Risk.READ, effect="read")
 TELL = ServerTool(name="tell", description="Writes to a customer.")
@@ -94,6 +98,58 @@ async def test_a_server_is_asked_for_its_tools_and_proposed(desk: Desk) -> None:
     asked = await desk.approval(UUID(card.url.path.removeprefix("/approvals/")))
     assert (asked.kind, str(asked.tier)) == ("tool_server", "R2")
     assert "Alat: convert_time (hanya membaca)." in str(asked.payload["text"])
+
+
+@pytest.mark.timeout(300)
+async def test_a_server_with_a_secret_and_a_folder_is_asked_with_a_value_that_is_kept_nowhere(desk: Desk) -> None:
+    ensure_vault_key(desk.settings.keys)
+    secret = {"name": "crm_key", "value": VALUE}
+    await desk.client.post("/settings/secrets", headers=OWN | PAGE, data=secret)
+    command = [str(Path(sys.prefix) / "bin" / "python"), str(TRIAL), "plain"]
+    form = {
+        "name": "trial",
+        "where": shlex.join(command),
+        "secret-0": "crm_key",
+        "place-0": "TOKEN",
+        "reads": str(TRIAL),
+    }
+    unasked = await desk.client.post("/settings/servers/ask", headers=OWN | PAGE, data=form)
+    assert (unasked.status_code, "crm_key sekali" in unasked.text) == (422, True)
+    if not locked():
+        return
+    page = await desk.client.post("/settings/servers/ask", headers=OWN | PAGE, data=form | {"value-0": VALUE})
+    assert page.status_code == 200, page.text
+    assert VALUE not in page.text
+    for name, value in (("place-0", "TOKEN"), ("secret-0", "crm_key")):
+        assert _hidden(page.text, name) == [value]
+    chosen = form | {"listed": _hidden(page.text, "listed"), "risk-add": "read", "risk-look": "none"}
+    card = await desk.client.post("/settings/servers", headers=OWN | PAGE, data=chosen)
+    asked = await desk.approval(UUID(card.url.path.removeprefix("/approvals/")))
+    [change] = msgspec.convert(asked.payload["change"], list[dict[str, Any]])
+    assert change["after"]["at"] == {
+        "transport": "stdio",
+        "command": command,
+        "environment": {},
+        "secrets": {"TOKEN": "crm_key"},
+        "folders": [{"path": str(TRIAL), "writable": False}],
+        "network": False,
+    }
+    assert f"Ia boleh membaca {TRIAL}. Ia diberi rahasia ini: crm_key." in str(asked.payload["text"])
+    assert VALUE not in str(asked.payload)
+
+
+def test_an_address_gets_its_secret_as_a_header_behind_its_prefix() -> None:
+    data = {"where": "https://crm.example/mcp", "secret-1": "crm_key", "place-1": "Authorization", "prefix": "Bearer"}
+    assert wanted_of(data).place == HttpServer(
+        "https://crm.example/mcp", {"Authorization": HeaderSecret("crm_key", "Bearer ")}
+    )
+
+
+@pytest.mark.parametrize("folder", ["/etc", "srv/crm", "/srv/../etc"])
+async def test_a_folder_that_no_server_may_see_is_refused_before_anything_is_started(desk: Desk, folder: str) -> None:
+    form = {"name": "crm", "where": "/opt/crm/bin/python -m crm", "reads": folder}
+    page = await desk.client.post("/settings/servers/ask", headers=OWN | PAGE, data=form)
+    assert (page.status_code, folder in page.text) == (422, True)
 
 
 def locked() -> bool:

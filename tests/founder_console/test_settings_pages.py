@@ -1,7 +1,8 @@
 """The founder's own settings over real requests: channels, quiet hours, keys, people, the first steps."""
 
-from datetime import time
-from uuid import UUID
+from datetime import UTC, datetime, time, timedelta
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,8 +12,9 @@ from app.founder_console.channels.letters import link_to
 from app.founder_console.identity.trying import MOST_FAILURES, Failures, TooManyTries
 from app.founder_console.keyfiles import Seal
 from app.founder_console.store import fetch_founder, fetch_founders, fetch_passkeys
+from app.governance_ledger import EventFilter, read_events
 from app.messages import ApprovalDecided
-from app.role_registry import on_approval_decided
+from app.role_registry import Want, budgets_of, company, on_approval_decided, spend
 from app.work_queue import decide, get_approval, mandate_of, prove, raise_approval
 from app.work_queue import store as queue_store
 from tests.builders import a_question
@@ -58,6 +60,43 @@ async def test_the_hour_and_days_of_the_brief_are_the_founders_choice(desk: Desk
         founder = await fetch_founder(tx, desk.founder.id)
     assert founder is not None
     assert founder.brief_at is None
+
+
+async def test_the_companys_name_and_zone_are_changed_with_an_event_and_days_begin_there(desk: Desk) -> None:
+    async def move(zone: str, **form: str) -> None:
+        answer = await desk.client.post(
+            "/settings/company", data={"name": "Kopi", "zone": zone, **form}, headers=OWN | PAGE
+        )
+        assert answer.status_code == 200, answer.text
+        assert "Tersimpan." in answer.text
+
+    async def spent() -> int:
+        async with desk.database.transaction(desk.tenant) as tx:
+            return sum(one.spent for one in await budgets_of(tx, None) if (one.unit, one.period) == ("tokens", "day"))
+
+    await move("Pacific/Pago_Pago")
+    async with desk.database.transaction(desk.tenant) as tx:
+        assert (await company(tx)).name == "Kopi"
+        await spend(tx, role_id=None, ticket_id=uuid4(), run_id=uuid4(), step=1, wants=[Want("tokens", 40)])
+    assert await spent() == 40
+    await move("Pacific/Kiritimati")
+    assert await spent() == 0, "it is another day there at every hour"
+    await move("Pacific/Pago_Pago")
+    assert await spent() == 40, "what was spent stays on its day"
+    await move("", near="Asia/Jayapura")
+    assert "WIT" in (await desk.client.get("/settings/company", headers=PAGE)).text
+    async with desk.database.transaction(desk.tenant) as tx:
+        events = (await read_events(tx, EventFilter(type="company.changed"))).items
+    assert next(event.data["after"]["time_zone"] for event in events) == "Asia/Jayapura"  # type: ignore[index]
+    assert len(events) == 4
+
+
+@pytest.mark.parametrize("form", [{"name": "", "near": "Asia/Jakarta"}, {"name": "Kopi", "zone": "Mars/Base"}])
+async def test_a_company_without_a_name_or_a_zone_is_not_saved(desk: Desk, form: dict[str, str]) -> None:
+    page = await desk.client.post("/settings/company", data=form, headers=OWN | PAGE)
+    assert (page.status_code, 'role="alert"' in page.text) == (422, True)
+    async with desk.database.transaction(desk.tenant) as tx:
+        assert (await read_events(tx, EventFilter(type="company.changed"))).items == ()
 
 
 @pytest.mark.parametrize(
@@ -153,6 +192,57 @@ async def test_a_deputy_is_invited_once_the_mandate_is_signed(desk: Desk) -> Non
     await desk.client.post(f"/settings/people/{budi.id}/end", headers=OWN | PAGE)
     async with desk.database.transaction(desk.tenant) as tx:
         assert await mandate_of(tx, budi.id) is None
+
+
+async def test_a_mandate_is_replaced_by_another_that_is_signed(desk: Desk) -> None:
+    form = {"name": "Budi", "kinds": ["tool_call", "start"], "cap": "500.000", "days": "30", "rol": "deputy"}
+    asked = await desk.client.post("/settings/people", data=form, headers=OWN | PAGE, follow_redirects=False)
+    await signed_with_passkey(desk, UUID(asked.headers["location"].rpartition("/")[2]))
+    async with desk.database.transaction(desk.tenant) as tx:
+        budi = next(one for one in await fetch_founders(tx) if one.name == "Budi")
+        before = await mandate_of(tx, budi.id)
+        last = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
+    here = f"/settings/people/{budi.id}/mandate"
+    page = (await desk.client.get(here, headers=PAGE)).text
+    assert 'name="cap" inputmode="numeric" maxlength="20" autocomplete="off" value="500000"' in page
+    assert before is not None
+    assert before.terms.ends_at is not None
+    assert before.terms.ends_at.astimezone(ZoneInfo("Asia/Jakarta")).date().isoformat() in page
+    narrower = {"kinds": ["tool_call"], "cap": "100.000", "until": last}
+    answer = await desk.client.post(here, data=narrower, headers=OWN | PAGE, follow_redirects=False)
+    card = await desk.client.get(answer.headers["location"], headers=PAGE)
+    assert "Ganti mandat Budi, yang berlaku sampai" in card.text
+    async with desk.database.transaction(desk.tenant) as tx:
+        assert await mandate_of(tx, budi.id) == before, "what is in force stays so until the signature"
+    await signed_with_passkey(desk, UUID(answer.headers["location"].rpartition("/")[2]))
+    async with desk.database.transaction(desk.tenant) as tx:
+        after = await mandate_of(tx, budi.id)
+        ended = (await read_events(tx, EventFilter(type="mandate.ended"))).items
+    assert after is not None
+    assert (after.terms.kinds, after.terms.cap) == (("tool_call",), Money(100_000))
+    assert after.terms.ends_at is not None
+    assert after.terms.ends_at.astimezone(ZoneInfo("Asia/Jakarta")).date().isoformat() == last
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"kinds": ["tool_call"], "until": "someday"},
+        {"kinds": ["tool_call"], "until": "2020-01-01"},
+        {"kinds": [], "until": "2026-12-24"},
+    ],
+)
+async def test_a_mandate_that_cannot_be_asks_for_no_signature(desk: Desk, form: dict[str, object]) -> None:
+    first = {"name": "Budi", "kinds": ["tool_call"], "days": "30", "rol": "deputy"}
+    asked = await desk.client.post("/settings/people", data=first, headers=OWN | PAGE, follow_redirects=False)
+    await signed_with_passkey(desk, UUID(asked.headers["location"].rpartition("/")[2]))
+    async with desk.database.transaction(desk.tenant) as tx:
+        budi = next(one for one in await fetch_founders(tx) if one.name == "Budi")
+    page = await desk.client.post(f"/settings/people/{budi.id}/mandate", data=form, headers=OWN | PAGE)
+    assert (page.status_code, 'role="alert"' in page.text) == (422, True)
+    me = await desk.client.get(f"/settings/people/{desk.founder.id}/mandate", headers=PAGE)
+    assert me.status_code == 404
 
 
 async def signed_with_passkey(desk: Desk, approval_id: UUID) -> None:

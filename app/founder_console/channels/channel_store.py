@@ -205,6 +205,11 @@ async def brief_marked(tx: Transaction, founder_id: UUID, *, told_on: date | Non
     await tx.connection.execute(statement, founder_id, told_on, due_at)
 
 
+async def reckon_briefs_anew(tx: Transaction) -> None:
+    """The company's zone has changed: when each brief is due is to be found again."""
+    await tx.connection.execute("UPDATE founder_console.founders SET brief_due_at = NULL WHERE brief_at IS NOT NULL")
+
+
 async def fetch_heard(tx: Transaction, tag: str) -> frozenset[UUID]:
     """The founders of whose phones one has shown a notification of this tag."""
     statement = """SELECT DISTINCT s.founder_id FROM founder_console.push_receipts r

@@ -1,6 +1,5 @@
 """Tools from outside at the console: which servers are attached, attaching one, and taking its tools away."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -13,12 +12,13 @@ from litestar.response import Redirect
 
 from app.auth import require
 from app.canon.errors import Invalid
-from app.canon.tool import NoSecrets, ToolFailed
-from app.canon.tool_server import HttpServer, Listed, Place, ServerTool, StdioServer, ToolServer
+from app.canon.tool import ToolFailed
+from app.canon.tool_server import Listed, ServerTool, ToolServer
 from app.canon.vocabulary import Risk, Rol
+from app.founder_console.options.server_forms import TypedOnce, ValueMissing, Wanted, wanted_of
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
-from app.role_registry import check_place, propose_server, remove_server, secrets_of, tool_servers
+from app.role_registry import check_place, list_secrets, propose_server, remove_server, secrets_of, tool_servers
 
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -26,24 +26,6 @@ HERE = "/settings/servers"
 ASK_SECONDS = 120
 RISKS = tuple(Risk)
 NOT_TAKEN = "none"
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """The form as typed. `network` counts for a program alone."""
-
-    name: str = ""
-    where: str = ""
-    network: bool = False
-
-    @property
-    def place(self) -> Place:
-        """Raises `Invalid`."""
-        if "://" in self.where:
-            return HttpServer(self.where)
-        try:
-            return StdioServer(tuple(shlex.split(self.where)), network=self.network)
-        except ValueError as error:
-            raise Invalid(str(error)) from error
 
 
 @get(HERE, include_in_schema=False)
@@ -62,6 +44,7 @@ async def _servers(visit: Visit, wanted: Wanted, problem: str = "") -> Page:
         secrets_of=secrets_of,
         person=visit.naming.person,
         founder=visit.founder.rol is Rol.FOUNDER,
+        known_secrets=[secret.name for secret in await list_secrets(visit.tx)],
         form=wanted,
         problem=problem,
     )
@@ -71,21 +54,22 @@ async def _servers(visit: Visit, wanted: Wanted, problem: str = "") -> Page:
 async def ask(request: Caller, data: Form) -> Page:
     """Ask a server for its tools, in no transaction, and let the founder say what each may do."""
     require(request.auth, Rol.FOUNDER)
-    wanted = Wanted(
-        name=str(data.get("name") or "").strip(),
-        where=str(data.get("where") or "").strip(),
-        network=data.get("network") == "yes",
-    )
-    state = request.app.state
+    wanted, state = wanted_of(data), request.app.state
     listed: Sequence[Listed] = ()
-    problem = ""
+    problem = unanswered = ""
+    once = TypedOnce(wanted, data)
     try:
         check_place(wanted.place)
-        listed = await state.list_tools(wanted.name, wanted.place, NoSecrets(), state.settings.home, ASK_SECONDS)
+        once.check(wanted)
+        listed = await state.list_tools(wanted.name, wanted.place, once, state.settings.home, ASK_SECONDS)
+    except ValueMissing as missing:
+        unanswered = str(missing)
     except (Invalid, ToolFailed) as error:
         problem = str(error)
     async with state.database.transaction(request.auth.tid) as tx:
         visit = await enter(request, tx)
+        if unanswered:
+            problem = visit.words("servers.value_missing", name=unanswered)
         if problem or not listed:
             return await _servers(visit, wanted, problem or visit.words("servers.no_tools"))
         return visit.page(
@@ -102,9 +86,7 @@ async def ask(request: Caller, data: Form) -> Page:
 async def propose(request: Caller, tx: NamedDependency[Transaction], data: Form) -> Page | Redirect:
     """Raises the approval that the founder signs with a key."""
     visit = await enter(request, tx)
-    wanted = Wanted(
-        name=str(data.get("name") or ""), where=str(data.get("where") or ""), network=data.get("network") == "yes"
-    )
+    wanted = wanted_of(data)
     try:
         server = ToolServer(name=wanted.name, at=wanted.place, tools=_tools(data))
         undo_seconds = request.app.state.settings.undo_seconds
