@@ -85,4 +85,5 @@ def test_a_changed_contract_is_seen_whole_before_it_is_signed(phone: Phone, nadi
     page.locator("input[name='tool:write_note'][value=allow]").check(force=True)
     page.get_by_role("button", name="Lihat lalu tanda tangani").click()
     page.wait_for_url("**/approvals/*")
-    expect(page.locator("approval-card")).to_contain_text("write_note")
+    changed = "Bertanya setiap kali hendak meninggalkan catatan. → Boleh meninggalkan catatan."
+    expect(page.locator("approval-card")).to_contain_text(changed)
