@@ -6,7 +6,7 @@ PYTHON ?= python3
 PYTEST ?= -n 2
 KILLS ?= 200
 
-.PHONY: contact-sheet help run test check bench chaos conformance lock browser sandbox
+.PHONY: contact-sheet help run test check bench chaos conformance lock browser sandbox servers
 
 help: ## say what there is
 	@echo 'make run     the whole company on this machine: database, API, worker and sealer'
@@ -21,7 +21,7 @@ help: ## say what there is
 run: .venv/.ready
 	@exec $(BIN)/flr serve
 
-test: .venv/.ready-test browser sandbox
+test: .venv/.ready-test browser sandbox servers
 	@$(BIN)/python -m pytest $(PYTEST)
 
 check: .venv/.ready-test
@@ -47,6 +47,9 @@ browser: .venv/.ready-test
 
 sandbox:
 	@sh requirements/sandbox.sh
+
+servers: .venv/.ready-test
+	@sh requirements/servers.sh
 
 # The environment. `make run` adds what is missing; `make test` makes it exactly the test lock, which holds the same
 # versions and more. pip stands in where uv cannot run.
@@ -79,4 +82,8 @@ lock: | .venv/bin/python
 	@$(COMPILE) requirements/in/uv.in -o requirements/uv.txt
 	@$(COMPILE) requirements/in/app.in -o requirements/app.txt
 	@$(COMPILE) -c requirements/app.txt requirements/in/test.in -o requirements/test.txt
-	@! grep -nE '://|--index|--find-links' requirements/*.txt
+	@cd requirements/npm && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
+	@$(BIN)/python -c 'import json; at = "requirements/npm/package-lock.json"; lock = json.load(open(at)); \
+	  [package.pop("funding", None) for package in lock["packages"].values()]; \
+	  open(at, "w").write(json.dumps(lock, indent=2) + "\n")'
+	@! grep -nE '://|--index|--find-links' requirements/*.txt requirements/npm/package-lock.json
