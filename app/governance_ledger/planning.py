@@ -41,6 +41,22 @@ SELECT s.seq, s.hash, e.leaf FROM governance_ledger.ledger_seals s
 """
 
 
+# The transaction that an event belongs to, where the event accounts for row changes together with others; its events
+# stand beside each other, since a seal takes transactions whole.
+_AROUND = """
+SELECT coalesce((SELECT o.seq FROM governance_ledger.ledger_seals o
+                  WHERE o.tenant_id = s.tenant_id AND o.seq < s.seq AND o.xid <> s.xid
+                  ORDER BY o.seq DESC LIMIT 1), 0) + 1 AS first,
+       coalesce((SELECT o.seq - 1 FROM governance_ledger.ledger_seals o
+                  WHERE o.tenant_id = s.tenant_id AND o.seq > s.seq AND o.xid <> s.xid
+                  ORDER BY o.seq LIMIT 1),
+                (SELECT max(o.seq) FROM governance_ledger.ledger_seals o WHERE o.tenant_id = s.tenant_id)) AS last
+  FROM governance_ledger.ledger_seals s
+ WHERE s.tenant_id = $1 AND s.seq = $2
+   AND EXISTS (SELECT FROM governance_ledger.changes c WHERE c.tenant_id = $1 AND c.xid = s.xid)
+"""
+
+
 class RangeRefused(Invalid):
     """The range holds no event."""
 
@@ -48,7 +64,8 @@ class RangeRefused(Invalid):
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What to export. `since` (inclusive) and `until` (exclusive) are times of sealing. Nothing given: all signed.
 
-    `changes` takes the row images of Law 17 along, `evidence` the evidence's bytes.
+    A range that would cut a transaction with row changes takes all of it: which event accounts for which change shows
+    in the whole alone. `changes` takes the row images of Law 17 along, `evidence` the evidence's bytes.
     """
 
     from_seq: int | None = None
@@ -82,6 +99,8 @@ async def plan_export(database: Database, tenant: UUID, wanted: Wanted, *, jwks:
     async with database.transaction(tenant) as tx:
         newest: int = await tx.connection.fetchval(_NEWEST, tenant) or 0
         first, last = await _range(tx, wanted, newest)
+        if wanted.changes:
+            first, last = await _whole_transactions(tx, first, last)
         covered_to: int | None = await tx.connection.fetchval(_COVER, tenant, last)
         if covered_to is None:
             raise NotCovered(f"event {last} is covered by no signed checkpoint yet: {newest} are")
@@ -123,6 +142,12 @@ async def _range(tx: Transaction, wanted: Wanted, newest: int) -> tuple[int, int
             raise NotCovered("the ledger has no signed checkpoint yet: is the sealer running?")
         raise RangeRefused(f"no signed event lies in {first} to {last}; events 1 to {newest} are signed")
     return first, last
+
+
+async def _whole_transactions(tx: Transaction, first: int, last: int) -> tuple[int, int]:
+    begins = await tx.connection.fetchrow(_AROUND, tx.tenant, first)
+    ends = await tx.connection.fetchrow(_AROUND, tx.tenant, last)
+    return first if begins is None else begins["first"], last if ends is None else ends["last"]
 
 
 async def _first_sealed(tx: Transaction, moment: datetime, newest: int) -> int:

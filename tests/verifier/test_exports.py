@@ -58,6 +58,23 @@ async def test_what_no_checkpoint_covers_is_not_exported(
         await exported(database, tmp_path, from_seq=3, to_seq=2)
 
 
+async def test_a_range_that_would_cut_a_transaction_takes_all_of_it(
+    database: Database, ledger: Path, tmp_path: Path
+) -> None:
+    """Which event of a transaction accounts for which row change shows in the whole of it alone."""
+    widest = 0
+    for first in range(1, 19):
+        for last in {first, 18}:
+            path = await exported(database, tmp_path, f"{first}-{last}", from_seq=first, to_seq=last)
+            report = checked(path)
+            assert report.first_break is None, (first, last, report.first_break)
+            assert report.from_seq <= first <= last <= report.to_seq
+            widest = max(widest, first - report.from_seq)
+    assert widest > 0
+    bare = checked(await exported(database, tmp_path, "bare", from_seq=3, to_seq=5, changes=False))
+    assert (bare.ok, bare.from_seq, bare.to_seq) == (True, 3, 5)
+
+
 async def test_a_range_may_be_given_by_the_time_of_sealing(
     database: Database, sealer: asyncpg.Connection, tmp_path: Path
 ) -> None:
