@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, get_args
 
@@ -34,6 +35,7 @@ from app.execution_graph.seat import Seat
 from app.founder_console import Briefer, Senders, ensure_console_keys, load_words
 from app.founder_console import handlers as console_handlers
 from app.founder_console.keyfiles import VAPID
+from app.governance_ledger import keeper_of
 from app.governance_ledger.numbers import refuse_rewound
 from app.messages import ApprovalDecided, Message, entrypoint_of
 from app.postgres import Database
@@ -249,6 +251,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         undo_seconds=settings.undo_seconds,
         run_minutes=settings.run_minutes,
         vault=vault_keys(settings.keys),
+        keeper=partial(keeper_of, settings.keys),
         remote=remote,
     )
     return WorkerProcess(runtime, url, *await _phones(settings, database, stack))

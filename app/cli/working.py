@@ -27,8 +27,8 @@ def add(commands: Commands) -> None:
     roles.add_argument("--since", help="with backtest: from this instant, 2026-11-01T00:00:00+07:00")
     roles.add_argument("--until", help="with backtest: before this instant")
     roles.add_argument("--limit", type=int, default=50, help="with backtest: changed calls to list")
-    tickets = command(commands, "ticket", ticket, help="list tickets, show one, or open one")
-    tickets.add_argument("action", nargs="?", choices=("list", "show", "open", "cancel"), default="list")
+    tickets = command(commands, "ticket", ticket, help="list tickets, show, open, cancel or erase one")
+    tickets.add_argument("action", nargs="?", choices=("list", "show", "open", "cancel", "erase"), default="list")
     tickets.add_argument("subject", nargs="?", help="a ticket's id; with open: its title")
     tickets.add_argument("--status", help="with list: open, held, working, done, ...")
     tickets.add_argument("--instructions", default="", help="with open: what is to be done")
@@ -37,6 +37,12 @@ def add(commands: Commands) -> None:
     tickets.add_argument(
         "--secret-file", action="append", type=Path, default=[], help="the same, and its text does not leave unseen"
     )
+    tickets.add_argument(
+        "--personal",
+        action="store_true",
+        help="with open: keep what it says of people encrypted, so that it can be erased",
+    )
+    tickets.add_argument("--yes", action="store_true", help="with erase: do not ask")
     tickets.add_argument("--approval-required", action="store_true", help="with open: hold it before its first step")
 
 
@@ -97,10 +103,22 @@ def ticket(arguments: argparse.Namespace, settings: Settings) -> None:
             case "show":
                 seen = api.get(f"/tickets/{_subject(arguments)}")
                 show(arguments, seen, f"{seen['status']}: {seen['title']}\n{seen['result']}".rstrip())
+            case "erase":
+                _erase(api, arguments)
             case _:
                 seen = api.get(f"/tickets/{_subject(arguments)}")
                 ended = api.patch(f"/tickets/{seen['id']}", {"version": seen["version"], "cancel": True})
                 show(arguments, ended, f"{ended['status']}: {ended['title']}")
+
+
+def _erase(api: Any, arguments: argparse.Namespace) -> None:
+    """The personal data of a closed ticket, for good: docs/retention.md."""
+    ticket_id = _subject(arguments)
+    if not arguments.yes and input(f"Erase ticket {ticket_id} for good? Write its id again: ").strip() != ticket_id:
+        raise Failed("nothing was erased")
+    erased = api.post(f"/tickets/{ticket_id}/erase")
+    said = f"{erased['subject']} was erased at {erased['erased_at']}: {len(erased['ticket_ids'])} tickets"
+    show(arguments, erased, said)
 
 
 def _subject(arguments: argparse.Namespace) -> str:
@@ -117,6 +135,7 @@ def _open(api: Any, arguments: argparse.Namespace) -> Any:
         "instructions": arguments.instructions or arguments.subject,
         "role_id": find_role(api, arguments.role)["id"] if arguments.role else None,
         "approval_required": arguments.approval_required,
+        "personal": arguments.personal,
         "start": False,
     }
     marked = [*((path, False) for path in arguments.file), *((path, True) for path in arguments.secret_file)]

@@ -92,7 +92,7 @@ async def tool_call(case: Case) -> ToolCall:
         run_id=drive.run.id,
         step=case.asked.step,
         arguments=case.arguments,
-        inputs=TicketFiles(drive.runtime.database, drive.runtime.store, case.tx.tenant, files),
+        inputs=TicketFiles(drive.runtime, case.tx.tenant, files),
         egress_hosts=egress_of(case.proposal, case.contract),
         vault=CallSecrets(drive.runtime.database, drive.runtime.vault, case.tx.tenant, case.contract.role_id),
     )

@@ -22,7 +22,7 @@ from app.execution_graph.checking import plenty, with_boundary
 from app.execution_graph.gates import Surroundings, judge
 from app.execution_graph.history import PastCall, files_at, look_only, past_calls, tool_events
 from app.execution_graph.verdicts import LANGUAGES, Sentences, Word, outcome_sentence, reasons
-from app.governance_ledger import RecordedEvent
+from app.governance_ledger import Keeper, RecordedEvent
 from app.postgres import Transaction
 from app.role_registry import company, get_role, versions_of
 from app.work_queue import get_approval, get_ticket
@@ -103,7 +103,13 @@ APPROXIMATED: Sentences = {
 
 
 async def backtest(
-    tx: Transaction, role_id: UUID, asked: BacktestAsked, *, tools: Mapping[str, ToolSpec], store: EvidenceStore
+    tx: Transaction,
+    role_id: UUID,
+    asked: BacktestAsked,
+    *,
+    tools: Mapping[str, ToolSpec],
+    store: EvidenceStore,
+    keeper: Keeper | None = None,
 ) -> Backtest:
     """How `asked.boundary` would have judged the role's calls of that time, at most the newest 2000. Each is judged on
     what was there at its moment: answers of earlier steps, the ticket's files, the role's text. Reads only.
@@ -118,7 +124,7 @@ async def backtest(
     if not timedelta() < until - since <= LONGEST:
         raise Invalid("since lies before until, by at most 400 days")
     calls = await past_calls(tx, role_id, since=since, until=until, most=MOST_CALLS + 1)
-    replay = _Replay(tx, role_id, asked.boundary, tools, store)
+    replay = _Replay(tx, role_id, asked.boundary, tools, store, keeper)
     await replay.prepare()
     for call in calls[:MOST_CALLS]:
         await replay.judge(call)
@@ -135,8 +141,10 @@ class _Replay:
         boundary: Boundary,
         tools: Mapping[str, ToolSpec],
         store: EvidenceStore,
+        keeper: Keeper | None,
     ) -> None:
-        self._tx, self._role_id, self._boundary, self._tools, self._store = tx, role_id, boundary, tools, store
+        self._tx, self._role_id, self._boundary, self._tools = tx, role_id, boundary, tools
+        self._store, self._keeper = store, keeper
         self._terms: dict[int, Terms] = {}
         self._zone = ""
         self._texts: dict[str, str] = {}
@@ -152,7 +160,7 @@ class _Replay:
     async def judge(self, call: PastCall) -> None:
         tool = self._tools.get(call.step.name)
         terms = self._terms.get(call.version)
-        if tool is None or terms is None:
+        if tool is None or terms is None or not call.step.request:
             self._skipped += 1
             return
         arguments = json.loads(call.step.request)["arguments"]
@@ -180,6 +188,7 @@ class _Replay:
             looking=True,
             at=at,
             assumed_money=plenty(terms),
+            keeper=self._keeper,
         )
         contract = Contract(self._role_id, call.version, terms, "", "")
         return (await judge(self._tx, proposal, contract, around)).verdict

@@ -19,9 +19,9 @@ from app.execution_graph.journal import Asked, answered, asked_arguments, new_st
 from app.execution_graph.model import RunStatus, Step, StepState
 from app.execution_graph.runs import hold
 from app.execution_graph.sources import reads_secrets
-from app.governance_ledger import Event, append, keep_evidence
+from app.governance_ledger import Event, keep_evidence, recipient_of
 from app.postgres import Transaction
-from app.work_queue import Approval, Ticket
+from app.work_queue import Approval, Ticket, append_of, unnamed
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -152,6 +152,7 @@ class Case(msgspec.Struct, frozen=True):
             texts=drive.texts,
             steps=drive.journal.steps,
             store=drive.runtime.store,
+            keeper=drive.runtime.keeper(),
             narrowed_to=drive.run.tools,
         )
         return await judge(self.tx, self.proposal, self.contract, around)
@@ -202,8 +203,9 @@ class Case(msgspec.Struct, frozen=True):
             "policy": self.contract.digest,
             **data,
         }
-        await append(
+        await append_of(
             self.tx,
+            self.ticket,
             Event(
                 type=f"tool.{what}",
                 actor=self.drive.actor,
@@ -235,8 +237,14 @@ class Case(msgspec.Struct, frozen=True):
 
     async def keep(self, items: tuple[EvidenceItem, ...]) -> tuple[EvidenceRef, ...]:
         """What a tool brought along."""
+        whose = await recipient_of(self.tx, self.ticket.subject) if items else None
+        if whose is not None:
+            items = tuple(msgspec.structs.replace(item, name=unnamed(item.name)) for item in items)
         return tuple(
-            [await keep_evidence(self.tx, item.content, media_type=item.media_type, name=item.name) for item in items]
+            [
+                await keep_evidence(self.tx, item.content, media_type=item.media_type, name=item.name, subject=whose)
+                for item in items
+            ]
         )
 
     async def wait_for(self, approval: Approval, state: StepState, **changes: object) -> Waits:

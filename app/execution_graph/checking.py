@@ -23,6 +23,7 @@ from app.execution_graph.history import look_only
 from app.execution_graph.journal import answered, asked_tool, new_step
 from app.execution_graph.model import Run, Step
 from app.execution_graph.verdicts import Sentences, Shown, shown_verdict
+from app.governance_ledger import Keeper
 from app.postgres import Transaction
 from app.role_registry import company, contract_in_force, get_role, with_server_tools
 from app.work_queue import Ticket, get_ticket, rejected_before
@@ -71,7 +72,13 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(
-    tx: Transaction, asked: Check, *, role_id: UUID | None, tools: Mapping[str, ToolSpec], store: EvidenceStore
+    tx: Transaction,
+    asked: Check,
+    *,
+    role_id: UUID | None,
+    tools: Mapping[str, ToolSpec],
+    store: EvidenceStore,
+    keeper: Keeper | None = None,
 ) -> Checked:
     """The gate's verdict on `asked` now, for a role or for a boundary alone. Reads only, in the caller's transaction.
 
@@ -97,6 +104,7 @@ async def check(
         narrowed_to=runs[-1].tools if runs and asked.boundary is None else None,
         looking=True,
         assumed_money=plenty(contract.terms) if role_id is None else None,
+        keeper=keeper,
     )
     proposal = Proposal(
         tenant=tx.tenant,

@@ -15,6 +15,7 @@ from app.auth import require
 from app.canon.vocabulary import Principal, Rol
 from app.execution_graph.backtesting import Backtest, BacktestAsked, backtest
 from app.execution_graph.checking import Check, Checked, check
+from app.governance_ledger import keeper_of
 from app.postgres import Transaction
 from app.problems import documented
 
@@ -60,7 +61,9 @@ async def check_boundary(
     data: Annotated[Check, Body(examples=[Example(value={"boundary": BOUNDARY, **PROPOSED})])],
 ) -> Checked:
     require(request.auth, *LOOKERS)
-    return await check(tx, data, role_id=None, tools=state.tools, store=state.store)
+    return await check(
+        tx, data, role_id=None, tools=state.tools, store=state.store, keeper=keeper_of(state.settings.keys)
+    )
 
 
 @post(
@@ -80,7 +83,9 @@ async def check_role(
     data: Annotated[Check, Body(examples=[Example(value=PROPOSED)])],
 ) -> Checked:
     require(request.auth, *LOOKERS)
-    return await check(tx, data, role_id=role_id, tools=state.tools, store=state.store)
+    return await check(
+        tx, data, role_id=role_id, tools=state.tools, store=state.store, keeper=keeper_of(state.settings.keys)
+    )
 
 
 @post(
@@ -101,7 +106,9 @@ async def backtest_role(
     data: Annotated[BacktestAsked, Body(examples=[Example(value={"boundary": BOUNDARY, "limit": 50})])],
 ) -> Backtest:
     require(request.auth, *LOOKERS)
-    return await backtest(tx, role_id, data, tools=state.tools, store=state.store)
+    return await backtest(
+        tx, role_id, data, tools=state.tools, store=state.store, keeper=keeper_of(state.settings.keys)
+    )
 
 
 ROUTES = (check_boundary, check_role, backtest_role)

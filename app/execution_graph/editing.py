@@ -23,10 +23,10 @@ from app.execution_graph.journal import asked_arguments
 from app.execution_graph.model import Run, Step
 from app.execution_graph.refusals import facts_data
 from app.execution_graph.runs import run_event
-from app.governance_ledger import Event, append
+from app.governance_ledger import Event, Keeper, append, append_about
 from app.postgres import Transaction
 from app.role_registry import company, contract_in_force
-from app.work_queue import Approval, get_ticket, hold_open, raise_approval
+from app.work_queue import Approval, get_ticket, hold_open, raise_approval, recipient_of_ticket
 
 _EDITED = "The founder changed the call; as changed, the role's contract would let it pass."
 
@@ -47,6 +47,7 @@ async def edit_call(
     tools: Mapping[str, ToolSpec],
     evidence: EvidenceStore,
     undo_seconds: int,
+    keeper: Keeper | None = None,
 ) -> Approval:
     """The question in whose place the changed call is asked: new digests, the gate's verdict on what was changed.
 
@@ -62,7 +63,7 @@ async def edit_call(
     arguments: Arguments = {name: exact(value) for name, value in edit.arguments.items()}
     if arguments == before.payload.get("arguments"):
         raise Invalid("nothing was changed")
-    judged = await judged_step(tx, run, step, tool, arguments, evidence)
+    judged = await judged_step(tx, run, step, tool, arguments, evidence, keeper)
     hold = hold_of(judged.verdict, _EDITED)
     asked = asked_arguments(step)
     shown = None if arguments == asked else asked
@@ -108,7 +109,13 @@ async def _held(tx: Transaction, approval: Approval, tools: Mapping[str, ToolSpe
 
 
 async def judged_step(
-    tx: Transaction, run: Run, step: Step, tool: ToolSpec, arguments: Arguments, evidence: EvidenceStore
+    tx: Transaction,
+    run: Run,
+    step: Step,
+    tool: ToolSpec,
+    arguments: Arguments,
+    evidence: EvidenceStore,
+    keeper: Keeper | None,
 ) -> Judged:
     """The gate's verdict now on a step with these arguments, as whoever only looks sees it."""
     contract = await contract_in_force(tx, run.role_id or UUID(int=0))
@@ -122,6 +129,7 @@ async def judged_step(
         store=evidence,
         narrowed_to=run.tools,
         looking=True,
+        keeper=keeper,
     )
     proposal = Proposal(tx.tenant, contract.role_id, run.ticket_id, run.id, step.step, tool, arguments)
     return await judge(tx, proposal, contract, around)
@@ -158,7 +166,7 @@ async def _record(
         "tier_before": str(before.tier),
     }
     event = Event(type="tool.edited", actor=by.actor, ticket_id=run.ticket_id, run_id=run.id, step=step.step, data=data)
-    await append(tx, event)
+    await append_about(tx, event, await recipient_of_ticket(tx, run.ticket_id))
     await wait_instead(tx, run, after, by)
 
 

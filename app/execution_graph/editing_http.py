@@ -13,6 +13,7 @@ from litestar.params import Body, FromPath
 from app.canon.vocabulary import Principal
 from app.execution_graph.editing import Edit, edit_call
 from app.execution_graph.retrying import Retry, retry_call
+from app.governance_ledger import keeper_of
 from app.postgres import Transaction
 from app.problems import documented
 from app.work_queue import Approval
@@ -54,6 +55,7 @@ async def edit(
         tools=state.tools,
         evidence=state.store,
         undo_seconds=state.settings.undo_seconds,
+        keeper=keeper_of(state.settings.keys),
     )
 
 
@@ -83,6 +85,7 @@ async def retry(
         tools=state.tools,
         evidence=state.store,
         undo_seconds=state.settings.undo_seconds,
+        keeper=keeper_of(state.settings.keys),
     )
 
 

@@ -6,8 +6,9 @@ from app.canon.errors import NotFound
 from app.canon.evidence import EvidenceStore
 from app.canon.tool import InputFile
 from app.execution_graph import books
-from app.governance_ledger import read_evidence
-from app.postgres import Database, Transaction
+from app.execution_graph.runtime import Runtime
+from app.governance_ledger import Keeper, read_evidence
+from app.postgres import Transaction
 from app.work_queue import inputs_of
 
 MOST_TEXT_BYTES = 1 << 20
@@ -36,9 +37,8 @@ async def files_of(tx: Transaction, ticket_id: UUID) -> dict[InputFile, str]:
 class TicketFiles:
     """`canon.tool.Inputs`. Each read opens a transaction of its own."""
 
-    def __init__(self, database: Database, store: EvidenceStore, tenant: UUID, keys: dict[InputFile, str]) -> None:
-        self._database = database
-        self._store = store
+    def __init__(self, runtime: Runtime, tenant: UUID, keys: dict[InputFile, str]) -> None:
+        self._runtime = runtime
         self._tenant = tenant
         self._keys = keys
 
@@ -50,13 +50,13 @@ class TicketFiles:
         """All bytes of the file called `name`. Raises `FileUnknown`."""
         for file, key in self._keys.items():
             if file.name == name:
-                async with self._database.transaction(self._tenant) as tx:
-                    return await read_evidence(tx, self._store, key)
+                async with self._runtime.database.transaction(self._tenant) as tx:
+                    return await read_evidence(tx, self._runtime.store, key, keeper=self._runtime.keeper())
         names = ", ".join(file.name for file in self._keys) or "none"
         raise FileUnknown(f"there is no file {name!r}; the ticket has: {names}")
 
 
-async def text_of(tx: Transaction, store: EvidenceStore, key: str) -> str:
-    """The first megabyte of a file as text; bytes that are no UTF-8 are replaced."""
-    content = await read_evidence(tx, store, key, 0, MOST_TEXT_BYTES - 1)
+async def text_of(tx: Transaction, store: EvidenceStore, key: str, keeper: Keeper | None) -> str:
+    """The first megabyte of a file as text; bytes that are no UTF-8 are replaced. Personal files need the `keeper`."""
+    content = await read_evidence(tx, store, key, 0, MOST_TEXT_BYTES - 1, keeper=keeper)
     return content.decode("utf-8", "replace")

@@ -18,6 +18,7 @@ from app.execution_graph import counting
 from app.execution_graph.files import text_of
 from app.execution_graph.model import Step
 from app.execution_graph.sources import Sources, asks_parties, needed_texts, provenance_of
+from app.governance_ledger import Keeper
 from app.postgres import Transaction
 from app.role_registry import known_parties, money_left
 from app.work_queue import Ticket
@@ -50,11 +51,12 @@ class Surroundings(msgspec.Struct, frozen=True):
     looking: bool = False
     at: datetime | None = None
     assumed_money: dict[str, int] | None = None
+    keeper: Keeper | None = None
 
     async def text(self, tx: Transaction, key: str) -> str:
         """A file's text; read once while the run is driven."""
         if key not in self.texts:
-            self.texts[key] = await text_of(tx, self.store, key)
+            self.texts[key] = await text_of(tx, self.store, key, self.keeper)
         return self.texts[key]
 
 

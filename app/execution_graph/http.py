@@ -14,6 +14,7 @@ from app.canon.vocabulary import Principal, Rol
 from app.execution_graph import runs
 from app.execution_graph.checks_http import ROUTES as CHECK_ROUTES
 from app.execution_graph.editing_http import WRITES as EDIT_ROUTES
+from app.execution_graph.erasing import TicketsErased, erase_ticket
 from app.execution_graph.model import Run, RunStatus, StepView, Totals
 from app.execution_graph.outside_http import READS as OUTSIDE_READS
 from app.execution_graph.outside_http import WRITES as OUTSIDE_WRITES
@@ -113,6 +114,21 @@ async def cancel(request: Caller, tx: NamedDependency[Transaction], run_id: From
     return await runs.cancel_run(tx, run_id, actor=request.auth.actor)
 
 
+@post(
+    "/tickets/{ticket_id:uuid}/erase",
+    status_code=HTTPStatus.OK,
+    tags=["tickets"],
+    summary="Erase a ticket's personal data",
+    description="Of a closed ticket that was opened as `personal`, and of all that were opened under it: destroys the "
+    "key of its evidence and of the texts in its events, and takes the words from the working tables. For good. What "
+    "happened when and what it cost stays, and the chain verifies. The same again answers the same. See "
+    "docs/retention.md.",
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
+async def erase(request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID]) -> TicketsErased:
+    return await erase_ticket(tx, ticket_id, by=request.auth)
+
+
 @get(
     "/tickets/{ticket_id:uuid}/runs",
     tags=TAGS,
@@ -129,5 +145,5 @@ ROUTES = (
     list_runs,
     *CHECK_ROUTES,
     *OUTSIDE_READS,
-    Router("/", route_handlers=[start, resume, cancel, *EDIT_ROUTES, *OUTSIDE_WRITES], parameters=KEYED),
+    Router("/", route_handlers=[start, resume, cancel, erase, *EDIT_ROUTES, *OUTSIDE_WRITES], parameters=KEYED),
 )

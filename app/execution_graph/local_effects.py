@@ -13,7 +13,7 @@ from app.governance_ledger import Event, append, keep_evidence
 from app.messages import RevenueRecorded
 from app.postgres import Transaction
 from app.role_registry import active_roles
-from app.work_queue import NewTicket, inputs_of, open_ticket, publish
+from app.work_queue import NewTicket, inputs_of, open_ticket, publish, recipient_of_ticket, unnamed
 
 Applied = tuple[tuple[str, ...], tuple[EvidenceRef, ...]]
 
@@ -44,7 +44,9 @@ async def _write_document(tx: Transaction, effect: WriteDocument, run: Run, step
     if any(given.name == effect.name for given in await inputs_of(tx, run.ticket_id)):
         raise Invalid(f"{effect.name!r} is attached to the ticket already: give the document another name")
     content = effect.content.encode("utf-8", "replace")
-    ref = await keep_evidence(tx, content, media_type=effect.media_type, name=effect.name)
+    whose = await recipient_of_ticket(tx, run.ticket_id)
+    known_as = effect.name if whose is None else unnamed(effect.name)
+    ref = await keep_evidence(tx, content, media_type=effect.media_type, name=known_as, subject=whose)
     document = Document(effect.name, effect.media_type, ref.size_bytes, ref.sha256, ref.key)
     made = await books.insert_document(tx, run, step, document)
     return (f"execution_graph.documents/{made}",), (ref,)
@@ -53,11 +55,13 @@ async def _write_document(tx: Transaction, effect: WriteDocument, run: Run, step
 async def keep_files(tx: Transaction, files: Sequence[EvidenceItem], run: Run, step: int, *, secret: bool) -> Applied:
     """Make what a call brought along documents of the ticket; of names that are attached already, nothing."""
     attached = {given.name for given in await inputs_of(tx, run.ticket_id)} if files else set()
+    whose = await recipient_of_ticket(tx, run.ticket_id) if files else None
     subjects: list[str] = []
     refs: list[EvidenceRef] = []
     for file in files:
         if file.name not in attached:
-            ref = await keep_evidence(tx, file.content, media_type=file.media_type, name=file.name)
+            known_as = file.name if whose is None else unnamed(file.name)
+            ref = await keep_evidence(tx, file.content, media_type=file.media_type, name=known_as, subject=whose)
             document = Document(file.name, file.media_type, ref.size_bytes, ref.sha256, ref.key, secret)
             made = await books.insert_document(tx, run, step, document)
             subjects.append(f"execution_graph.documents/{made}")

@@ -15,10 +15,10 @@ from app.execution_graph.journal import Asked, ModelOutcome, asked_model, decode
 from app.execution_graph.model import BeatName, Metered, Step
 from app.execution_graph.runs import hold, still_waits
 from app.execution_graph.shortfall import ask_raise, sentence
-from app.governance_ledger import Event, append
+from app.governance_ledger import Event
 from app.postgres import Transaction
 from app.role_registry import NotInForce, Short, Want, company, contract_in_force, reserve, settle
-from app.work_queue import get_approval, is_closed
+from app.work_queue import append_of, get_approval, is_closed
 
 BILLED_ATTEMPTS = 2
 
@@ -134,7 +134,9 @@ async def _reserve(
     started = msgspec.structs.replace(step or new_step(asked, "started"), state="started", attempts=attempts)
     written = await drive.journal.write(tx, started)
     if before is not None:
-        await append(tx, _event(drive, asked, "repeated", contract, attempt=attempts, billed_again=True))
+        await append_of(
+            tx, drive.ticket, _event(drive, asked, "repeated", contract, attempt=attempts, billed_again=True)
+        )
     return Calls(written, contract)
 
 
@@ -168,7 +170,9 @@ async def _short(
     held = msgspec.structs.replace(base, state="held", approval_id=approval.id, verdict="hold:budget")
     await drive.journal.write(tx, held)
     drive.run = await hold(tx, drive.run, approval, actor=drive.actor)
-    await append(tx, _event(drive, asked, "held", contract, approval_id=str(approval.id), reason=sentence(short)))
+    await append_of(
+        tx, drive.ticket, _event(drive, asked, "held", contract, approval_id=str(approval.id), reason=sentence(short))
+    )
     return Waits(approval.id)
 
 
@@ -176,7 +180,7 @@ async def _no_budget(tx: Transaction, drive: Drive, asked: Asked, step: Step | N
     outcome = ModelOutcome(failure=why)
     base = step or new_step(asked, "failed")
     await drive.journal.write(tx, _settled(base, outcome, "refuse:budget"))
-    await append(tx, _event(drive, asked, "refused", None, law="budget", reason=why))
+    await append_of(tx, drive.ticket, _event(drive, asked, "refused", None, law="budget", reason=why))
     return Ended(outcome)
 
 
@@ -239,7 +243,7 @@ async def _record(
     await settle(tx, run_id=drive.run.id, step=asked.step, spent={"usd_micros": cost, "tokens": tokens})
     what = "failed" if outcome.answer is None else "done"
     event = _event(drive, asked, what, calls.contract, **_measures(drive, outcome, step))
-    await append(tx, event, keep=_proof(drive, asked, request, outcome))
+    await append_of(tx, drive.ticket, event, keep=_proof(drive, asked, request, outcome))
     return decode_outcome(step.answer or "")
 
 

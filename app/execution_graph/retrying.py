@@ -17,10 +17,10 @@ from app.execution_graph.editing import hold_of, judged_step, replaced_data, set
 from app.execution_graph.errors import EditRefused
 from app.execution_graph.journal import arguments_of, asked_arguments
 from app.execution_graph.model import Run, Step
-from app.governance_ledger import Event, append
+from app.governance_ledger import Event, Keeper, append_about
 from app.postgres import Transaction
 from app.role_registry import with_server_tools
-from app.work_queue import Approval, hold_open, raise_approval
+from app.work_queue import Approval, hold_open, raise_approval, recipient_of_ticket
 
 _AGAIN = "The founder wants it made again with the same key; by itself the role's contract would let it pass."
 
@@ -40,6 +40,7 @@ async def retry_call(
     tools: Mapping[str, ToolSpec],
     evidence: EvidenceStore,
     undo_seconds: int,
+    keeper: Keeper | None = None,
 ) -> Approval:
     """The question, to be signed with the founder's own key, whether a call with a lost answer is made once more. It
     stands in the place of the one whether it happened; nothing is sent before it is approved.
@@ -55,7 +56,7 @@ async def retry_call(
     if step.name not in known:
         raise EditRefused(f"the tool {step.name!r} is not here any more: say whether it happened")
     arguments = arguments_of(step)
-    judged = await judged_step(tx, run, step, known[step.name], arguments, evidence)
+    judged = await judged_step(tx, run, step, known[step.name], arguments, evidence, keeper)
     hold = hold_of(judged.verdict, _AGAIN)
     asked = None if step.edited is None else asked_arguments(step)
     setting = await setting_of(tx, run, step, asked, known, undo_seconds=undo_seconds)
@@ -65,7 +66,7 @@ async def retry_call(
     if not await store.ask_again(tx, run.id, step.step, after.id):
         raise EditRefused("the outcome is known by now: look at the ticket again")
     data = {**replaced_data(step, judged, hold, before, after), "key": key}
-    await append(tx, _asked(by, run, step, data))
+    await append_about(tx, _asked(by, run, step, data), await recipient_of_ticket(tx, run.ticket_id))
     await wait_instead(tx, run, after, by)
     return after
 

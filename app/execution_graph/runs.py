@@ -24,6 +24,7 @@ from app.work_queue import (
     Approval,
     Ticket,
     TicketStatus,
+    append_of,
     get_approval,
     get_ticket,
     list_approvals,
@@ -227,7 +228,8 @@ async def close_run(
         ticket = await move_ticket(tx, run.ticket_id, _TICKET_ENDS[ending], actor=actor, run_id=run.id, result=summary)
     facts = await _closing_facts(tx, closed, ticket, journal)
     said = {**facts, **(data or {}), "summary": summary[:2000]}
-    await append(tx, run_event(closed, "closed", actor, subjects=subjects, approval=approval, data=said))
+    event = run_event(closed, "closed", actor, subjects=subjects, approval=approval, data=said)
+    await append_of(tx, ticket, event)
     await publish(tx, RunClosed(tx.tenant, run.id, run.ticket_id, run.role_id))
     return closed
 

@@ -1,6 +1,7 @@
 """What composition hands to the execution graph: adapters as canon protocols, and the process's resources."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from app.canon.evidence import EvidenceStore
 from app.canon.model import ModelClient
 from app.canon.tool import Tool
 from app.canon.tool_server import ServerTool, ToolServer
+from app.governance_ledger import Keeper
 from app.postgres import Database
 from app.role_registry import SignedServer, VaultKeys
 
@@ -53,7 +55,7 @@ class Defaults(msgspec.Struct, frozen=True):
 
 class Runtime(msgspec.Struct, frozen=True):
     """All that a worker process holds. `undo_seconds` is the window in which a founder may take a decision back,
-    `run_minutes` how long a run may work at most."""
+    `run_minutes` how long a run may work at most, `keeper` opens the files of tickets with personal data."""
 
     database: Database
     store: EvidenceStore
@@ -66,6 +68,7 @@ class Runtime(msgspec.Struct, frozen=True):
     vault: VaultKeys = VaultKeys({})
     remote: Remote | None = None
     run_minutes: int = 720
+    keeper: Callable[[], Keeper] = partial(Keeper, {})
 
     def with_servers(self, servers: Sequence[SignedServer]) -> "Runtime":
         """This with the tools of a tenant's servers."""

@@ -10,11 +10,13 @@ Invariants, kept by the database:
 - committed events of a tenant form one gapless SHA-256 chain, linked by the sealer within the merge delay.
 """
 
+from app.governance_ledger.addressing import Recipient, recipient_of
 from app.governance_ledger.appending import append, append_many
 from app.governance_ledger.attestations import load_trust
 from app.governance_ledger.auditing import Audited, audit_evidence, count_evidence
 from app.governance_ledger.cases import Case, make_case
 from app.governance_ledger.catalogue import compare_catalogue
+from app.governance_ledger.concealing import append_about
 from app.governance_ledger.evidence import keep_evidence, read_evidence
 from app.governance_ledger.model import (
     ChainReport,
@@ -28,7 +30,15 @@ from app.governance_ledger.packing import Exported, export_to_file
 from app.governance_ledger.planning import Wanted, public_keys
 from app.governance_ledger.reading import latest_seq, read_document, read_event, read_events
 from app.governance_ledger.repeating import append_new
-from app.governance_ledger.subjects import count_wrapped, create_subjects_key, ensure_subjects_key, keeper_of
+from app.governance_ledger.subjects import (
+    Keeper,
+    count_wrapped,
+    create_subjects_key,
+    ensure_subjects_key,
+    erase_subject,
+    keeper_of,
+    open_subject,
+)
 from app.governance_ledger.verifying import verify_chain
 from app.governance_ledger.witnessing import log_verifier_key
 
@@ -39,11 +49,14 @@ __all__ = [
     "Event",
     "EventFilter",
     "Exported",
+    "Keeper",
     "Page",
     "Receipt",
+    "Recipient",
     "RecordedEvent",
     "Wanted",
     "append",
+    "append_about",
     "append_many",
     "append_new",
     "audit_evidence",
@@ -52,6 +65,7 @@ __all__ = [
     "count_wrapped",
     "create_subjects_key",
     "ensure_subjects_key",
+    "erase_subject",
     "export_to_file",
     "keep_evidence",
     "keeper_of",
@@ -59,10 +73,12 @@ __all__ = [
     "load_trust",
     "log_verifier_key",
     "make_case",
+    "open_subject",
     "public_keys",
     "read_document",
     "read_event",
     "read_events",
     "read_evidence",
+    "recipient_of",
     "verify_chain",
 ]

@@ -13,6 +13,8 @@ from msgspec import UNSET
 
 from app.canon.evidence import EvidenceRef, EvidenceStore, NotStored, StoreUnavailable
 from app.governance_ledger import store as rows
+from app.governance_ledger.addressing import ALG, Recipient
+from app.governance_ledger.addressing import OVERHEAD_BYTES as ADDRESSED_BYTES
 from app.governance_ledger.errors import (
     EvidenceAway,
     EvidenceDiffers,
@@ -25,7 +27,7 @@ from app.governance_ledger.subjects import OVERHEAD_BYTES, DataKey, Keeper, Subj
 from app.postgres import Database, Transaction
 
 _FIND = """
-SELECT o.size_bytes, o.sha256, o.media_type, o.name, s.id AS spooled,
+SELECT o.size_bytes, o.sha256, o.media_type, o.name, o.alg, s.id AS spooled,
        k.id AS subject_id, k.subject, k.kek_id, k.wrapped_key, k.erased_at
   FROM governance_ledger.evidence_objects o
   LEFT JOIN governance_ledger.evidence_spool s ON s.tenant_id = o.tenant_id AND s.key = o.key
@@ -50,11 +52,14 @@ class Kept(msgspec.Struct, frozen=True):
     name: str
     spooled: int | None
     subject_key: SubjectKey | None
+    alg: str | None
 
     @property
     def plain_bytes(self) -> int:
         """The size of what a reader gets."""
-        return self.size_bytes if self.subject_key is None else self.size_bytes - OVERHEAD_BYTES
+        if self.subject_key is None:
+            return self.size_bytes
+        return self.size_bytes - (ADDRESSED_BYTES if self.alg == ALG else OVERHEAD_BYTES)
 
     def require_unerased(self) -> None:
         """Raises `EvidenceErased`."""
@@ -64,19 +69,26 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 async def keep_evidence(
-    tx: Transaction, content: bytes, *, media_type: str, name: str, subject: DataKey | None = None
+    tx: Transaction, content: bytes, *, media_type: str, name: str, subject: DataKey | Recipient | None = None
 ) -> EvidenceRef:
     """Keep `content` in the caller's transaction, to be named by an event. The same bytes are kept once.
 
-    The bytes are readable at once and reach the store after the commit. With `subject` (from `open_subject`) they are
-    encrypted first: hash and size are those of the stored bytes, and erasing the subject makes them unreadable. Raises
-    `EvidenceTooLarge`.
+    The bytes are readable at once and reach the store after the commit. With `subject` (from `open_subject` or
+    `recipient_of`) they are encrypted first: hash and size are those of the stored bytes, and erasing the subject makes
+    them unreadable. Raises `EvidenceTooLarge`, `SubjectErased`.
     """
     check_size(content, name)
-    stored = content if subject is None else seal_bytes(tx.tenant, subject, content)
+    stored = _as_stored(tx.tenant, subject, content)
     ref = ref_of(stored, media_type=media_type, name=name, subject=UNSET if subject is None else subject.subject)
-    await rows.insert_evidence(tx, ref, stored, None if subject is None else subject.id)
+    alg = ALG if isinstance(subject, Recipient) else None
+    await rows.insert_evidence(tx, ref, stored, None if subject is None else subject.id, alg)
     return ref
+
+
+def _as_stored(tenant: UUID, subject: DataKey | Recipient | None, content: bytes) -> bytes:
+    if subject is None:
+        return content
+    return subject.sealed(tenant, content) if isinstance(subject, Recipient) else seal_bytes(tenant, subject, content)
 
 
 async def find_evidence(tx: Transaction, key: str) -> Kept:
@@ -88,7 +100,8 @@ async def find_evidence(tx: Transaction, key: str) -> Kept:
     sealing = None
     if row["subject_id"] is not None:
         sealing = SubjectKey(row["subject_id"], row["subject"], row["kek_id"], row["wrapped_key"], row["erased_at"])
-    return Kept(row["size_bytes"], row["sha256"], row["media_type"], row["name"], row["spooled"], sealing)
+    named = (row["size_bytes"], row["sha256"], row["media_type"], row["name"], row["spooled"])
+    return Kept(*named, sealing, row["alg"])
 
 
 async def read_evidence(
@@ -166,7 +179,7 @@ class _Opening:
         if self._key is None:
             return stored
         try:
-            content = open_bytes(self._tenant, self._key, stored)
+            content = open_bytes(self._tenant, self._key, stored, self._kept.alg)
         except InvalidTag as error:
             raise EvidenceDiffers(f"sha256 {self._kept.sha256} was not encrypted with its subject's key") from error
         return content[self._start : None if self._end is None else self._end + 1]

@@ -35,6 +35,7 @@ from app.governance_ledger.event_shapes_company import (
     TargetSet,
 )
 from app.governance_ledger.event_types import CUSTOM, writers_of
+from app.governance_ledger.subjects import Sealed
 
 
 class Session(Shape, frozen=True, kw_only=True):
@@ -126,6 +127,13 @@ class SubjectsRewrapped(Shape, frozen=True, kw_only=True):
 class SubjectErased(Shape, frozen=True, kw_only=True):
     subject: str
     erased_at: datetime
+
+
+class TicketErased(Shape, frozen=True, kw_only=True):
+    """All tickets that held the subject's data."""
+
+    subject: str
+    ticket_ids: list[UUID]
 
 
 class ApprovalEscalated(Shape, frozen=True):
@@ -240,6 +248,7 @@ SHAPES: Mapping[str, Versions] = {
     "ticket.cancelled": shapes.TicketClosed,
     "ticket.changed": shapes.TicketChanged,
     "ticket.done": shapes.TicketClosed,
+    "ticket.erased": TicketErased,
     "ticket.failed": shapes.TicketClosed,
     "ticket.held": shapes.TicketMoved,
     "ticket.input_attached": shapes.TicketInputAttached,
@@ -287,12 +296,20 @@ def event_types() -> tuple[EventType, ...]:
 def register_of(shapes: Mapping[str, Versions]) -> Iterator[EventType]:
     for name in sorted(shapes):
         for version, shape in enumerate(versions_of(shapes[name]), 1):
-            yield EventType(name, version, writers_of(name), msgspec.json.schema(shape, schema_hook=_anything))
+            yield EventType(name, version, writers_of(name), _schema(shape))
 
 
 def versions_of(shapes: Versions) -> tuple[type[Shape], ...]:
     """Oldest first."""
     return shapes if isinstance(shapes, tuple) else (shapes,)
+
+
+def _schema(shape: type[Shape]) -> dict[str, Any]:
+    """The shape's own schema, and `personal`: any type may say part of its data encrypted."""
+    schema = msgspec.json.schema(shape, schema_hook=_anything)
+    definitions = schema["$defs"]
+    definitions[shape.__name__]["properties"]["personal"] = {"$ref": "#/$defs/Sealed"}
+    return {**schema, "$defs": definitions | msgspec.json.schema(Sealed)["$defs"]}
 
 
 def _anything(_: type) -> dict[str, Any]:
@@ -308,6 +325,7 @@ def check_data(name: str, data: dict[str, object], shapes: Mapping[str, Versions
         return 1
     if name not in shapes:
         raise EventRefused(f"the type {name} is not registered")
+    data = _without_personal(name, data)
     refused: msgspec.ValidationError | None = None
     versions = versions_of(shapes[name])
     for version in range(len(versions), 0, -1):
@@ -318,3 +336,13 @@ def check_data(name: str, data: dict[str, object], shapes: Mapping[str, Versions
         else:
             return version
     raise EventRefused(f"{name}: {refused}") from refused
+
+
+def _without_personal(name: str, data: dict[str, object]) -> dict[str, object]:
+    """Every type may say part of its data encrypted. Raises `EventRefused`."""
+    if "personal" in data:
+        try:
+            msgspec.convert(data["personal"], Sealed)
+        except msgspec.ValidationError as error:
+            raise EventRefused(f"{name}: {error}") from error
+    return {member: value for member, value in data.items() if member != "personal"}

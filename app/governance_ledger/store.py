@@ -36,8 +36,9 @@ RETURNING event_id, leaf, xid::text AS xid, recorded_at
 _KEPT = """WITH known AS (
   SELECT 1 FROM governance_ledger.evidence_objects WHERE tenant_id = $1 AND sha256 = {sha256} LIMIT 1
 ), object AS (
-  INSERT INTO governance_ledger.evidence_objects (tenant_id, sha256, key, size_bytes, media_type, name, subject_id)
-  SELECT $1, {sha256}, {key}, {size_bytes}, {media_type}, {name}, {subject_id} WHERE NOT EXISTS (SELECT FROM known)
+  INSERT INTO governance_ledger.evidence_objects (tenant_id, sha256, key, size_bytes, media_type, name, subject_id, alg)
+  SELECT $1, {sha256}, {key}, {size_bytes}, {media_type}, {name}, {subject_id}, {alg}
+   WHERE NOT EXISTS (SELECT FROM known)
   RETURNING 1
 )"""
 _INTO_SPOOL = """
@@ -46,7 +47,14 @@ SELECT $1, {key}, {sha256}, {media_type}, {content} FROM object
 """
 
 _KEEP = (_KEPT + _INTO_SPOOL).format(
-    sha256="$2", key="$3", size_bytes="$4::bigint", media_type="$5", name="$6", content="$7", subject_id="$8::uuid"
+    sha256="$2",
+    key="$3",
+    size_bytes="$4::bigint",
+    media_type="$5",
+    name="$6",
+    content="$7",
+    subject_id="$8::uuid",
+    alg="$9::text",
 )
 
 _APPEND_KEEPING = (_KEPT + ", spooled AS (" + _INTO_SPOOL + ")").format(
@@ -57,6 +65,7 @@ _APPEND_KEEPING = (_KEPT + ", spooled AS (" + _INTO_SPOOL + ")").format(
     name="$17",
     content="$18",
     subject_id="NULL::uuid",
+    alg="NULL::text",
 ) + _APPEND
 
 _ONE = """
@@ -108,9 +117,11 @@ async def insert_event_keeping(tx: Transaction, row: Row, ref: EvidenceRef, cont
     return _receipt(record)
 
 
-async def insert_evidence(tx: Transaction, ref: EvidenceRef, stored: bytes, subject_id: UUID | None) -> None:
+async def insert_evidence(
+    tx: Transaction, ref: EvidenceRef, stored: bytes, subject_id: UUID | None, alg: str | None
+) -> None:
     columns = (ref.sha256, ref.key, ref.size_bytes, ref.media_type, ref.name)
-    await tx.connection.execute(_KEEP, tx.tenant, *columns, stored, subject_id)
+    await tx.connection.execute(_KEEP, tx.tenant, *columns, stored, subject_id, alg)
 
 
 async def insert_events(tx: Transaction, rows: Sequence[Row]) -> tuple[Receipt, ...]:

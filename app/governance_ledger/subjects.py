@@ -24,6 +24,7 @@ from app.auth import b64url, unb64url
 from app.canon.canonical_json import canonical_bytes
 from app.canon.errors import Misconfigured
 from app.canon.vocabulary import new_id
+from app.governance_ledger.addressing import ALG, event_context, evidence_context, open_sealed, public_key_of
 from app.governance_ledger.appending import append
 from app.governance_ledger.document import instant
 from app.governance_ledger.errors import EventRefused, SubjectErased, SubjectUnknown
@@ -38,8 +39,8 @@ TABLE = "governance_ledger.subject_keys"
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,119}")
 
 _MAKE = """
-INSERT INTO governance_ledger.subject_keys (id, tenant_id, subject, kek_id, wrapped_key)
-VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, subject) DO NOTHING RETURNING id
+INSERT INTO governance_ledger.subject_keys (id, tenant_id, subject, kek_id, wrapped_key, public_key)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, subject) DO NOTHING RETURNING id
 """
 _KEYS = """
 SELECT id, subject, kek_id, wrapped_key, erased_at FROM governance_ledger.subject_keys
@@ -67,7 +68,7 @@ class Personal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How `personal` stands in an event's data. `nonce` and `ciphertext` are base64url; `alg` is A256GCM."""
+    """How `personal` stands in an event's data: base64url; `alg` is A256GCM, or `addressing.ALG` without a nonce."""
 
     alg: str
     ciphertext: str
@@ -176,24 +177,27 @@ def create_subjects_key(folder: Path) -> str:
     return kid
 
 
-async def open_subject(tx: Transaction, keeper: Keeper, subject: str) -> DataKey:
+async def open_subject(tx: Transaction, keeper: Keeper, subject: str, *, addressed: bool = False) -> DataKey:
     """The subject's key, made on first use with an event `subject.opened`, in the caller's transaction.
 
+    A key made `addressed` has a public half: from then on anybody can write about the subject (`recipient_of`).
     Raises `EventRefused` for what is no subject, `SubjectErased`, `Misconfigured`.
     """
     if not _SUBJECT.fullmatch(subject):
         raise EventRefused("a subject has 1 to 120 letters, digits, and . _ : - like customer:8841")
     row = (await subject_keys(tx, [subject])).get(subject)
     if row is None:
-        await _make(tx, keeper, subject)
+        await _make(tx, keeper, subject, addressed=addressed)
         row = (await subject_keys(tx, [subject]))[subject]
     return keeper.unwrap(tx.tenant, row)
 
 
-async def _make(tx: Transaction, keeper: Keeper, subject: str) -> None:
+async def _make(tx: Transaction, keeper: Keeper, subject: str, *, addressed: bool) -> None:
     """Of two transactions that open a subject at once, the second waits for the first and finds its key."""
-    kid, wrapped = keeper.wrap(tx.tenant, subject, secrets.token_bytes(KEY_BYTES))
-    key_id = await tx.connection.fetchval(_MAKE, new_id(), tx.tenant, subject, kid, wrapped)
+    key = secrets.token_bytes(KEY_BYTES)
+    kid, wrapped = keeper.wrap(tx.tenant, subject, key)
+    public = public_key_of(key) if addressed else None
+    key_id = await tx.connection.fetchval(_MAKE, new_id(), tx.tenant, subject, kid, wrapped, public)
     if key_id is not None:
         event = Event(type="subject.opened", actor="system", subjects=(f"{TABLE}/{key_id}",), data={"subject": subject})
         await append(tx, event)
@@ -214,7 +218,7 @@ async def seal_personal(tx: Transaction, keeper: Keeper, event: Event, event_id:
     # A nonce of the event and its content: a repetition under an idempotency key is the same event, and no nonce meets
     # other bytes twice.
     nonce = digest(key.key, b"nonce\n" + event_id.bytes + plain, "sha256")[:NONCE_BYTES]
-    blob = _encrypt(key.key, nonce, plain, _event_context(tx.tenant, personal.subject, event_id))
+    blob = _encrypt(key.key, nonce, plain, event_context(tx.tenant, personal.subject, event_id))
     sealed = Sealed("A256GCM", b64url(blob[NONCE_BYTES:]), b64url(nonce), personal.subject)
     return msgspec.structs.replace(event, data=event.data | {"personal": msgspec.to_builtins(sealed)})
 
@@ -276,12 +280,13 @@ async def count_wrapped(database: Database, kek_id: str) -> int:
 
 def seal_bytes(tenant: UUID, key: DataKey, content: bytes) -> bytes:
     """What is stored of evidence under a subject's key: nonce, ciphertext, tag."""
-    return _encrypt(key.key, secrets.token_bytes(NONCE_BYTES), content, f"evidence\n{tenant}\n{key.subject}")
+    return _encrypt(key.key, secrets.token_bytes(NONCE_BYTES), content, evidence_context(tenant, key.subject))
 
 
-def open_bytes(tenant: UUID, key: DataKey, stored: bytes) -> bytes:
+def open_bytes(tenant: UUID, key: DataKey, stored: bytes, alg: str | None = None) -> bytes:
     """The content again. Raises `cryptography.exceptions.InvalidTag` for other bytes."""
-    return _decrypt(key.key, stored, f"evidence\n{tenant}\n{key.subject}")
+    context = evidence_context(tenant, key.subject)
+    return open_sealed(key.key, stored, context) if alg == ALG else _decrypt(key.key, stored, context)
 
 
 def _sealed(event: RecordedEvent) -> Sealed | None:
@@ -300,16 +305,13 @@ def _shown(tenant: UUID, keeper: Keeper, event: RecordedEvent, sealed: Sealed, r
     else:
         key = keeper.unwrap(tenant, row)
         blob = unb64url(sealed.nonce) + unb64url(sealed.ciphertext)
+        context = event_context(tenant, sealed.subject, event.event_id)
         try:
-            plain = _decrypt(key.key, blob, _event_context(tenant, sealed.subject, event.event_id))
+            plain = open_sealed(key.key, blob, context) if sealed.alg == ALG else _decrypt(key.key, blob, context)
         except InvalidTag:
             return event
         personal["data"] = msgspec.json.decode(plain)
     return msgspec.structs.replace(event, data=event.data | {"personal": personal})
-
-
-def _event_context(tenant: UUID, subject: str, event_id: UUID) -> str:
-    return f"event\n{tenant}\n{subject}\n{event_id}"
 
 
 def _encrypt(key: bytes, nonce: bytes, plain: bytes, context: str) -> bytes:

@@ -10,7 +10,7 @@ from app.canon.approval import ApprovalReader, ProofRefused
 from app.canon.canonical_json import canonical_bytes, digest
 from app.canon.errors import Invalid
 from app.canon.vocabulary import Principal, new_id
-from app.governance_ledger import Event, Page, append, keep_evidence
+from app.governance_ledger import Event, Page, append, append_about, keep_evidence
 from app.messages import ApprovalDecided, ApprovalRaised
 from app.postgres import Transaction
 from app.work_queue import store
@@ -18,6 +18,7 @@ from app.work_queue.cursors import read_cursor, write_cursor
 from app.work_queue.delivery import publish
 from app.work_queue.errors import ApprovalUnknown, ApprovalUnusable
 from app.work_queue.model import Approval, ApprovalKind, ApprovalStatus, NewApproval, Vote
+from app.work_queue.personal import recipient_of_ticket
 
 SYSTEM = "system:work_queue"
 _ANEW = "asked anew with other contents"
@@ -95,7 +96,8 @@ async def raise_approval(tx: Transaction, new: NewApproval) -> Approval:
 async def _record_raised(tx: Transaction, approval: Approval, new: NewApproval) -> None:
     """The payload is evidence, in the bytes whose digest is signed: an auditor sees what the founder saw."""
     payload = canonical_bytes(approval.payload)
-    shown = await keep_evidence(tx, payload, media_type="application/json", name="payload.json")
+    recipient = await recipient_of_ticket(tx, approval.ticket_id)
+    shown = await keep_evidence(tx, payload, media_type="application/json", name="payload.json", subject=recipient)
     event = event_of(approval, "raised", actor=new.actor, at=approval.raised_at, undo_seconds=new.undo_seconds)
     if approval.replaces is not None:
         event = _linked(event, replaces=approval.replaces)
@@ -230,7 +232,8 @@ async def withdraw(
         tx, approval, status=to, reason=reason, frozen_at=None, superseded_by=superseded_by
     )
     event = event_of(closed, to, actor=actor, at=at, reason=reason)
-    await append(tx, event if superseded_by is None else _linked(event, superseded_by=superseded_by))
+    event = event if superseded_by is None else _linked(event, superseded_by=superseded_by)
+    await append_about(tx, event, await recipient_of_ticket(tx, closed.ticket_id))
     await announce(tx, closed)
     return closed
 

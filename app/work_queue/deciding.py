@@ -20,7 +20,7 @@ from app.canon.approval import (
     VerifiedProof,
 )
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
-from app.governance_ledger import append
+from app.governance_ledger import append_about
 from app.postgres import Transaction
 from app.work_queue import store
 from app.work_queue.approvals import announce, event_of, get_approval
@@ -43,6 +43,7 @@ from app.work_queue.model import (
     act_of,
     person,
 )
+from app.work_queue.personal import recipient_of_ticket
 
 _BECOMES: dict[Decision, ApprovalStatus] = {"approve": "approved", "reject": "rejected"}
 
@@ -214,7 +215,8 @@ def _goes_along(asked: Approval, other: Approval, ballot: _Ballot) -> bool:
 async def _cast(tx: Transaction, approval: Approval, ballot: _Ballot, along: list[Approval]) -> Approval:
     votes = [vote for vote in await store.fetch_votes(tx, approval.id) if vote.undone_at is None]
     _check_duties(approval, votes, ballot)
-    vote = _vote(tx, approval, ballot)
+    recipient = await recipient_of_ticket(tx, approval.ticket_id) if ballot.reason else None
+    vote = _vote(tx, approval, ballot, "" if recipient else ballot.reason)
     await store.insert_vote(tx, vote)
     final = ballot.decision == "reject" or len(votes) + 1 >= approval.quorum
     after = await (_close if final else _count)(tx, approval, ballot, vote)
@@ -233,7 +235,7 @@ async def _cast(tx: Transaction, approval: Approval, ballot: _Ballot, along: lis
         seconds_open=approval.opened_at and int((ballot.at - approval.opened_at).total_seconds()),
         together_with=[str(other.id) for other in along],
     )
-    await append(tx, msgspec.structs.replace(event, approval=vote.signature))
+    await append_about(tx, msgspec.structs.replace(event, approval=vote.signature), recipient)
     if final:
         await announce(tx, after, after_seconds=approval.undo_seconds if ballot.decision == "approve" else 0)
     return after
@@ -247,7 +249,8 @@ def _check_duties(approval: Approval, votes: list[Vote], ballot: _Ballot) -> Non
         raise VoteRefused("who asks may not approve: another founder or deputy must")
 
 
-def _vote(tx: Transaction, approval: Approval, ballot: _Ballot) -> Vote:
+def _vote(tx: Transaction, approval: Approval, ballot: _Ballot, reason: str) -> Vote:
+    """`reason` stands in the row's image, which is kept for ever."""
     return Vote(
         id=new_id(),
         approval_id=approval.id,
@@ -256,7 +259,7 @@ def _vote(tx: Transaction, approval: Approval, ballot: _Ballot) -> Vote:
         method=ballot.proof.method if ballot.proof else "session",
         payload_digest=approval.payload_digest,
         signature=ballot.signer.sign(_claims(tx, approval, ballot)),
-        reason=ballot.reason,
+        reason=reason,
         decided_at=ballot.at,
         undone_at=None,
     )

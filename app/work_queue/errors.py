@@ -15,6 +15,10 @@ class TicketUnknown(NotFound):
         self.data: dict[str, object] = {"ticket_id": str(ticket_id)}
 
 
+class NotErasable(Conflict):
+    """The ticket's data cannot be erased, or not yet."""
+
+
 class TicketStale(Stale):
     """Somebody changed the ticket since it was read."""
 

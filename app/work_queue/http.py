@@ -22,7 +22,7 @@ from litestar.params import Body, FromPath, FromQuery, QueryParameter
 
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
-from app.governance_ledger import Page
+from app.governance_ledger import Page, keeper_of
 from app.postgres import Transaction
 from app.problems import documented
 from app.work_queue import tickets
@@ -73,7 +73,8 @@ async def list_tickets(
     tags=TAGS,
     summary="Open a ticket",
     description="For a role, or without one: then the router chooses. The text is trusted by the gate only when a "
-    "founder or deputy opens the ticket. With `start` false it waits for its files until `POST /exec/start/{id}`.",
+    "founder or deputy opens the ticket. With `start` false it waits for its files until `POST /exec/start/{id}`. "
+    "With `personal` the ledger keeps its texts and evidence encrypted, and `POST /tickets/{id}/erase` erases them.",
     responses=documented(
         HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
     ),
@@ -85,7 +86,8 @@ async def open_ticket(
 ) -> Ticket:
     require(request.auth, *OPENERS)
     founder_wrote = request.auth.rol in TRUSTED
-    return await tickets.open_ticket(tx, data, actor=request.auth.actor, founder_wrote=founder_wrote)
+    keeper = keeper_of(request.app.state.settings.keys)
+    return await tickets.open_ticket(tx, data, actor=request.auth.actor, founder_wrote=founder_wrote, keeper=keeper)
 
 
 @get(

@@ -74,7 +74,11 @@ def may_become(now: ApprovalStatus, to: ApprovalStatus) -> bool:
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of work. `fields` are named values; they and the text are trusted only when `founder_wrote`."""
+    """A piece of work. `fields` are named values; they and the text are trusted only when `founder_wrote`.
+
+    `subject` is whose data it holds, where they are personal: the ledger keeps them encrypted under that subject's key.
+    Once it is erased, title, texts and values are gone.
+    """
 
     id: UUID
     version: int
@@ -93,12 +97,15 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime
     started_at: datetime | None
     closed_at: datetime | None
+    subject: str | None = None
+    erased_at: datetime | None = None
 
 
 class NewTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is needed to open a ticket. Without `role_id` the router chooses the role.
 
     With `start` false no work begins by itself, so that files can be attached first: `POST /exec/start/{id}` starts it.
+    `personal`: what the ledger keeps of it is encrypted under a key of its own, and can be erased.
     """
 
     title: Title
@@ -110,6 +117,7 @@ class NewTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     due_at: DueAt | None = None
     parent_id: UUID | None = None
     start: bool = True
+    personal: bool = False
 
 
 class TicketPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

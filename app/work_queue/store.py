@@ -26,7 +26,8 @@ from app.work_queue.tables import ApprovalRow, TicketInputRow, TicketRow, VoteRo
 
 _TICKET_STATUS = "SELECT status FROM work_queue.tickets WHERE id = $1"
 _COLUMNS = """id, version, title, instructions, fields, role_id, parent_id, priority, status, approval_required,
-  founder_wrote, opened_by, due_at, result, opened_at, started_at, closed_at"""
+  founder_wrote, opened_by, due_at, result, opened_at, started_at, closed_at, subject,
+  erased_at"""
 _TICKET = f"SELECT {_COLUMNS} FROM work_queue.tickets WHERE id = $1"  # noqa: S608
 _LOCK_TICKET = f"""
 SELECT {_COLUMNS}, clock.now() AS at FROM work_queue.tickets WHERE id = $1 FOR NO KEY UPDATE
@@ -290,7 +291,9 @@ async def end_mandate(tx: Transaction, mandate_id: UUID, at: datetime, actor: st
     await tx.connection.execute(statement, mandate_id, at, actor)
 
 
-def new_ticket(new: NewTicket, ticket_id: UUID, *, actor: str, founder_wrote: bool, at: datetime) -> Ticket:
+def new_ticket(
+    new: NewTicket, ticket_id: UUID, *, subject: str | None, actor: str, founder_wrote: bool, at: datetime
+) -> Ticket:
     """The open ticket that `new` asks for."""
     return Ticket(
         id=ticket_id,
@@ -310,6 +313,7 @@ def new_ticket(new: NewTicket, ticket_id: UUID, *, actor: str, founder_wrote: bo
         opened_at=at,
         started_at=None,
         closed_at=None,
+        subject=subject,
     )
 
 

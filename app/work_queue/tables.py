@@ -26,6 +26,8 @@ class TicketRow(Table, tablename="tickets", schema="work_queue", db=ENGINE):
     opened_at = Timestamptz(default=None)
     started_at = Timestamptz(null=True, default=None)
     closed_at = Timestamptz(null=True, default=None)
+    subject = Text(null=True, default=None)
+    erased_at = Timestamptz(null=True, default=None)
 
 
 class TicketInputRow(Table, tablename="ticket_inputs", schema="work_queue", db=ENGINE):

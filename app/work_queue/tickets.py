@@ -12,7 +12,7 @@ import msgspec
 from app.canon.canonical_json import digest
 from app.canon.errors import Invalid
 from app.canon.vocabulary import new_id
-from app.governance_ledger import Event, Page, append, keep_evidence
+from app.governance_ledger import Event, Keeper, Page, append_about, keep_evidence, recipient_of
 from app.messages import TicketOpened
 from app.postgres import Transaction
 from app.work_queue import store
@@ -29,6 +29,7 @@ from app.work_queue.model import (
     TicketStatus,
     may_move,
 )
+from app.work_queue.personal import append_of, subject_for, unnamed
 
 MAX_INPUT_BYTES = 60 * 1024 * 1024
 MAX_RESULT = 20_000
@@ -37,18 +38,22 @@ _UNSAFE = re.compile(r"[/\\:*?\"<>|\x00-\x1f\x7f]")
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}")
 
 
-async def open_ticket(tx: Transaction, new: NewTicket, *, actor: str, founder_wrote: bool) -> Ticket:
+async def open_ticket(
+    tx: Transaction, new: NewTicket, *, actor: str, founder_wrote: bool, keeper: Keeper | None = None
+) -> Ticket:
     """Open a ticket. Event `ticket.opened`, message `TicketOpened` unless `start` is false.
 
-    `founder_wrote` says whether a founder or deputy wrote its text: only then the gate trusts it. Raises
-    `TicketUnknown` for a parent that is not there, `Invalid`.
+    `founder_wrote` says whether a founder or deputy wrote its text: only then the gate trusts it. A `personal` one
+    needs the `keeper`, unless its parent is: then both are of one subject. Raises `TicketUnknown` for a parent that is
+    not there, `Invalid`, `Misconfigured`.
     """
-    if new.parent_id is not None:
-        await get_ticket(tx, new.parent_id)
+    parent = None if new.parent_id is None else await get_ticket(tx, new.parent_id)
     _check_text(new)
-    ticket = store.new_ticket(new, new_id(), actor=actor, founder_wrote=founder_wrote, at=await store.now(tx))
+    ticket_id, at = new_id(), await store.now(tx)
+    subject = await subject_for(tx, new, ticket_id, parent, keeper)
+    ticket = store.new_ticket(new, ticket_id, subject=subject, actor=actor, founder_wrote=founder_wrote, at=at)
     await store.insert_ticket(tx, ticket)
-    await append(tx, _event(ticket, "opened", actor, ticket.opened_at, text_digest=_text_digest(ticket)))
+    await append_of(tx, ticket, _event(ticket, "opened", actor, ticket.opened_at, text_digest=_text_digest(ticket)))
     if new.start:
         await publish(tx, TicketOpened(tx.tenant, ticket.id))
     return ticket
@@ -147,7 +152,7 @@ async def patch_ticket(tx: Transaction, ticket_id: UUID, patch: TicketPatch, *, 
     changed = await store.update_ticket(tx, ticket, **changes)
     before = {name: _shown(getattr(ticket, name)) for name in changes}
     after = {name: _shown(value) for name, value in changes.items()}
-    await append(tx, _event(changed, "changed", actor, at, before=before, after=after))
+    await append_of(tx, changed, _event(changed, "changed", actor, at, before=before, after=after))
     if "role_id" in changes:
         await publish(tx, TicketOpened(tx.tenant, ticket_id))
     return changed
@@ -203,7 +208,7 @@ async def _move(
         raise MoveRefused(ticket.id, ticket.status, to)
     moved = await store.update_ticket(tx, ticket, **_moves(ticket, to, at, result, role_id))
     said = {**_measures(moved, at), **(data or {})}
-    await append(tx, _event(moved, _told(ticket, to), actor, at, run_id=run_id, result=moved.result, **said))
+    await append_of(tx, moved, _event(moved, _told(ticket, to), actor, at, run_id=run_id, result=moved.result, **said))
     if to in CLOSED:
         await _withdraw_pending(tx, moved, actor)
     return moved
@@ -280,7 +285,9 @@ async def attach_input(
     ticket, at = await _locked(tx, ticket_id)
     if ticket.status in CLOSED:
         raise MoveRefused(ticket_id, ticket.status, "given a file")
-    evidence = await keep_evidence(tx, content, media_type=media_type, name=safe)
+    recipient = await recipient_of(tx, ticket.subject)
+    known_as = safe if recipient is None else unnamed(safe)
+    evidence = await keep_evidence(tx, content, media_type=media_type, name=known_as, subject=recipient)
     file = TicketInput(
         id=new_id(),
         ticket_id=ticket_id,
@@ -299,7 +306,7 @@ async def attach_input(
         ticket, "input_attached", actor, file.attached_at, name=safe, trusted=trusted, secret=secret, sha256=file.sha256
     )
     subjects = (*event.subjects, f"work_queue.ticket_inputs/{file.id}")
-    await append(tx, msgspec.structs.replace(event, subjects=subjects, evidence=(evidence,)))
+    await append_about(tx, msgspec.structs.replace(event, subjects=subjects, evidence=(evidence,)), recipient)
     return file
 
 

@@ -19,6 +19,7 @@ from app.execution_graph import Edit, EditRefused, Retry, edit_call, retry_call
 from app.founder_console.cards.inbox import card_of
 from app.founder_console.deciding.call_fields import Field, again, fields_of, typed
 from app.founder_console.visits import Caller, Visit, enter, go
+from app.governance_ledger import keeper_of
 from app.postgres import Transaction
 from app.work_queue import Approval, ApprovalClosed, get_approval
 
@@ -60,6 +61,7 @@ async def edit(
                 tools=visit.naming.tools,
                 evidence=request.app.state.store,
                 undo_seconds=request.app.state.settings.undo_seconds,
+                keeper=keeper_of(request.app.state.settings.keys),
             )
     except ApprovalClosed:
         return go(f"/approvals/{approval_id}")
@@ -85,6 +87,7 @@ async def retry(
                 tools=visit.naming.tools,
                 evidence=request.app.state.store,
                 undo_seconds=request.app.state.settings.undo_seconds,
+                keeper=keeper_of(request.app.state.settings.keys),
             )
     except ApprovalClosed:
         return go(f"/approvals/{approval_id}")

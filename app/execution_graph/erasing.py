@@ -1,0 +1,49 @@
+"""Erasing what a ticket says of people: the key of its subject goes, and the words in the working tables with it."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from app.auth import require
+from app.canon.vocabulary import Principal, Rol
+from app.execution_graph.store import runs_of_ticket
+from app.governance_ledger import Event, append, erase_subject
+from app.postgres import Transaction
+from app.work_queue import NotErasable, blank_tickets, erasable, pending_of_ticket
+
+_BLANK = "SELECT changed FROM execution_graph.blank_runs($1)"
+
+
+class TicketsErased(msgspec.Struct, frozen=True):
+    """The subject whose key was destroyed, when, and all tickets that held its data."""
+
+    subject: str
+    erased_at: datetime
+    ticket_ids: tuple[UUID, ...]
+
+
+async def erase_ticket(tx: Transaction, ticket_id: UUID, *, by: Principal) -> TicketsErased:
+    """Erase the personal data of a closed ticket, and of all tickets of its subject. Founder only; it cannot be undone.
+
+    The subject's key is destroyed: nobody reads the evidence and the encrypted texts of its events again, in the
+    store, in exports, in copies. Titles, instructions, requests, answers, notes and names of files go from the working
+    tables; what stays is what happened when and what it cost. The chain verifies as before. Events `subject.erased`,
+    `ticket.erased`. A second time is the first. Raises `Forbidden`, `TicketUnknown`, `NotErasable`.
+    """
+    require(by, Rol.FOUNDER)
+    tickets = await erasable(tx, ticket_id)
+    for ticket in tickets:
+        if await pending_of_ticket(tx, ticket.id):
+            raise NotErasable(f"a question of ticket {ticket.id} waits for an answer: decide it first")
+        if any(run.closed_at is None for run in await runs_of_ticket(tx, ticket.id)):
+            raise NotErasable(f"a worker still has ticket {ticket.id} in hand: try again")
+    subject, ids = str(tickets[0].subject), tuple(ticket.id for ticket in tickets)
+    erased = await erase_subject(tx, subject, by=by.actor)
+    changed = list(await blank_tickets(tx, subject))
+    if changed:
+        changed += [row["changed"] for row in await tx.connection.fetch(_BLANK, list(ids))]
+        data: dict[str, object] = {"subject": subject, "ticket_ids": [str(one) for one in ids]}
+        event = Event(type="ticket.erased", actor=by.actor, ticket_id=ticket_id, subjects=tuple(changed), data=data)
+        await append(tx, event)
+    return TicketsErased(subject, erased.erased_at, ids)
