@@ -15,8 +15,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `home` holds keys, the embedded database and evidence. `evidence_url` is `file:` or `s3:`; the evidence keys are the
     bucket's, None where the usual AWS_* variables hold them.
     `timestamp_certificates` is a PEM file; `witnesses` are `vkey url`, separated by commas.
-    `undo_seconds` is how long the server keeps an approval revocable before it acts; `run_minutes` how long one run may
-    work at most.
+    `undo_seconds` is how long the server keeps an approval revocable before it acts; `run_minutes` how long the work on
+    one ticket may take at most; after `part_steps` steps or `part_bytes` bytes of journal a next part of it goes on.
     """
 
     home: Path
@@ -50,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     worker: str = "smolagents"
     undo_seconds: int = 10
     run_minutes: int = 720
+    part_steps: int = 200
+    part_bytes: int = 8_000_000
     max_merge_delay_seconds: int = 5
 
     @property
@@ -81,6 +83,13 @@ def _seconds(environment: Mapping[str, str], name: str, default: int) -> int:
     if seconds < 1:
         raise InvalidSetting(f"{name}={seconds} is not a time: give seconds, at least 1")
     return seconds
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    count = _integer(environment, name, default)
+    if count < 1:
+        raise InvalidSetting(f"{name}={count} is no bound: give at least 1")
+    return count
 
 
 def _one_of(environment: Mapping[str, str], name: str, *allowed: str) -> str:
@@ -150,5 +159,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         worker=text("FLR_WORKER", "worker"),
         undo_seconds=_integer(env, "FLR_UNDO_SECONDS", 10),
         run_minutes=_integer(env, "FLR_RUN_MINUTES", 720),
+        part_steps=_count(env, "FLR_RUN_PART_STEPS", 200),
+        part_bytes=_count(env, "FLR_RUN_PART_BYTES", 8_000_000),
         max_merge_delay_seconds=_integer(env, "FLR_MAX_MERGE_DELAY_SECONDS", 5),
     )

@@ -30,7 +30,7 @@ from app.canon.errors import Misconfigured
 from app.database_urls import app_url, refuse_pooler
 from app.execution_graph import consumers as execution
 from app.execution_graph.executor import RENEW_SECONDS, SWEEP_SECONDS, WATCH_SECONDS, Executor
-from app.execution_graph.runtime import Defaults, Runtime
+from app.execution_graph.runtime import Defaults, PartBounds, Runtime
 from app.execution_graph.seat import Seat
 from app.founder_console import Briefer, Senders, ensure_console_keys, load_words
 from app.founder_console import handlers as console_handlers
@@ -250,6 +250,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         defaults=defaults,
         undo_seconds=settings.undo_seconds,
         run_minutes=settings.run_minutes,
+        part=PartBounds(settings.part_steps, settings.part_bytes),
         vault=vault_keys(settings.keys),
         keeper=partial(keeper_of, settings.keys),
         remote=remote,

@@ -27,8 +27,27 @@ class Halt(BaseException):
         self.reason = reason
 
 
+class PartFull(Halt):
+    """The run has taken as many steps as one part of it holds; a next part goes on. A worker that keeps its place in
+    something other than a conversation leaves in `bookmark` (plain JSON) what it needs to go on from there."""
+
+    def __init__(self) -> None:
+        super().__init__("continued")
+        self.bookmark: object = None
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What the parts before leave to this one. `text` tells a model what was done and answered; it holds words of
+    tools, so it is information, no instruction. `calls` is how many tool calls were made before."""
+
+    part: int
+    calls: int
+    text: str
+    bookmark: object = None
+
+
 class Task(msgspec.Struct, frozen=True):
-    """What a worker is given. Text is the founder's, word for word."""
+    """What a worker is given. Text is the founder's, word for word. `max_steps` are the tool calls that are left."""
 
     ticket_id: UUID
     title: str
@@ -40,6 +59,7 @@ class Task(msgspec.Struct, frozen=True):
     procedure: tuple[ProcedureStep, ...]
     max_steps: int
     model: str | None = None
+    handover: Handover | None = None
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):

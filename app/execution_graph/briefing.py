@@ -9,7 +9,7 @@ from app.canon.contract import Contract
 from app.canon.tool import InputFile, ToolSpec
 from app.execution_graph import store
 from app.execution_graph.drive import Drive
-from app.execution_graph.model import Brief
+from app.execution_graph.model import Brief, Run
 from app.execution_graph.narrowing import offered_tools
 from app.execution_graph.runs import run_event
 from app.governance_ledger import Event, append
@@ -26,14 +26,23 @@ async def write_brief(tx: Transaction, drive: Drive, contract: Contract) -> None
 
 async def compose_brief(tx: Transaction, drive: Drive, contract: Contract) -> str:
     """The text of task and tools, as the run keeps it."""
-    return msgspec.json.encode(Brief(await _task(tx, drive, contract), _tools(drive, contract))).decode()
+    return encode_brief(Brief(await _task(tx, drive, contract), _tools(drive, contract)))
 
 
 def briefed(drive: Drive, text: str) -> Event:
     """`run.briefed`, of a run whose row has the text; the drive goes on by it."""
     drive.brief = decode_brief(text)
-    data = {"brief_sha256": hashlib.sha256(text.encode()).hexdigest(), "max_steps": drive.brief.task.max_steps}
-    return run_event(drive.run, "briefed", drive.actor, data=data)
+    return briefed_event(drive.run, drive.brief, text, drive.actor)
+
+
+def briefed_event(run: Run, brief: Brief, text: str, actor: str) -> Event:
+    """`run.briefed`, of a run whose row has the brief as this text."""
+    data = {"brief_sha256": hashlib.sha256(text.encode()).hexdigest(), "max_steps": brief.task.max_steps}
+    return run_event(run, "briefed", actor, data=data)
+
+
+def encode_brief(brief: Brief) -> str:
+    return msgspec.json.encode(brief).decode()
 
 
 def decode_brief(text: str | bytes) -> Brief:

@@ -150,7 +150,7 @@ class Case(msgspec.Struct, frozen=True):
             zone=drive.zone,
             files=await drive.files_in(self.tx, anew=tool.effect != "local"),
             texts=drive.texts,
-            steps=drive.journal.steps,
+            steps=drive.journal.whole,
             store=drive.runtime.store,
             keeper=drive.runtime.keeper(),
             narrowed_to=drive.run.tools,

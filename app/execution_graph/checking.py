@@ -22,6 +22,7 @@ from app.execution_graph.gates import Surroundings, judge
 from app.execution_graph.history import look_only
 from app.execution_graph.journal import answered, asked_tool, new_step
 from app.execution_graph.model import Run, Step
+from app.execution_graph.part_rows import earlier
 from app.execution_graph.verdicts import Sentences, Shown, shown_verdict
 from app.governance_ledger import Keeper
 from app.postgres import Transaction
@@ -176,7 +177,9 @@ async def _ticket(tx: Transaction, asked: Check) -> Ticket:
 
 
 async def _steps(tx: Transaction, asked: Check, runs: Sequence[Run]) -> tuple[Step, ...]:
-    real = await journal.steps_of(tx, runs[-1].id) if runs else ()
+    real: tuple[Step, ...] = ()
+    if runs:
+        real = (*(await earlier(tx, runs[-1])).steps, *await journal.steps_of(tx, runs[-1].id))
     first = max((step.step for step in real), default=0) + 1
     return (*real, *(_told_step(number, told) for number, told in enumerate(asked.readings, first)))
 

@@ -73,7 +73,7 @@ class WorkerContext(Counted):
     async def proposal(self, number: int) -> Proposed | Finished:
         self._drive.check()
         async with self._drive.runtime.database.transaction(self._drive.lease.tenant) as tx:
-            said = await outside_rows.proposal(tx, self._drive.run.id, number)
+            said = await outside_rows.proposal(tx, self._drive.run.chain, number)
         if said is None:
             raise Halt("outside")
         return said

@@ -21,6 +21,7 @@ from app.execution_graph.files import files_of
 from app.execution_graph.gates import Judged, Surroundings, judge
 from app.execution_graph.journal import asked_arguments
 from app.execution_graph.model import Run, Step
+from app.execution_graph.part_rows import earlier
 from app.execution_graph.refusals import facts_data
 from app.execution_graph.runs import run_event
 from app.governance_ledger import Event, Keeper, append, append_about
@@ -119,7 +120,7 @@ async def judged_step(
 ) -> Judged:
     """The gate's verdict now on a step with these arguments, as whoever only looks sees it."""
     contract = await contract_in_force(tx, run.role_id or UUID(int=0))
-    steps = await store.steps_of(tx, run.id)
+    steps = (*(await earlier(tx, run)).steps, *await store.steps_of(tx, run.id))
     around = Surroundings(
         ticket=await get_ticket(tx, run.ticket_id),
         zone=(await company(tx)).time_zone,

@@ -132,7 +132,7 @@ class Executor:
         """The engine cannot be had or has broken its promises: the ticket must not wait for ever."""
         async with drive.transaction() as tx:
             if await store.fence(tx, drive.lease) == "running":
-                drive.run = await close_run(tx, drive.run, "failed", why, actor=drive.actor)
+                drive.run = await close_run(tx, drive.run, "failed", why, actor=drive.actor, cause="engine")
             await store.give_lease_back(tx, drive.lease, worked_ms=drive.worked_ms)
 
     # --- loops of the process -----------------------------------------------------------------------------------------

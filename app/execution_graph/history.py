@@ -7,14 +7,15 @@ import msgspec
 
 from app.canon.tool import InputFile
 from app.execution_graph.model import Step
-from app.execution_graph.store import steps_of
+from app.execution_graph.part_rows import earlier
+from app.execution_graph.store import get_run, steps_of
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.postgres import Transaction
 from app.work_queue import inputs_of
 
 
 class PastCall(msgspec.Struct, frozen=True):
-    """One tool call of a role: its step, and what came before it in its run. `version` is the contract's."""
+    """One tool call of a role: its step, and what came before it in its work. `version` is the contract's."""
 
     run_id: UUID
     ticket_id: UUID
@@ -33,7 +34,7 @@ async def past_calls(
 ) -> tuple[PastCall, ...]:
     """The role's tool calls that were planned within, newest first, at most `most`."""
     rows = await tx.connection.fetch(_PAST, role_id, since, until, most)
-    journals = {run_id: await steps_of(tx, run_id) for run_id in dict.fromkeys(row["run_id"] for row in rows)}
+    journals = {run_id: await _whole(tx, run_id) for run_id in dict.fromkeys(row["run_id"] for row in rows)}
     return tuple(
         PastCall(
             row["run_id"],
@@ -44,6 +45,12 @@ async def past_calls(
         )
         for row in rows
     )
+
+
+async def _whole(tx: Transaction, run_id: UUID) -> tuple[Step, ...]:
+    """The run's journal, behind the tool steps of the parts before."""
+    run = await get_run(tx, run_id)
+    return (*(await earlier(tx, run)).steps, *await steps_of(tx, run_id))
 
 
 _PAST = """

@@ -16,9 +16,11 @@ from app.canon.tool import Arguments, ToolAnswer
 from app.execution_graph import store
 from app.execution_graph.errors import Diverged
 from app.execution_graph.model import BeatName, Lease, Metered, RunStatus, Step, StepKind, StepState
+from app.execution_graph.part_rows import Earlier
 from app.postgres import Transaction
 
 SHOWN_LINES = 60
+NOTHING_EARLIER = Earlier()
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -48,11 +50,17 @@ def _asked(step: int, beat: BeatName, kind: StepKind, name: str, request: dict[s
 
 
 class Journal:
-    """The steps of one run, as read when its lease was taken; every writing is fenced by the lease."""
+    """The steps of one run, as read when its lease was taken; every writing is fenced by the lease. What counts over a
+    ticket's whole work counts the parts before, too."""
 
-    def __init__(self, lease: Lease, steps: tuple[Step, ...]) -> None:
+    def __init__(
+        self, lease: Lease, steps: tuple[Step, ...], *, first: int = 1, earlier: Earlier = NOTHING_EARLIER
+    ) -> None:
         self.lease = lease
+        self._first = first
+        self._earlier = earlier
         self._steps = {step.step: step for step in steps}
+        self._sizes = {step.step: _size(step) for step in steps}
         self._written: list[Step] = []
         self._fenced = False
 
@@ -60,10 +68,24 @@ class Journal:
     def steps(self) -> tuple[Step, ...]:
         return tuple(self._steps[number] for number in sorted(self._steps))
 
+    @property
+    def whole(self) -> tuple[Step, ...]:
+        """The tool steps of the parts before, then the steps of this one."""
+        return (*self._earlier.steps, *self.steps)
+
+    @property
+    def next_number(self) -> int:
+        return self._first + len(self._steps)
+
+    @property
+    def size_bytes(self) -> int:
+        """What this part's requests and answers take: what a replay reads."""
+        return sum(self._sizes.values())
+
     def first_step(self, beat: BeatName) -> int:
         """The number with which the steps of a beat begin: routing comes first."""
         routed = sum(step.beat == "route" for step in self._steps.values())
-        return 1 if beat == "route" else routed + 1
+        return self._first if beat == "route" else self._first + routed
 
     def recall(self, asked: Asked) -> Step | None:
         """What is recorded of this step, if anything. Raises `Diverged` when something else was asked before."""
@@ -76,13 +98,14 @@ class Journal:
         return number in self._steps
 
     def count(self, kind: StepKind) -> int:
-        """How many steps of a kind the worker has taken; routing does not count."""
-        return sum(step.kind == kind and step.beat == "act" for step in self._steps.values())
+        """How many steps of a kind the worker has taken in all parts; routing does not count."""
+        before = self._earlier.model_calls if kind == "model" else len(self._earlier.steps)
+        return before + sum(step.kind == kind and step.beat == "act" for step in self._steps.values())
 
     def repeats(self, asked: Asked) -> int:
         """How many tool steps in a row, up to now, asked for exactly the same."""
         count = 0
-        for step in reversed(self.steps):
+        for step in reversed(self.whole):
             if step.kind != "tool":
                 continue
             if step.request_digest != asked.digest:
@@ -124,12 +147,17 @@ class Journal:
     def keep(self) -> None:
         """The transaction has committed."""
         self._steps |= {step.step: step for step in self._written}
+        self._sizes |= {step.step: _size(step) for step in self._written}
         self.forget()
 
     def forget(self) -> None:
         """The transaction is over."""
         self._written.clear()
         self._fenced = False
+
+
+def _size(step: Step) -> int:
+    return len(step.request.encode()) + len((step.answer or "").encode())
 
 
 def arguments_of(step: Step) -> Arguments:

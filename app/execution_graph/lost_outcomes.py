@@ -110,6 +110,8 @@ async def _again(case: Case, step: Step, approval: Approval) -> Outcome:
 
 
 async def _why_not_again(case: Case, approval: Approval) -> str | None:
+    if approval.status == "superseded":
+        return "Another question came in the place of whether to make it again."
     if approval.status != "approved":
         return "The founder did not want it made again."
     barred = "The tool is gone." if case.tool is None else await why_barred(case.tx, case.asked.name)
@@ -155,7 +157,7 @@ async def _happened(case: Case, permit: Permit) -> Told:
 
 
 async def _never_known(case: Case, permit: Permit, approval: Approval) -> Told:
-    said = f"Whether it happened is not known: {_why_unanswered(approval)}. Do not do it again."
+    said = f"Whether it happened is not known: {_UNANSWERED.get(approval.status, _REPLACED)}. Do not do it again."
     answer = ToolAnswer("expired" if approval.status == "expired" else "withdrawn", said)
     told = await case.settle(answer, permit.columns, state="unknown")
     await book(case, permit.money)
@@ -163,5 +165,5 @@ async def _never_known(case: Case, permit: Permit, approval: Approval) -> Told:
     return told
 
 
-def _why_unanswered(approval: Approval) -> str:
-    return "nobody answered in time" if approval.status == "expired" else f"the question was {approval.status}"
+_UNANSWERED = {"expired": "nobody answered in time", "withdrawn": "the question was taken back"}
+_REPLACED = "the question was replaced by another one, which is no answer to it"

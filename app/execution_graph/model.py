@@ -13,11 +13,30 @@ from app.canon.vocabulary import Money
 from app.execution_graph.errors import IllegalMove
 
 RunStatus: TypeAlias = Literal[
-    "queued", "running", "held", "paused", "done", "returned", "refused", "failed", "cancelled", "diverged"
+    "queued", "running", "held", "paused", "continued", "done", "returned", "refused", "failed", "cancelled", "diverged"
 ]
 Ending: TypeAlias = Literal["done", "returned", "refused", "failed", "cancelled", "diverged"]
 StepState: TypeAlias = Literal["planned", "held", "started", "done", "failed", "unknown"]
 StepKind: TypeAlias = Literal["model", "tool"]
+Cause: TypeAlias = Literal[
+    "",
+    "cancelled",
+    "ticket_closed",
+    "retired",
+    "unassigned",
+    "not_routed",
+    "not_started",
+    "start_unanswered",
+    "max_steps",
+    "no_progress",
+    "no_news",
+    "wall_clock",
+    "budget",
+    "model",
+    "diverged",
+    "engine",
+    "stuck",
+]
 BeatName: TypeAlias = Literal["route", "act"]
 
 OPEN: frozenset[RunStatus] = frozenset({"queued", "running", "held", "paused"})
@@ -27,10 +46,10 @@ _ENDED: frozenset[RunStatus] = frozenset()
 
 NEXT: Mapping[RunStatus, frozenset[RunStatus]] = {
     "queued": ENDINGS | {"running", "held", "paused"},
-    "running": ENDINGS | {"queued", "held", "paused"},
+    "running": ENDINGS | {"queued", "held", "paused", "continued"},
     "held": ENDINGS | {"queued", "running", "paused"},
     "paused": ENDINGS | {"queued", "running", "held"},
-    **dict.fromkeys(ENDINGS, _ENDED),
+    **dict.fromkeys(ENDINGS | {"continued"}, _ENDED),
 }
 
 
@@ -41,7 +60,12 @@ def check_move(before: RunStatus, after: RunStatus) -> None:
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt to carry out a ticket. `approval_id` is what a held run waits for. Instants are UTC."""
+    """One attempt to carry out a ticket. `approval_id` is what a held run waits for. Instants are UTC. `cause` says why
+    the runtime ended it; empty where the worker did, whose own words `summary` are then.
+
+    Long work goes on as one run after the other: `part` counts them, `continues` is the one before (None in the first),
+    `first_run_id` the first (None in itself). Steps are numbered through all parts; this one's begin at `first_step`.
+    """
 
     id: UUID
     ticket_id: UUID
@@ -58,10 +82,20 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     started_at: datetime | None
     closed_at: datetime | None
+    continues: UUID | None = None
+    first_run_id: UUID | None = None
+    part: int = 1
+    first_step: int = 1
+    cause: Cause = ""
 
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def chain(self) -> UUID:
+        """What all parts have as one: the first part's id."""
+        return self.first_run_id or self.id
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -146,6 +180,21 @@ def totals(steps: tuple[Step, ...]) -> Totals:
     )
 
 
+def added(before: Totals, now: Totals) -> Totals:
+    """Both together."""
+    money = dict(before.tool_money)
+    for currency, minor in now.tool_money.items():
+        money[currency] = money.get(currency, 0) + minor
+    return Totals(
+        steps=before.steps + now.steps,
+        model_calls=before.model_calls + now.model_calls,
+        tool_calls=before.tool_calls + now.tool_calls,
+        cost_usd_micros=before.cost_usd_micros + now.cost_usd_micros,
+        tokens=before.tokens + now.tokens,
+        tool_money=money,
+    )
+
+
 class StepView(msgspec.Struct, frozen=True, kw_only=True):
     """A step as the trace shows it. `verdict` is what the gate said: `allow:…`, `hold:R1`, `refuse:budget`."""
 
@@ -167,12 +216,13 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
-    """A run with its trace. `driven` is true while a worker holds its lease."""
+    """A run with its trace. `driven` is true while a worker holds its lease; `continued_as` is the next part's id."""
 
     run: Run
     steps: tuple[StepView, ...]
     totals: Totals
     driven: bool
+    continued_as: UUID | None = None
 
 
 class Document(msgspec.Struct, frozen=True):

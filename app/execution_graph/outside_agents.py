@@ -1,7 +1,7 @@
 """Agents outside: one takes a ticket, proposes call after call, asks what became of each, and says when it is done.
 
 A proposal is only written down here. A worker process drives the run as any other: gate, journal, budget, approval,
-kill switch and ledger are the same.
+kill switch and ledger are the same. Sessions and proposals belong to the whole work, whatever part of it is driven.
 """
 
 from datetime import datetime
@@ -20,6 +20,7 @@ from app.execution_graph.briefing import decode_brief
 from app.execution_graph.errors import NotOutside, NotStartable, SessionLost, StillUnanswered
 from app.execution_graph.journal import asked_tool, decode_answer
 from app.execution_graph.model import Run, RunStatus, Step
+from app.execution_graph.part_rows import earlier, last_part
 from app.messages import RunWanted
 from app.postgres import Transaction
 from app.work_queue import get_ticket, publish
@@ -88,11 +89,11 @@ async def take_outside(tx: Transaction, ticket_id: UUID, by: Principal) -> Work:
     if run is None:
         raise NotStartable(f"the ticket is {ticket.status} and has no open run: start it first")
     _check(by, run)
-    before = await outside_rows.session_of(tx, run.id, lock=True)
+    before = await outside_rows.session_of(tx, run.chain, lock=True)
     if before is not None and before.live and before.holder != by.actor:
         raise SessionLost(f"{before.holder} has it until {before.lease_until.isoformat()}")
     session = new_id()
-    until = await outside_rows.put_session(tx, run.id, session, by.actor, LEASE_SECONDS)
+    until = await outside_rows.put_session(tx, run.chain, session, by.actor, LEASE_SECONDS)
     text = await store.brief_of(tx, run.id)
     brief = decode_brief(text) if text else None
     return Work(
@@ -101,7 +102,7 @@ async def take_outside(tx: Transaction, ticket_id: UUID, by: Principal) -> Work:
         status=run.status,
         session=session,
         lease_until=until,
-        calls=await outside_rows.count(tx, run.id),
+        calls=await outside_rows.count(tx, run.chain),
         title=ticket.title,
         instructions=ticket.instructions,
         fields=ticket.fields,
@@ -137,45 +138,46 @@ async def finish(tx: Transaction, run_id: UUID, session: UUID, summary: str, by:
 
 
 async def _say(tx: Transaction, run_id: UUID, session: UUID, said: Proposed | Finished, by: Principal) -> Called:
-    run = await store.get_run(tx, run_id)
+    run = await last_part(tx, await store.get_run(tx, run_id))
     _check(by, run)
-    held = await outside_rows.session_of(tx, run_id, lock=True)
+    held = await outside_rows.session_of(tx, run.chain, lock=True)
     if held is None or held.session != session or held.holder != by.actor or not held.live:
         raise SessionLost("the session has ended or is another's: take the ticket again")
     if not run.is_open:
         raise NotStartable(f"the run is {run.status}: {run.summary}")
-    number = await outside_rows.count(tx, run_id) + 1
+    number = await outside_rows.count(tx, run.chain) + 1
     if number > 1:
         before = await _view(tx, run, number - 1)
         if before.status in ("working", "waiting", "paused"):
             raise StillUnanswered(f"call {number - 1} ({before.tool}) is {before.status}: ask for its answer first")
     if number > MOST_PROPOSALS:
         raise Invalid(f"a run takes no more than {MOST_PROPOSALS} proposals")
-    await outside_rows.add(tx, run_id, number, session, by.actor, said)
-    await outside_rows.renew(tx, run_id, session, LEASE_SECONDS)
-    await store.want(tx, run_id)
-    await publish(tx, RunWanted(tx.tenant, run_id))
+    await outside_rows.add(tx, run.chain, number, session, by.actor, said)
+    await outside_rows.renew(tx, run.chain, session, LEASE_SECONDS)
+    await store.want(tx, run.id)
+    await publish(tx, RunWanted(tx.tenant, run.id))
     return await _view(tx, run, number)
 
 
 async def call_answer(tx: Transaction, run_id: UUID, number: int, by: Principal) -> Called:
     """What became of proposal `number`; asking renews the caller's session. Raises `RunUnknown`, `NotOutside`."""
-    run = await store.get_run(tx, run_id)
+    run = await last_part(tx, await store.get_run(tx, run_id))
     _check(by, run)
-    held = await outside_rows.session_of(tx, run_id)
+    held = await outside_rows.session_of(tx, run.chain)
     if held is not None and held.live and held.holder == by.actor:
-        await outside_rows.renew(tx, run_id, held.session, LEASE_SECONDS)
+        await outside_rows.renew(tx, run.chain, held.session, LEASE_SECONDS)
     return await _view(tx, run, number)
 
 
 async def _view(tx: Transaction, run: Run, number: int) -> Called:
-    said = await outside_rows.proposal(tx, run.id, number)
+    said = await outside_rows.proposal(tx, run.chain, number)
     if said is None:
         raise Invalid(f"nothing was proposed as number {number}")
     if isinstance(said, Finished):
         status: CallStatus = "working" if run.is_open else "done"
         return Called(number=number, tool="finish", status=status, content=run.summary, run_status=run.status)
-    acts = [step for step in await store.steps_of(tx, run.id) if step.kind == "tool" and step.beat == "act"]
+    steps = (*(await earlier(tx, run)).steps, *await store.steps_of(tx, run.id))
+    acts = [step for step in steps if step.kind == "tool" and step.beat == "act"]
     step = acts[number - 1] if number <= len(acts) else None
     if step is not None and step.answer is not None:
         answer = decode_answer(step.answer)

@@ -59,7 +59,7 @@ async def _assign(drive: Drive, role_id: UUID) -> None:
         try:
             contract = await contract_in_force(tx, role_id)
         except (NotInForce, RoleUnknown):
-            drive.run = await close_run(tx, drive.run, "returned", _NOBODY, actor=drive.actor)
+            drive.run = await close_run(tx, drive.run, "returned", _NOBODY, actor=drive.actor, cause="not_routed")
             return
         await _give(tx, drive, contract)
 
@@ -89,4 +89,5 @@ async def _give(tx: Transaction, drive: Drive, contract: Contract) -> None:
 async def _give_back(drive: Drive, why: str) -> None:
     async with drive.transaction() as tx:
         await drive.journal.fence_running(tx)
-        drive.run = await close_run(tx, drive.run, "returned", why, actor=drive.actor, steps=drive.journal.steps)
+        steps = drive.journal.steps
+        drive.run = await close_run(tx, drive.run, "returned", why, actor=drive.actor, cause="not_routed", steps=steps)

@@ -9,11 +9,13 @@ from app.canon.tool import ToolSpec
 from app.canon.vocabulary import new_id
 from app.execution_graph import store
 from app.execution_graph.cards import start_card
+from app.execution_graph.closing import closing_facts
 from app.execution_graph.drive import worker_actor
 from app.execution_graph.errors import NotStartable, StillUndecided
 from app.execution_graph.journal import decode_answer, storable
-from app.execution_graph.model import Ending, Run, RunView, Step, StepView, check_move, totals
+from app.execution_graph.model import Cause, Ending, Run, RunView, Step, StepView, check_move, totals
 from app.execution_graph.narrowing import fixed_tools
+from app.execution_graph.part_rows import last_part, next_part
 from app.execution_graph.runtime import Defaults
 from app.governance_ledger import Event, append
 from app.messages import RunClosed, RunWanted
@@ -27,7 +29,6 @@ from app.work_queue import (
     append_of,
     get_approval,
     get_ticket,
-    list_approvals,
     move_ticket,
     publish,
     raise_approval,
@@ -72,7 +73,7 @@ async def start_run(
     run = await store.insert_run(tx, _new_run(ticket, contract, defaults, known))
     if run is None:
         return await _begun_meanwhile(tx, ticket_id)
-    await append(tx, run_event(run, "opened", actor, data=_engine(run)))
+    await append(tx, run_event(run, "opened", actor, data=engine_data(run)))
     if contract is not None and ticket.approval_required:
         return await ask_to_start(tx, run, ticket, contract, undo_seconds=undo_seconds)
     await publish(tx, RunWanted(tx.tenant, run.id))
@@ -107,8 +108,16 @@ def _new_run(ticket: Ticket, contract: Contract | None, defaults: Defaults, tool
     )
 
 
-def _engine(run: Run) -> dict[str, object]:
-    return {"backbone": run.backbone, "worker": run.worker, "router": run.router, "tools": list(run.tools)}
+def engine_data(run: Run) -> dict[str, object]:
+    """What an opened run says of itself: its engines, its tools, and which part of the work it is."""
+    return {
+        "backbone": run.backbone,
+        "worker": run.worker,
+        "router": run.router,
+        "tools": list(run.tools),
+        "part": run.part,
+        "continues": run.continues and str(run.continues),
+    }
 
 
 def run_event(
@@ -211,23 +220,25 @@ async def close_run(
     summary: str,
     *,
     actor: str,
+    cause: Cause = "",
     steps: tuple[Step, ...] | None = None,
     subjects: tuple[str, ...] = (),
     approval: str | None = None,
     data: Mapping[str, object] | None = None,
 ) -> Run:
-    """End a run and its ticket. Event `run.closed`, message `RunClosed`."""
+    """End a run and its ticket; `cause` where the worker did not. Event `run.closed`, message `RunClosed`."""
     check_move(run.status, ending)
     summary = storable(summary)
     journal = await store.steps_of(tx, run.id) if steps is None else steps
-    closed = await store.change_run(tx, run.id, status=ending, summary=summary, approval_id=None, closed_at=True)
+    changes = {"status": ending, "summary": summary, "cause": cause, "approval_id": None, "closed_at": True}
+    closed = await store.change_run(tx, run.id, **changes)
     await store.want(tx, run.id, wanted=False)
     await _book_started(tx, run, journal)
     ticket = await get_ticket(tx, run.ticket_id)
     if ticket.status not in CLOSED:
         ticket = await move_ticket(tx, run.ticket_id, _TICKET_ENDS[ending], actor=actor, run_id=run.id, result=summary)
-    facts = await _closing_facts(tx, closed, ticket, journal)
-    said = {**facts, **(data or {}), "summary": summary[:2000]}
+    facts = await closing_facts(tx, closed, ticket, journal)
+    said = {**facts, **(data or {}), "cause": cause, "summary": summary[:2000]}
     event = run_event(closed, "closed", actor, subjects=subjects, approval=approval, data=said)
     await append_of(tx, ticket, event)
     await publish(tx, RunClosed(tx.tenant, run.id, run.ticket_id, run.role_id))
@@ -239,29 +250,6 @@ async def _book_started(tx: Transaction, run: Run, steps: tuple[Step, ...]) -> N
     for step in steps:
         if step.kind == "model" and step.state == "started":
             await settle(tx, run_id=run.id, step=step.step, spent={})
-
-
-async def _closing_facts(tx: Transaction, run: Run, ticket: Ticket, steps: tuple[Step, ...]) -> dict[str, object]:
-    """What evaluating needs: cost, tokens, tool money, deadline and the time that the founder was waited for."""
-    sums = totals(steps)
-    waited = 0
-    for approval in (await list_approvals(tx, run_id=run.id, limit=200)).items:
-        until = approval.decided_at or run.closed_at or clock.now()
-        waited += max(0, int((until - approval.raised_at).total_seconds() * 1000))
-    return {
-        "steps": sums.steps,
-        "model_calls": sums.model_calls,
-        "tool_calls": sums.tool_calls,
-        "cost_usd_micros": sums.cost_usd_micros,
-        "tokens": sums.tokens,
-        "tool_money": [{"minor": str(minor), "currency": code} for code, minor in sorted(sums.tool_money.items())],
-        "waited_for_founder_ms": waited,
-        "due_at": ticket.due_at and ticket.due_at.isoformat(),
-        "sla_met": None if ticket.due_at is None or run.closed_at is None else run.closed_at <= ticket.due_at,
-        "opened_at": run.created_at.isoformat(),
-        "started_at": run.started_at and run.started_at.isoformat(),
-        "closed_at": run.closed_at and run.closed_at.isoformat(),
-    }
 
 
 async def get_run(tx: Transaction, run_id: UUID) -> Run:
@@ -284,6 +272,7 @@ async def run_status(tx: Transaction, run_id: UUID) -> RunView:
         steps=tuple(_view(step) for step in steps),
         totals=totals(steps),
         driven=await store.is_driven(tx, run_id),
+        continued_as=await next_part(tx, run_id) if run.status == "continued" else None,
     )
 
 
@@ -309,32 +298,34 @@ def _view(step: Step) -> StepView:
 
 
 async def request_resume(tx: Transaction, run_id: UUID) -> Run:
-    """Have a worker go on with a run whose approval is decided. Never decides; does nothing to a closed run.
-
-    Raises `RunUnknown`, `StillUndecided`.
+    """Have a worker go on with a run whose approval is decided, or with the part that continues it. Never decides; does
+    nothing to a closed run. Raises `RunUnknown`, `StillUndecided`.
     """
-    run = await store.get_run(tx, run_id)
+    run = await last_part(tx, await store.get_run(tx, run_id))
     if not run.is_open:
         return run
     if run.status == "held" and run.approval_id is not None:
         approval = await get_approval(tx, run.approval_id)
         if await still_waits(tx, approval):
             raise StillUndecided(f"the run waits for approval {approval.id}: decide it, then the run goes on by itself")
-    await store.want(tx, run_id)
-    await publish(tx, RunWanted(tx.tenant, run_id))
+    await store.want(tx, run.id)
+    await publish(tx, RunWanted(tx.tenant, run.id))
     return run
 
 
 async def cancel_run(tx: Transaction, run_id: UUID, *, actor: str, reason: str = "cancelled by the founder") -> Run:
-    """End a run and its ticket now; a model call in flight is aborted. A closed run stays as it is.
+    """End a run, or the part that continues it, and its ticket now; a model call in flight is aborted. A closed run
+    stays as it is.
 
     A call to the outside that is under way cannot be recalled: its outcome is still recorded, or asked about. Raises
     `RunUnknown`.
     """
     run = await store.lock_run(tx, run_id)
+    while run.status == "continued":
+        run = await store.lock_run(tx, (await last_part(tx, run)).id)
     if not run.is_open:
         return run
-    closed = await close_run(tx, run, "cancelled", reason, actor=actor)
-    if any(step.state == "started" for step in await store.steps_of(tx, run_id)):
-        await store.want(tx, run_id)
+    closed = await close_run(tx, run, "cancelled", reason, actor=actor, cause="cancelled")
+    if any(step.state == "started" for step in await store.steps_of(tx, run.id)):
+        await store.want(tx, run.id)
     return closed

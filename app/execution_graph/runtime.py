@@ -53,9 +53,17 @@ class Defaults(msgspec.Struct, frozen=True):
         return engine.backbone or self.backbone
 
 
+class PartBounds(msgspec.Struct, frozen=True):
+    """How long the journal of one run may grow before a next part goes on: steps, or bytes of requests and answers."""
+
+    steps: int = 200
+    bytes: int = 8_000_000
+
+
 class Runtime(msgspec.Struct, frozen=True):
     """All that a worker process holds. `undo_seconds` is the window in which a founder may take a decision back,
-    `run_minutes` how long a run may work at most, `keeper` opens the files of tickets with personal data."""
+    `run_minutes` how long the work on a ticket may take at most, in all parts of it; `part` when a next part begins;
+    `keeper` opens the files of tickets with personal data."""
 
     database: Database
     store: EvidenceStore
@@ -69,6 +77,7 @@ class Runtime(msgspec.Struct, frozen=True):
     remote: Remote | None = None
     run_minutes: int = 720
     keeper: Callable[[], Keeper] = partial(Keeper, {})
+    part: PartBounds = PartBounds()
 
     def with_servers(self, servers: Sequence[SignedServer]) -> "Runtime":
         """This with the tools of a tenant's servers."""

@@ -40,10 +40,10 @@ async def ask_raise(
     actor: str,
     undo_seconds: int,
 ) -> Approval | None:
-    """The question for a higher limit; None when there is no limit to raise, or this run was told no before."""
+    """The question for a higher limit; None when there is no limit to raise, or this ticket was told no before."""
     if short.limit == 0:
         return None
-    if (await list_approvals(tx, status="rejected", kind="budget_raise", run_id=run_id, limit=1)).items:
+    if (await list_approvals(tx, status="rejected", kind="budget_raise", ticket_id=ticket_id, limit=1)).items:
         return None
     line = wanted_limit(short)
     reason = f"{sentence(short)} {budget_sentence(line, 'en')}"

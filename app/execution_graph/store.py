@@ -13,9 +13,10 @@ from app.execution_graph.model import Lease, Run, RunStatus, Step
 from app.postgres import Transaction
 
 RUN_COLUMNS = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id,
-  summary, created_at, started_at, closed_at"""
-_STEP = """step, beat, kind, name, attempts, request_digest, request, state, approval_id, effect, verdict, answer,
-  secret, cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at, edited"""
+  summary, created_at, started_at, closed_at, continues, first_run_id, part_number AS part,
+  first_step, cause"""
+STEP_COLUMNS = """step, beat, kind, name, attempts, request_digest, request, state, approval_id, effect, verdict,
+  answer, secret, cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at, edited"""
 
 
 async def now(tx: Transaction) -> datetime:
@@ -32,15 +33,16 @@ async def insert_run(tx: Transaction, run: Run) -> Run | None:
     """The stored run, with its lease that nobody holds; None when the ticket has an open run already."""
     engine = (run.backbone, run.worker, run.router, run.model)
     work = (run.ticket_id, run.role_id, run.role_version, run.status, *engine, list(run.tools))
-    row = await tx.connection.fetchrow(_INSERT_RUN, run.id, tx.tenant, *work)
+    place = (run.continues, run.first_run_id, run.part, run.first_step)
+    row = await tx.connection.fetchrow(_INSERT_RUN, run.id, tx.tenant, *work, *place)
     return None if row is None else run_of(row)
 
 
 _INSERT_RUN = f"""
 WITH made AS (
   INSERT INTO execution_graph.runs (id, tenant_id, ticket_id, role_id, role_version, status, backbone, worker, router,
-    model, tools, created_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock.now())
+    model, tools, continues, first_run_id, part_number, first_step, created_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, clock.now())
   ON CONFLICT (ticket_id) WHERE status IN ('queued', 'running', 'held', 'paused') DO NOTHING
   RETURNING {RUN_COLUMNS}
 ), leased AS (
@@ -233,7 +235,7 @@ SELECT owner IS NOT NULL AND lease_until > clock_timestamp() FROM execution_grap
 
 async def steps_of(tx: Transaction, run_id: UUID) -> tuple[Step, ...]:
     """In order."""
-    sql = f"SELECT {_STEP} FROM execution_graph.run_steps WHERE run_id = $1 ORDER BY step"  # noqa: S608
+    sql = f"SELECT {STEP_COLUMNS} FROM execution_graph.run_steps WHERE run_id = $1 ORDER BY step"  # noqa: S608
     return tuple(Step(**row) for row in await tx.connection.fetch(sql, run_id))
 
 

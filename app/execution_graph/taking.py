@@ -12,6 +12,7 @@ from app.execution_graph.journal import Asked, Journal, arguments_of
 from app.execution_graph.lost_outcomes import ask_once_more, lost, resolve
 from app.execution_graph.model import Lease, Run, Step
 from app.execution_graph.outside_agents import EXTERNAL
+from app.execution_graph.part_rows import earlier
 from app.execution_graph.runs import ask_to_start, close_run, pause_run, run_event, still_waits
 from app.execution_graph.runtime import Runtime
 from app.execution_graph.working_time import pay, stop_short
@@ -24,6 +25,9 @@ LEASE_SECONDS = 15
 PAUSED_SECONDS = 30
 MOST_FAILURES = 8
 
+_SYSTEM = "system:execution_graph"
+_CLOSED = "The ticket was closed."
+_RETIRED = "The role is not employed any more."
 _START_REFUSED = "The founder did not want this started."
 _START_EXPIRED = "Nobody answered in time whether to start."
 
@@ -48,7 +52,8 @@ async def take(runtime: Runtime, tenant: UUID, run_id: UUID, *, owner: int, dead
 
 async def _open(tx: Transaction, runtime: Runtime, lease: Lease, worked_ms: int) -> Drive:
     run = await store.get_run(tx, lease.run_id)
-    journal = Journal(lease, await store.steps_of(tx, run.id))
+    before = await earlier(tx, run)
+    journal = Journal(lease, await store.steps_of(tx, run.id), first=run.first_step, earlier=before)
     ticket = await get_ticket(tx, run.ticket_id)
     zone = (await company(tx)).time_zone
     runtime = runtime.with_servers(await tool_servers(tx))
@@ -63,10 +68,10 @@ async def _may_go_on(tx: Transaction, drive: Drive, failures: int) -> bool:
         return False
     if failures > MOST_FAILURES:
         said = f"Stopped after {MOST_FAILURES} attempts in which no step was made."
-        drive.run = await close_run(tx, run, "failed", said, actor="system:execution_graph")
+        drive.run = await close_run(tx, run, "failed", said, actor=_SYSTEM, cause="stuck")
         return False
     if drive.ticket.status in CLOSED:
-        drive.run = await close_run(tx, run, "cancelled", "The ticket was closed.", actor="system:execution_graph")
+        drive.run = await close_run(tx, run, "cancelled", _CLOSED, actor=_SYSTEM, cause="ticket_closed")
         await _clear_up(tx, drive)
         return False
     approval = await _waited_for(tx, run)
@@ -87,7 +92,7 @@ async def _resume(tx: Transaction, drive: Drive, approval: Approval | None) -> b
     try:
         contract = None if run.role_id is None else await contract_in_force(tx, run.role_id)
     except (NotInForce, RoleUnknown):
-        drive.run = await close_run(tx, run, "returned", "The role is not employed any more.", actor=drive.actor)
+        drive.run = await close_run(tx, run, "returned", _RETIRED, actor=drive.actor, cause="retired")
         return False
     paused = (await company(tx)).all_paused if contract is None else contract.paused
     if paused:
@@ -103,11 +108,12 @@ async def _after_start(tx: Transaction, drive: Drive, approval: Approval, contra
     run, runtime = drive.run, drive.runtime
     if approval.status == "rejected":
         said = f"{_START_REFUSED} {approval.reason}".strip()
-        signature = approval.signature
-        drive.run = await close_run(tx, run, "refused", said, actor=drive.actor, approval=signature)
+        drive.run = await close_run(
+            tx, run, "refused", said, actor=drive.actor, cause="not_started", approval=approval.signature
+        )
         return False
     if approval.status in ("expired", "withdrawn"):
-        drive.run = await close_run(tx, run, "returned", _START_EXPIRED, actor=drive.actor)
+        drive.run = await close_run(tx, run, "returned", _START_EXPIRED, actor=drive.actor, cause="start_unanswered")
         return False
     if approval.status == "superseded" or approval.role_version != contract.version:
         await withdraw(tx, approval.id, "the role has changed", actor=drive.actor, superseded=True)

@@ -121,16 +121,27 @@ async def _propose(case: Case) -> Outcome:
 
 
 def _doubt(case: Case, judged: Judged) -> Judged:
-    """An equal call of this run whose outcome nobody knows is not simply made again: a human decides."""
-    digest_now = case.asked.digest
-    doubtful = [
-        step for step in case.drive.journal.steps if step.state == "unknown" and step.request_digest == digest_now
-    ]
+    """A human decides before an equal call is made again whose outcome nobody knows, or which a part before has made:
+    who goes on from a hand-over may have forgotten it."""
     verdict = judged.verdict
-    if not doubtful or not isinstance(verdict, Allow):
+    equal = [step for step in case.drive.journal.whole if step.request_digest == case.asked.digest]
+    unknown = [step.step for step in equal if step.state == "unknown"]
+    repeated = [step.step for step in equal if _done_before(case, step)]
+    if not isinstance(verdict, Allow) or not (unknown or repeated):
         return judged
-    reason = f"Step {doubtful[0].step} was the same call, and whether it happened is not known."
+    reason = f"Step {repeated[0]} has already done exactly this." if repeated else _UNKNOWN.format(unknown[0])
     return msgspec.structs.replace(judged, verdict=Hold(Tier.R1, reason, (), verdict.money))
+
+
+_UNKNOWN = "Step {} was the same call, and whether it happened is not known."
+
+
+def _done_before(case: Case, step: Step) -> bool:
+    """The step is an act of a part before this one, whose worker was told of it in words only."""
+    drive = case.drive
+    handover = None if drive.brief is None else drive.brief.task.handover
+    told = handover is not None and handover.bookmark is None
+    return told and step.step < drive.run.first_step and step.effect != "read" and step.state == "done"
 
 
 async def _under_rule(case: Case, judged: Judged, held: Hold) -> Outcome | None:

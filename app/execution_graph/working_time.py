@@ -30,7 +30,7 @@ async def pay(tx: Transaction, drive: Drive) -> Short | None:
 
 
 async def _pay_once(tx: Transaction, drive: Drive, unit: Unit, step: int) -> Short | None:
-    """Steps below one are no steps of the journal: each is paid once, whoever drives."""
+    """Steps below one are no steps of the journal: each is paid once for all parts of the work, whoever drives."""
     if drive.run.role_id is None:
         return None
     try:
@@ -38,7 +38,7 @@ async def _pay_once(tx: Transaction, drive: Drive, unit: Unit, step: int) -> Sho
             tx,
             role_id=drive.run.role_id,
             ticket_id=drive.run.ticket_id,
-            run_id=drive.run.id,
+            run_id=drive.run.chain,
             step=step,
             wants=[Want(unit, 1)],
         )
@@ -46,7 +46,7 @@ async def _pay_once(tx: Transaction, drive: Drive, unit: Unit, step: int) -> Sho
         return None
     if isinstance(reserved, Short):
         return reserved
-    await settle(tx, run_id=drive.run.id, step=step, spent={unit: 1})
+    await settle(tx, run_id=drive.run.chain, step=step, spent={unit: 1})
     return None
 
 
@@ -59,12 +59,14 @@ async def stop_short(tx: Transaction, drive: Drive, short: Short) -> None:
             role_id=drive.run.role_id,
             ticket_id=drive.run.ticket_id,
             run_id=drive.run.id,
-            step=len(drive.journal.steps) + 1,
+            step=drive.journal.next_number,
             short=short,
             actor=drive.actor,
             undo_seconds=drive.runtime.undo_seconds,
         )
     if approval is None:
-        drive.run = await close_run(tx, drive.run, "failed", f"Stopped: {sentence(short)}", actor=drive.actor)
+        drive.run = await close_run(
+            tx, drive.run, "failed", f"Stopped: {sentence(short)}", actor=drive.actor, cause="budget"
+        )
     else:
         drive.run = await hold(tx, drive.run, approval, actor=drive.actor)

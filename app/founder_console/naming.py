@@ -92,9 +92,14 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
             text=text,
             who=self.person(event.actor),
             tone=tone_of(event),
-            detail=_detail(event),
+            detail=self.cause(event) or _detail(event),
             approval_id=str(approval) if approval else None,
         )
+
+    def cause(self, event: RecordedEvent) -> str:
+        """Why the runtime ended a run, in the founder's language; empty where the worker did, or it is no end."""
+        key = f"run.cause.{event.data.get('cause') or ''}"
+        return self.words(key) if self.words.has(key) else ""
 
     def _values(self, event: RecordedEvent) -> dict[str, object]:
         data = event.data

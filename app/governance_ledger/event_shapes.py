@@ -147,62 +147,6 @@ class ApprovalsThawed(ApprovalsMarked, frozen=True, kw_only=True):
     expires_at: dict[str, datetime]
 
 
-class Run(Shape, frozen=True, kw_only=True):
-    status: str
-    role_id: UUID | None
-    role_version: int | None
-
-
-class RunOpened(Run, frozen=True, kw_only=True):
-    backbone: str
-    router: str
-    worker: str
-    tools: list[str]
-
-
-class RunRouted(Run, frozen=True, kw_only=True):
-    worker: str
-
-
-class RunBriefed(Run, frozen=True, kw_only=True):
-    brief_sha256: Digest
-    max_steps: int
-
-
-class RunHeld(Run, frozen=True, kw_only=True):
-    approval_id: UUID
-    kind: str
-
-
-class RunPaused(Run, frozen=True, kw_only=True):
-    was: str
-
-
-class RunTaken(Run, frozen=True, kw_only=True):
-    """A worker drives the run from now on, under the fencing token `epoch`."""
-
-    was: str
-    epoch: int
-    backbone: str
-    worker: str
-
-
-class RunClosed(Run, frozen=True, kw_only=True):
-    summary: str
-    steps: int
-    model_calls: int
-    tool_calls: int
-    tokens: int
-    cost_usd_micros: int | str
-    tool_money: list[Amount]
-    opened_at: datetime
-    started_at: datetime | None
-    closed_at: datetime | None
-    due_at: datetime | None
-    sla_met: bool | None
-    waited_for_founder_ms: int
-
-
 class Model(Shape, frozen=True, kw_only=True):
     asked_model: str
     beat: str

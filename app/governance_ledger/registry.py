@@ -15,6 +15,7 @@ import msgspec
 from app.canon.vocabulary import Rol
 from app.governance_ledger import event_shapes as shapes
 from app.governance_ledger import event_shapes_deciding as deciding
+from app.governance_ledger import event_shapes_runs as runs
 from app.governance_ledger.errors import EventRefused
 from app.governance_ledger.event_shapes import Shape
 from app.governance_ledger.event_shapes_company import (
@@ -227,15 +228,16 @@ SHAPES: Mapping[str, Versions] = {
     "rule.made": deciding.RuleMade,
     "rule.proposed": deciding.RuleProposed,
     "rule.revoked": deciding.RuleRevoked,
-    "run.briefed": shapes.RunBriefed,
-    "run.closed": shapes.RunClosed,
-    "run.held": shapes.RunHeld,
-    "run.opened": shapes.RunOpened,
-    "run.paused": shapes.RunPaused,
-    "run.resumed": shapes.RunTaken,
-    "run.routed": shapes.RunRouted,
-    "run.started": shapes.RunTaken,
-    "run.taken_over": shapes.RunTaken,
+    "run.briefed": runs.RunBriefed,
+    "run.closed": (runs.RunClosed, runs.RunPartsClosed),
+    "run.continued": runs.RunContinued,
+    "run.held": runs.RunHeld,
+    "run.opened": (runs.RunOpened, runs.RunPartOpened),
+    "run.paused": runs.RunPaused,
+    "run.resumed": runs.RunTaken,
+    "run.routed": runs.RunRouted,
+    "run.started": runs.RunTaken,
+    "run.taken_over": runs.RunTaken,
     "secret.removed": Secret,
     "secret.set": Secret,
     "server.proposed": ServerProposed,

@@ -1,6 +1,10 @@
-"""A model on loopback that asks for three notes and then is done: the same for both sides of a comparison."""
+"""A model on loopback that asks for three notes and then is done: the same for both sides of a comparison.
+
+Who was told what was done before asks for the notes that are missing.
+"""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 NOTES = 3
+_BEFORE = re.compile(r"(\d+) tool calls were made before")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -25,7 +30,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:
-    said = sum(message["role"] == "tool" for message in asked["messages"])
+    before = _BEFORE.search(json.dumps(asked["messages"]))
+    said = sum(message["role"] == "tool" for message in asked["messages"]) + (int(before[1]) if before else 0)
     name, arguments = "write_note", {"text": f"note {said + 1}"}
     if said >= NOTES:
         name, arguments = "final_answer", {"answer": "Three notes are written."}

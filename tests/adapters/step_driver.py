@@ -42,6 +42,14 @@ class Journal:
         self.steps: list[Step] = []
         self.executed: list[tuple[str, Arguments]] = []
         self.model_calls = 0
+        self.earlier: list[ToolAnswer] = []
+
+    def next_part(self) -> "Journal":
+        """The empty journal of a part that goes on; what was executed stays one list."""
+        part = Journal()
+        part.executed = self.executed
+        part.earlier = [*self.earlier, *(step.answer for step in self.steps if isinstance(step.answer, ToolAnswer))]
+        return part
 
     def tool_names(self) -> list[str]:
         return [step.name for step in self.steps if step.kind == "tool"]
@@ -70,7 +78,7 @@ class Driver:
         self._stop = stop or Suspend(UUID(int=7))
         self._verdicts = dict(verdicts or {})
         self._next = 0
-        self._told: list[ToolAnswer] = []
+        self._told: list[ToolAnswer] = list(journal.earlier)
         self._loop = asyncio.get_running_loop()
 
     def replace(self, name: str, perform: Perform) -> None:
@@ -100,7 +108,8 @@ class Driver:
     async def proposal(self, number: int) -> Proposed | Finished:
         """What an agent outside asks for: one that follows the task's procedure and knows the answers so far."""
         try:
-            return await ProcedureWorker().work(_Mind(self._task, self._specs, self._told[: number - 1]))
+            task = msgspec.structs.replace(self._task, handover=None)
+            return await ProcedureWorker().work(_Mind(task, self._specs, self._told[: number - 1]))
         except _Asks as asks:
             return asks.proposed
 

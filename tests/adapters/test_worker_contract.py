@@ -6,13 +6,14 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 from app.adapters.agents import engines, load_worker
 from app.adapters.models.openai_compatible import OpenAICompatible
 from app.adapters.models.scripted_server import serving
 from app.adapters.tools import load_tools
-from app.canon.agent import Finished, Halt, StepContext, Suspend, Task, Worker
+from app.canon.agent import Finished, Halt, Handover, PartFull, StepContext, Suspend, Task, Worker
 from app.canon.contract import ProcedureStep
 from app.canon.model import ModelAnswer, ModelClient, ModelFailed, ModelRequest
 from app.canon.tool import Arguments, ToolAnswer
@@ -165,6 +166,32 @@ async def test_a_halt_leaves_the_framework_with_its_reason(worker: Worker, model
     for place in range(3):
         with pytest.raises(Halt, match="paused"):
             await worker.work(Desk(model).driver(stop_before=place, stop=Halt("paused")))
+
+
+async def test_a_part_that_is_full_leaves_the_framework_and_the_next_does_only_what_is_left(worker: Worker) -> None:
+    first = calls(("query_table", json.dumps({"sql": QUERY})))
+    rest = [calls(("send_email", '{"to": ["ada@example.org"], "subject": "Worst carriers", "body": "AA, DL"}')), FINAL]
+    straight = Desk(Replies(first, *rest))
+    await worker.work(straight.driver())
+    desk = Desk(Replies(first))
+    full = PartFull()
+    with pytest.raises(PartFull) as left:
+        await worker.work(desk.driver(stop_before=2 if worker.name in MODEL_WORKERS else 1, stop=full))
+    assert left.value is full
+    bookmark = msgspec.json.decode(msgspec.json.encode(full.bookmark))
+    made = len(desk.journal.tool_names())
+    handover = Handover(2, 1, "1. query_table was done.", bookmark)
+    desk.task = msgspec.structs.replace(desk.task, max_steps=19, handover=handover)
+    desk.model = model = Replies(*rest)
+    desk.journal = desk.journal.next_part()
+    assert (await worker.work(desk.driver())).ok
+    assert desk.mailbox == straight.mailbox
+    assert [name for name, _ in desk.journal.executed] == straight.journal.tool_names()
+    assert made == 1 + (worker.name not in MODEL_WORKERS)
+    if worker.name in MODEL_WORKERS:
+        messages = msgspec.convert(model.asked[0].body["messages"], list[dict[str, str]])
+        assert [message["role"] for message in messages] == ["system", "user"]
+        assert messages[1]["content"].endswith("1. query_table was done.")
 
 
 @pytest.mark.parametrize("status", ["refused", "rejected", "expired", "withdrawn", "failed"])

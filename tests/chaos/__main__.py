@@ -54,6 +54,7 @@ def table(played: Played) -> str:
         ("steps", found.steps),
         ("requests at the other end", found.posts),
         ("runs taken over", found.taken_over),
+        ("runs that went on in a next part", found.continued),
         ("calls repeated with their key", found.repeated_with_key),
         ("calls asked about", found.asked_about),
         ("LOST", len(found.lost)),

@@ -21,6 +21,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     posts: int
     taken_over: int
+    continued: int
     repeated_with_key: int
     asked_about: int
     lost: list[str]
@@ -74,6 +75,7 @@ async def look(company: Company, receiver: Receiver, *, superuser: str, app: str
         steps=len(steps),
         posts=len(receiver.requests),
         taken_over=types.get("run.taken_over", 0),
+        continued=types.get("run.continued", 0),
         repeated_with_key=types.get("tool.repeated", 0),
         asked_about=types.get("tool.unknown", 0),
         lost=_lost(wanted, tickets, written) + _missing_children(company, children),

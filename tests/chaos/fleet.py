@@ -46,6 +46,7 @@ class Fleet:
             "FLR_BACKBONE": "plain",
             "FLR_WORKER": "procedure",
             "FLR_ROUTER": "rules",
+            "FLR_RUN_PART_STEPS": "2",
             "FLR_HTTP_ALLOW_PRIVATE": receiver,
             RECEIVER: receiver,
         }

@@ -27,3 +27,4 @@ async def test_a_dozen_random_kills_lose_double_and_repeat_nothing(home: Path) -
     assert played.findings.ok, table(played)
     assert sum(played.kills.values()) == 12
     assert played.findings.tickets >= 5
+    assert played.findings.continued

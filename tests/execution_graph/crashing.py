@@ -1,7 +1,8 @@
 """A worker process that can be made to stand still at a point, so that it can be killed there.
 
 Run as `python -m tests.execution_graph.crashing URL FOLDER APPROVAL_KEY RECEIVER`. In FOLDER, a file `stop-<point>`
-makes the process stand still at that point, and `at-<point>` appears when it does.
+makes the process stand still at that point, and `at-<point>` appears when it does; with `in-parts`, four steps fill a
+part of a run.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from app.auth import ApprovalTokenReader, PublicKeys, key_id
 from app.canon.model import ModelAnswer, ModelRequest
 from app.canon.tool import Tool, ToolCall, ToolResult, ToolSpec
 from app.canon.vocabulary import Risk
-from app.execution_graph.runtime import Defaults, Runtime
+from app.execution_graph.runtime import Defaults, PartBounds, Runtime
 from app.postgres import Database
 from app.worker import AgentEngines, WorkerProcess
 
@@ -102,6 +103,7 @@ async def main(url: str, folder: Path, key: str, receiver: str) -> None:
             ApprovalTokenReader(keys),
             Defaults("plain", "procedure", "rules"),
             0,
+            part=PartBounds(steps=4) if (folder / "in-parts").exists() else PartBounds(),
         )
         process = WorkerProcess(runtime, url, {})
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, process.close)

@@ -14,7 +14,7 @@ from app.canon.contract import BudgetLimit, EngineBinding, ProcedureStep, ToolRu
 from app.canon.vocabulary import Rol
 from app.execution_graph.executor import Executor
 from app.execution_graph.runs import wake_waiting
-from app.execution_graph.runtime import Defaults, Runtime
+from app.execution_graph.runtime import Defaults, PartBounds, Runtime
 from app.postgres import Database
 from tests.api import Api, api_of
 from tests.builders import ROOMY_BUDGET, some_terms
@@ -223,3 +223,26 @@ async def test_arguments_without_a_canonical_form_are_refused_at_the_door(compan
     body = {"session": work["session"], "tool": "write_note", "arguments": {"text": "\u0000"}}
     answer = await company.api.ask("POST", f"/exec/{work['run_id']}/calls", body, rol=Rol.SERVICE)
     assert answer.status_code == 422
+
+
+async def test_an_agent_outside_keeps_its_session_and_its_numbers_over_the_parts_of_a_long_run(
+    company: Company,
+) -> None:
+    runtime = msgspec.structs.replace(company.executor.runtime, part=PartBounds(steps=2))
+    company.executor = Executor(runtime, owner=7)
+    ticket = await company.open(await company.hire())
+    work = await company.take(ticket)
+    for number in (1, 2):
+        assert (await company.call(work, "write_note", text=str(number)))["status"] == "done"
+    assert (await company.call(work, "write_note", text="3"))["status"] == "working"
+    first, second = (await company.api.get(f"/tickets/{ticket['id']}/runs"))["items"]
+    assert (first["status"], second["status"], second["continues"]) == ("continued", "queued", first["id"])
+    await company.drive(second["id"])
+    third = await company.answer(work, 3)
+    assert (third["status"], third["run_status"]) == ("done", "running")
+    again = await company.take(ticket)
+    assert (again["run_id"], again["calls"], again["max_steps"]) == (second["id"], 3, 3)
+    assert (await company.call(again, "write_note", text="1"))["status"] == "done"
+    assert (await company.answer(work, 1))["status"] == "done"
+    assert (await company.finish(again))["run_status"] == "done"
+    assert len((await company.api.get("/events", type="tool.done", limit=200))["items"]) == 4

@@ -10,7 +10,7 @@ from app.execution_graph.errors import EditRefused
 from app.execution_graph.model import RunView
 from app.execution_graph.retrying import Retry, retry_call
 from app.execution_graph.runs import cancel_run
-from app.work_queue import Approval
+from app.work_queue import Approval, expire, withdraw
 from tests.builders import principal
 from tests.execution_graph.ring import Ring, loses_its_answer, steps_of
 
@@ -87,6 +87,50 @@ async def test_who_thinks_better_of_it_is_asked_once_more_whether_it_happened(ri
     assert (asked.kind, view.run.status) == ("unknown_outcome", "held")
     assert "did not want it made again" in str(asked.payload["reason"])
     assert len(ring.outside("ring_bell").keys) == 1
+
+
+async def test_a_question_in_whose_place_another_came_is_no_rejection(ring: Ring) -> None:
+    view = await lost_bell(ring)
+    again = await retry(ring, await ring.pending(view.run))
+    await take_back(ring, again, superseded=True)
+    view = await ring.drive(view.run)
+    reason = str((await ring.pending(view.run)).payload["reason"])
+    assert "Another question came in the place" in reason
+    assert "did not want" not in reason
+
+
+@pytest.mark.parametrize(
+    ("superseded", "words"),
+    [(False, "the question was taken back"), (True, "the question was replaced by another one")],
+)
+async def test_a_worker_is_told_why_nobody_said_whether_it_happened(
+    ring: Ring, *, superseded: bool, words: str
+) -> None:
+    view = await lost_bell(ring)
+    await take_back(ring, await ring.pending(view.run), superseded=superseded)
+    view = await ring.drive(view.run)
+    (step,) = view.steps
+    assert (step.state, step.answer_status) == ("unknown", "withdrawn")
+    assert f"was withdrawn: Whether it happened is not known: {words}" in view.run.summary
+    assert "reject" not in view.run.summary
+
+
+async def test_a_worker_is_told_that_nobody_said_in_time_whether_it_happened(ring: Ring) -> None:
+    view = await lost_bell(ring)
+    asked = await ring.pending(view.run)
+    async with ring.transaction() as tx:
+        await tx.connection.execute("SELECT set_config('app.now', (now() + interval '40 days')::text, true)")
+        expired = await expire(tx, asked.id)
+    await ring.tell(expired)
+    view = await ring.drive(view.run)
+    assert [step.answer_status for step in view.steps] == ["expired"]
+    assert "was expired: Whether it happened is not known: nobody answered in time" in view.run.summary
+
+
+async def take_back(ring: Ring, approval: Approval, *, superseded: bool) -> None:
+    async with ring.transaction() as tx:
+        await withdraw(tx, approval.id, "meanwhile", superseded=superseded)
+    await ring.tell(await ring.approval(approval.id))
 
 
 async def test_only_the_founder_may_and_only_while_the_run_waits(ring: Ring) -> None:

@@ -8,7 +8,9 @@ import pytest
 from app.adapters.agents import engines
 from app.adapters.models import OpenAICompatible
 from app.canon.contract import Mode, ProcedureStep, ToolRule
+from app.execution_graph import runs_of_ticket
 from app.execution_graph.executor import Executor
+from app.execution_graph.runtime import PartBounds
 from app.governance_ledger import RecordedEvent
 from tests.adapters.note_model import NOTES, note_model
 from tests.execution_graph.ring import Ring
@@ -64,6 +66,31 @@ async def test_the_same_ticket_leaves_a_ledger_of_the_same_shape_under_each_work
     assert len(shapes["procedure"]) > NOTES
     for name, found in shapes.items():
         assert found == shapes["procedure"], name
+
+
+@pytest.mark.parametrize("backbone", engines("backbone"))
+@pytest.mark.parametrize("worker", [name for name in engines("worker") if name != "external"])
+async def test_long_work_goes_on_in_parts_under_each_engine(
+    ring: Ring, executor: Executor, worker: str, backbone: str
+) -> None:
+    parted = Executor(msgspec.structs.replace(executor.runtime, part=PartBounds(steps=1)), owner=7)
+    role = await ring.hire(ToolRule("write_note", "ask"), procedure=PROCEDURE, worker=worker, backbone=backbone)
+    run = await ring.start(await ring.open(role))
+    while True:
+        async with ring.transaction() as tx:
+            parts = await runs_of_ticket(tx, run.ticket_id)
+        view = await ring.drive(parts[-1], parted)
+        if view.run.status == "held":
+            await ring.decide(run)
+        elif view.run.status != "continued":
+            break
+    assert (view.run.status, view.run.part) == ("done", NOTES + (worker != "procedure"))
+    async with ring.transaction() as tx:
+        notes = await tx.connection.fetch("SELECT text FROM execution_graph.notes ORDER BY step")
+        left = await tx.connection.fetchval("SELECT count(*) FROM execution_graph.checkpoints")
+    assert [note["text"] for note in notes] == [f"note {number + 1}" for number in range(NOTES)]
+    assert left == 0
+    await ring.shelf.backbone(backbone).close()
 
 
 async def test_the_same_ticket_leaves_a_ledger_of_the_same_shape_under_each_backbone(

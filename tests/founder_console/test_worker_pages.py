@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import get_args
 from uuid import UUID
 
 import msgspec
@@ -9,9 +10,14 @@ import pytest
 
 from app.adapters.evidence import FolderStore
 from app.auth import ensure_keys
+from app.canon.agent import StepContext
 from app.canon.contract import ProcedureStep, ToolRule
 from app.canon.vocabulary import Principal, Rol
+from app.execution_graph import get_run
+from app.execution_graph.model import Cause
+from app.execution_graph.runtime import PartBounds
 from app.founder_console.identity.sessions import start_session
+from app.founder_console.wording import load_words
 from app.main import build
 from app.postgres import Database
 from app.role_registry import amend, get_role, versions_of
@@ -85,6 +91,42 @@ async def test_a_run_that_waits_leads_to_its_question_and_can_be_stopped(office:
     await office.post(f"/runs/{view.run.id}/cancel")
     assert "Dibatalkan" in await office.read(f"/runs/{view.run.id}")
     assert (await office.ring.ticket(view.run)).status == "cancelled"
+
+
+async def test_long_work_is_told_part_by_part_with_ways_to_and_fro(office: Office) -> None:
+    office.ring.executor.runtime = msgspec.structs.replace(office.ring.runtime, part=PartBounds(steps=2))
+    steps = [ProcedureStep("write_note", {"text": word}) for word in ("satu", "dua", "tiga")]
+    first = await office.ring.run(await office.ring.hire("write_note", procedure=steps))
+    page = await office.read(f"/runs/{first.run.id}")
+    assert "Berlanjut di bagian berikutnya" in page
+    assert f'rel="next" href="/runs/{first.continued_as}"' in page
+    assert first.continued_as is not None
+    async with office.ring.transaction() as tx:
+        second = await get_run(tx, first.continued_as)
+    await office.ring.drive(second)
+    page = await office.read(f"/runs/{second.id}")
+    assert f'rel="prev" href="/runs/{first.run.id}"' in page
+    assert "<b>3. " in page
+    assert "Bagian 2" in await office.read(f"/tickets/{second.ticket_id}")
+
+
+async def test_why_a_run_was_stopped_is_said_in_the_founders_language(office: Office) -> None:
+    async def write(ctx: StepContext) -> str:
+        while True:
+            await ctx.call_tool("write_note", {"text": "lagi"})
+
+    view = await office.ring.run(await office.ring.hire_scribe(write, "write_note"))
+    assert view.run.cause == "no_progress"
+    for path in (f"/runs/{view.run.id}", f"/tickets/{view.run.ticket_id}"):
+        page = await office.read(path)
+        assert "pekerja meminta panggilan yang sama berulang-ulang" in page
+        assert "Stopped" not in page
+
+
+def test_every_cause_has_its_sentence() -> None:
+    words = load_words(Path(__file__).parents[2] / "frontend" / "i18n")
+    for cause in get_args(Cause):
+        assert not cause or all(words[language].has(f"run.cause.{cause}") for language in ("en", "id"))
 
 
 async def test_a_run_of_another_company_is_not_there(office: Office) -> None:

@@ -14,7 +14,7 @@ import pytest
 from app.adapters.evidence import FolderStore
 from app.auth import raw_public
 from app.canon.contract import ProcedureStep, ToolRule
-from app.execution_graph import Run
+from app.execution_graph import Run, runs_of_ticket
 from app.governance_ledger import sealing, verify_chain
 from app.postgres import Database
 from tests.builders import APPROVALS
@@ -133,8 +133,8 @@ async def test_killed_after_the_insert_and_before_the_commit_of_a_local_effect(
 
 async def blocked(superuser: asyncpg.Connection) -> bool:
     waiting = await superuser.fetchval(
-        "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database"
-        " WHERE datname = current_database())"
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND (locktype = 'transactionid' OR database ="
+        " (SELECT oid FROM pg_database WHERE datname = current_database()))"
     )
     return bool(waiting)
 
@@ -256,6 +256,81 @@ DROP_CONNECTIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND usename = 'flr_app' AND pid <> pg_backend_pid()
 """
+
+
+@pytest.fixture
+def in_parts(tmp_path: Path) -> None:
+    (tmp_path / "in-parts").touch()
+
+
+async def parts_of(ring: Ring, run: Run) -> tuple[Run, ...]:
+    async with ring.transaction() as tx:
+        return await runs_of_ticket(tx, run.ticket_id)
+
+
+@pytest.mark.usefixtures("in_parts")
+async def test_killed_in_the_hand_over_of_a_full_part_there_is_one_next_part(
+    ring: Ring, workers: Workers, superuser: asyncpg.Connection
+) -> None:
+    many = ProcedureStep("write_note", {"text": "no. {{ item }}"}, for_each="range(10)")
+    run = await ring.start(await ring.open(await ring.hire("write_note", procedure=[many])))
+    rival = superuser.transaction()
+    await rival.start()
+    await superuser.execute(_RIVAL_PART, run.id)
+    workers.start()
+    await until(lambda: blocked(superuser), workers)
+    workers.kill()
+    await rival.rollback()
+    (left,) = await parts_of(ring, run)
+    assert (left.status, len((await ring.view(left)).steps)) == ("running", 4)
+    workers.start()
+
+    async def all_done() -> bool:
+        return (await ring.ticket(run)).status == "done"
+
+    await until(all_done, workers)
+    assert [part.status for part in await parts_of(ring, run)] == ["continued", "continued", "done"]
+    assert await ring.count("notes") == 10
+
+
+_RIVAL_PART = """
+INSERT INTO execution_graph.runs (id, tenant_id, ticket_id, status, backbone, created_at, part_number, continues,
+  first_run_id)
+SELECT gen_random_uuid(), tenant_id, gen_random_uuid(), 'done', '', now(), 2, id, id FROM execution_graph.runs
+WHERE id = $1
+"""
+
+
+@pytest.mark.usefixtures("in_parts")
+async def test_random_kills_of_work_in_parts_lose_nothing_and_double_nothing(
+    ring: Ring, workers: Workers, receiver: Receiver, sealer_dsn: str
+) -> None:
+    steps = [
+        ProcedureStep("write_note", {"text": "no. {{ item }}"}, for_each="range(6)"),
+        ProcedureStep("post_again", {"what": "x"}),
+        ProcedureStep("write_note", {"text": "last"}),
+        ProcedureStep("post_again", {"what": "y"}),
+    ]
+    role = await ring.hire("write_note", "post_again", procedure=steps)
+    runs = [await ring.start(await ring.open(role, title=f"Ticket {number}")) for number in range(8)]
+    receiver.delay_seconds = 0.3
+
+    async def all_done() -> bool:
+        return all([(await ring.ticket(run)).status == "done" for run in runs])
+
+    workers.start()
+    for _ in range(5):
+        workers.start()
+        await asyncio.sleep(random.uniform(1, 2.5))
+        workers.kill()
+    await until(all_done, workers, seconds=150)
+    assert await ring.count("notes") == 7 * len(runs)
+    assert len({key for _, _, key in receiver.requests}) == 2 * len(runs)
+    for run in runs:
+        parts = await parts_of(ring, run)
+        assert [part.status for part in parts] == ["continued", "continued", "done"]
+        assert [step.step for part in parts for step in (await ring.view(part)).steps] == list(range(1, 10))
+    await assert_chain_holds(ring, sealer_dsn)
 
 
 async def test_random_kills_lose_nothing_and_double_nothing(

@@ -1,6 +1,8 @@
 """An agent outside, of any make: it proposes over the API or MCP, and this engine does what it proposes, in order."""
 
-from app.canon.agent import Finished, StepContext
+import msgspec
+
+from app.canon.agent import Finished, PartFull, StepContext
 
 
 class ExternalWorker:
@@ -9,10 +11,15 @@ class ExternalWorker:
     name = "external"
 
     async def work(self, ctx: StepContext) -> Finished:
-        number = 1
+        handover = ctx.task.handover
+        number = 1 if handover is None else msgspec.convert(handover.bookmark, int)
         while True:
             proposed = await ctx.proposal(number)
             if isinstance(proposed, Finished):
                 return proposed
-            await ctx.call_tool(proposed.name, proposed.arguments)
+            try:
+                await ctx.call_tool(proposed.name, proposed.arguments)
+            except PartFull as full:
+                full.bookmark = number
+                raise
             number += 1

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
 from jinja2 import StrictUndefined, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.adapters.agents.arguments import Malformed, canonical
-from app.canon.agent import Finished, StepContext, Task
+from app.canon.agent import Finished, PartFull, StepContext, Task
 from app.canon.contract import ProcedureStep
 from app.canon.tool import Arguments, ToolAnswer
 
@@ -37,21 +38,37 @@ class ProcedureWorker:
     name = "procedure"
 
     async def work(self, ctx: StepContext) -> Finished:
-        return await _Walk(ctx).finish()
+        walk = _Walk(ctx)
+        try:
+            return await walk.finish()
+        except PartFull as full:
+            full.bookmark = msgspec.to_builtins(walk.place)
+            raise
+
+
+class _Place(msgspec.Struct):
+    """Where a walk stands: steps of the procedure that are done, rounds of a loop that are, and what was kept."""
+
+    done: int = 0
+    rounds: list[object] = []
+    saved: dict[str, object] = {}
+    last: str = ""
 
 
 class _Walk:
     def __init__(self, ctx: StepContext) -> None:
         self.ctx = ctx
-        self.scope = _scope(ctx.task)
+        handover = ctx.task.handover
+        self.place = _Place() if handover is None else msgspec.convert(handover.bookmark, _Place)
+        self.scope = _scope(ctx.task) | self.place.saved
+        self.before = 0 if handover is None else handover.calls
         self.calls = 0
-        self.last = ""
 
     async def finish(self) -> Finished:
         steps = self.ctx.task.procedure
         if not steps:
             return Finished("The role has no procedure to follow.", ok=False)
-        for number, step in enumerate(steps, start=1):
+        for number, step in enumerate(steps[self.place.done :], start=self.place.done + 1):
             place = f"Step {number} of {len(steps)} ({step.tool})"
             try:
                 await self._take(step)
@@ -59,27 +76,34 @@ class _Walk:
                 return Finished(f"{place} cannot be followed: {error}", ok=False)
             except _Ended as end:
                 return Finished(f"{place} was {end.answer.status}: {_short(end.answer.content)}", ok=False)
-        return Finished(_summary(steps, self.calls, self.last))
+        return Finished(_summary(steps, self.before + self.calls, self.place.last))
 
     async def _take(self, step: ProcedureStep) -> None:
         if step.for_each is None:
             saved = await self._once(step, self.scope)
         else:
-            items = _items(step.for_each, self.scope)
-            saved = [await self._once(step, self.scope | {"item": item, "index": at}) for at, item in items]
+            saved = await self._each(step, _items(step.for_each, self.scope))
         if step.save_as:
-            self.scope[step.save_as] = saved
+            self.scope[step.save_as] = self.place.saved[step.save_as] = saved
+        self.place.done += 1
+
+    async def _each(self, step: ProcedureStep, items: list[tuple[int, object]]) -> list[object]:
+        rounds = self.place.rounds
+        for at, item in items[len(rounds) :]:
+            rounds.append(await self._once(step, self.scope | {"item": item, "index": at}))
+        self.place.rounds = []
+        return rounds
 
     async def _once(self, step: ProcedureStep, scope: Scope) -> object:
         if step.when is not None and not _holds(_inner(step.when), scope):
             return None
         arguments = _arguments(step, scope)
         if self.calls >= self.ctx.task.max_steps:
-            raise _CannotFollow(f"the run may take no more than {self.ctx.task.max_steps} steps")
+            raise _CannotFollow(f"the run may take no more than {self.before + self.calls} steps")
         self.calls += 1
         answer = await self.ctx.call_tool(step.tool, arguments)
         if answer.status == "done":
-            self.last = answer.content
+            self.place.last = answer.content
             return answer.content if answer.data is None else answer.data
         if step.otherwise == "stop":
             raise _Ended(answer)

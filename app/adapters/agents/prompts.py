@@ -37,13 +37,15 @@ def system_prompt(task: Task) -> str:
 
 
 def ticket_prompt(task: Task) -> str:
-    """The ticket as the founder wrote it, with its fields and the names of its files."""
+    """The ticket as the founder wrote it, with its fields and the names of its files, and what was done before."""
     parts = [f"Ticket: {task.title}", task.instructions]
     if task.fields:
         parts.append("Fields:\n" + "\n".join(f"- {name}: {value}" for name, value in sorted(task.fields.items())))
     if task.inputs:
         files = [f"- {file.name} ({file.media_type}, {file.size_bytes} bytes)" for file in task.inputs]
         parts.append("Attached files:\n" + "\n".join(files))
+    if task.handover is not None:
+        parts.append(task.handover.text)
     return "\n\n".join(part for part in parts if part)
 
 
@@ -55,7 +57,8 @@ def told(answer: ToolAnswer) -> str:
 
 def out_of_steps(task: Task) -> Finished:
     """The end of a run that used up its tool calls without an answer."""
-    return Finished(f"No answer after {task.max_steps} steps, which is all that the role allows.", ok=False)
+    before = 0 if task.handover is None else task.handover.calls
+    return Finished(f"No answer after {before + task.max_steps} steps, which is all that the role allows.", ok=False)
 
 
 def by_wire_name(tools: Sequence[ToolSpec]) -> dict[str, ToolSpec]:

@@ -1,6 +1,6 @@
 """A ticket told end to end, and the ledger told line by line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -48,8 +48,17 @@ async def tell(tx: Transaction, ticket_id: UUID, naming: Naming) -> Story:
     told = [event for event in reversed(page.items) if not event.type.startswith(NOISE)]
     cost = sum(whole(event.data.get("cost_usd_micros")) for event in page.items)
     cut = page.next_cursor is not None or len(told) > MOST_STEPS
-    steps = tuple(named.line(event) for event in _without_echoes(told)[-MOST_STEPS:])
+    causes = {event.run_id: named.cause(event) for event in page.items if event.type == "run.closed"}
+    steps = tuple(_line(event, named, causes) for event in _without_echoes(told)[-MOST_STEPS:])
     return Story(steps, approvals, cost, cut)
+
+
+def _line(event: RecordedEvent, naming: Naming, causes: Mapping[UUID | None, str]) -> Line:
+    """Of a ticket that the runtime ended, why: as its run says it."""
+    line = naming.line(event)
+    ended = event.type.startswith("ticket.") and event.data.get("status") in CLOSED
+    cause = causes.get(event.run_id, "") if ended else ""
+    return msgspec.structs.replace(line, detail=cause) if cause else line
 
 
 def _without_echoes(events: Sequence[RecordedEvent]) -> list[RecordedEvent]:

@@ -57,21 +57,34 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     tone: str
     open: bool
     at: datetime
+    part: int
+    cause: str
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """A run with its steps, oldest first. `driven` while a worker has it in hand; `totals` are figures with names."""
+    """A run with its steps, oldest first. `driven` while a worker has it in hand; `totals` are figures with names.
+    `before` and `after` are the parts of the same work that it continues and is continued by."""
 
     run: Run
     row: RunRow
     steps: tuple[StepRow, ...]
     totals: tuple[tuple[str, str], ...]
     driven: bool
+    before: UUID | None
+    after: UUID | None
 
 
 def row_of(run: Run) -> RunRow:
     tone = RUN_TONES.get(run.status, "")
-    return RunRow(id=run.id, status=run.status, tone=tone, open=run.is_open, at=run.started_at or run.created_at)
+    return RunRow(
+        id=run.id,
+        status=run.status,
+        tone=tone,
+        open=run.is_open,
+        at=run.started_at or run.created_at,
+        part=run.part,
+        cause=run.cause,
+    )
 
 
 async def rows_of(tx: Transaction, ticket_id: UUID) -> tuple[RunRow, ...]:
@@ -97,6 +110,8 @@ async def trace(tx: Transaction, run_id: UUID, naming: Naming) -> Trace:
         steps=tuple(_step(step, events, naming) for step in view.steps),
         totals=tuple((naming.words(f"run.total.{name}"), value) for name, value in figures if value != "0"),
         driven=view.driven,
+        before=view.run.continues,
+        after=view.continued_as,
     )
 
 
