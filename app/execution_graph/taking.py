@@ -140,7 +140,8 @@ async def _mark_running(tx: Transaction, drive: Drive, contract: Contract | None
         return
     what = "started" if before.started_at is None else "taken_over" if before.status == "running" else "resumed"
     changes: dict[str, object] = {"status": "running", "approval_id": None, "started_at": True}
-    known = "" if before.started_at is None else await store.brief_of(tx, before.id)
+    fresh = before.started_at is None and before.part == 1
+    known = "" if fresh else await store.brief_of(tx, before.id)
     if contract is not None and not known:
         changes["brief"] = await compose_brief(tx, drive, contract)
     drive.run = await store.change_run(tx, before.id, **changes)
