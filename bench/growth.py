@@ -17,9 +17,9 @@ from app.governance_ledger.sealing import publish_key, seal, sign_checkpoints
 from app.own_postgres import url
 from app.postgres import Database
 from app.settings import Settings
+from bench._appends import BODY, HEX, TENANT, Bench, append_script, plain_script
 from bench._machine import bench_home
 from bench.figures import Figure, middle, show
-from bench.ledger import TENANT, Bench, append_script, plain_script
 from bench.ledger import _prepare as prepare_tables
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -95,8 +95,6 @@ def _stage(bench: Bench, size: int) -> Stage:
 
 async def _grow(settings: Settings, size: int) -> float:
     """Load up to `size` events, sealed and signed as they come; events a second."""
-    from bench.ledger import BODY, HEX
-
     app = await asyncpg.connect(url(settings.home, "flr_app"))
     sealer = await asyncpg.connect(url(settings.home, "flr_sealer"))
     began, loaded = time.perf_counter(), 0

@@ -1,16 +1,12 @@
 """What the ledger costs: appends beside plain inserts of the same bytes, the Law's two forms, sealing and verifying."""
 
 import asyncio
-import re
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
-from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -22,22 +18,12 @@ from app.governance_ledger.proving import latest_checkpoint, prove_inclusion
 from app.governance_ledger.replaying import Position, replay
 from app.governance_ledger.sealing import publish_key, sign_checkpoints
 from app.own_postgres import url
-from app.own_postgres.place import place
 from app.postgres import Database
 from app.settings import Settings
+from bench._appends import TENANT, Bench, append_script, business_script, plain_script
 from bench._machine import bench_home, environment_of
 from bench.figures import Figure, arguments, middle, show
 from db.zz_govern.lifted import lift_guards, restore_guards
-
-TENANT = UUID("018f0000-0000-7000-8000-000000000000")
-TICKET, RUN = "018f0000-0000-7000-8000-00000000aaaa", "018f0000-0000-7000-8000-00000000bbbb"
-HEX = "5c" * 32
-DATA = f'{{"answer_sha256":"{HEX}","args_sha256":"{HEX}","cost_usd_micros":1840,"tokens":912,"tool":"mail_send"}}'
-EVIDENCE = (
-    f'[{{"key":"sha256/5c/{HEX}","media_type":"application/json","name":"answer","sha256":"{HEX}","size_bytes":4096}}]'
-)
-BODY = f'"data":{DATA},"evidence":{EVIDENCE}'
-DOCUMENT_BYTES = 1_153  # what the trigger makes of it, and what is hashed
 
 _TABLES = """
 CREATE SCHEMA bench AUTHORIZATION flr_owner;
@@ -54,92 +40,6 @@ SELECT governance_ledger.govern_digest('bench.digest', 'bench.digest', 'id');
 RESET ROLE;
 """
 
-# The client chooses the ids in the product, in order of time; here the transaction's number stands in.
-_EVENT = (
-    "INSERT INTO governance_ledger.governance_events (tenant_id, event_id, occurred_at, type, actor, ticket_id, "
-    "run_id, step, evidence_url, subjects, body) VALUES (current_setting('app.tenant')::uuid, "
-    "lpad(pg_current_xact_id()::text, 32, '0')::uuid, now(), 'tool.done', "
-    f"'worker:018f0000-0000-7000-8000-00000000cccc', '{TICKET}', '{RUN}', 7, 'sha256/5c/{HEX}', "
-    "{subjects}, '{body}')"
-)
-_TENANT = "'018f0000-0000-7000-8000-' || lpad((random() * 63)::int::text, 12, '0')"
-_ROW = (
-    "INSERT INTO bench.{table} VALUES "
-    "(lpad(:id::text, 32, '0')::uuid, current_setting('app.tenant')::uuid, :id, 'a note');"
-)
-
-
-def append_script(tenants: int) -> str:
-    return _one_of(tenants) + _EVENT.format(subjects="'{}'", body=_literal(BODY)) + ";\n"
-
-
-def plain_script(tenants: int) -> str:
-    body = _literal(BODY) + "-" * (DOCUMENT_BYTES - len(BODY))
-    insert = f"INSERT INTO bench.plain (tenant_id, body) VALUES (current_setting('app.tenant')::uuid, '{body}');\n"
-    return _one_of(tenants) + insert
-
-
-def business_script(table: str) -> str:
-    """A business row and the event that names it, in one transaction."""
-    subjects = f"ARRAY['bench.{table}/' || lpad(:id::text, 32, '0')::uuid]"
-    event = _EVENT.format(subjects=subjects, body=_literal(BODY))
-    return f"\\set id random(1, 9000000000000000000)\nBEGIN;\n{_ROW.format(table=table)}\n{event};\nEND;\n"
-
-
-def _literal(text: str) -> str:
-    """The text inside an SQL literal, so that pgbench does not take `:null` for one of its variables."""
-    return re.sub(":(?=[a-z])", ":' || '", text)
-
-
-def _one_of(tenants: int) -> str:
-    return f"SELECT set_config('app.tenant', {_TENANT}, false);\n" if tenants > 1 else ""
-
-
-class Bench(NamedTuple):
-    """A prepared database, and how long and how often to measure."""
-
-    settings: Settings
-    pairs: int
-    seconds: float
-
-    def rate(self, script: str, clients: int, *options: str) -> float:
-        """Transactions a second of one pgbench run."""
-        home = self.settings.home
-        with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
-            file.write(script)
-            file.flush()
-            ran = subprocess.run(
-                [
-                    str(place(home).binaries / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
-                    "-T", str(max(round(self.seconds), 1)), "-f", file.name, *options, url(home, "flr_app"),
-                ],
-                env={"PGOPTIONS": f"-c app.tenant={TENANT}", "LC_ALL": "C"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )  # fmt: skip
-        found = re.search(r"tps = ([0-9.]+)", ran.stdout)
-        if found is None or "number of failed transactions: 0 " not in ran.stdout:
-            raise SystemExit(f"pgbench failed: {ran.stderr}\n{ran.stdout}")
-        return float(found[1])
-
-    def latencies(self, script: str, clients: int) -> list[float]:
-        """Milliseconds of each transaction of one pgbench run, sorted."""
-        with tempfile.TemporaryDirectory() as folder:
-            self.rate(script, clients, "-l", f"--log-prefix={folder}/log")
-            lines = [line for path in Path(folder).iterdir() for line in path.read_text().splitlines()]
-        return sorted(int(line.split()[2]) / 1000 for line in lines)
-
-    def ratio(self, measured: str, against: str, clients: int) -> tuple[float, float]:
-        """The median ratio of interleaved pairs, and the median rate of what it is measured against."""
-        ratios, rates = [], []
-        for number in range(self.pairs):
-            pair = [measured, against] if number % 2 else [against, measured]
-            rate = {script: self.rate(script, clients) for script in pair}
-            ratios.append(rate[measured] / rate[against])
-            rates.append(rate[against])
-        return middle(ratios), middle(rates)
-
 
 def main() -> None:
     chosen = arguments(str(__doc__))
@@ -147,15 +47,15 @@ def main() -> None:
         bench = Bench(settings, *((2, 1) if chosen.quick else (5, 3)))
         asyncio.run(_prepare(settings))
         with _sealer(settings):
-            figures = _costs(bench)
+            figures = _costs(bench, (64,) if chosen.quick else (64, 8, 1))
             figures |= asyncio.run(_sealed(settings))
         figures |= asyncio.run(_drained(settings, 20_000 if chosen.quick else 100_000))
         figures |= asyncio.run(_verified(settings, 20_000 if chosen.quick else 100_000))
     show(figures, as_json=chosen.json)
 
 
-def _costs(bench: Bench) -> dict[str, Figure]:
-    appends = _appends(bench)
+def _costs(bench: Bench, spread: Sequence[int]) -> dict[str, Figure]:
+    appends = _appends(bench, {1: (64, 8, 1), 64: spread})
     slowest = [bench.latencies(script(1), 64) for script in (append_script, plain_script)]
     append_p99, plain_p99 = (waits[len(waits) * 99 // 100] for waits in slowest)
     presence, presence_rate = bench.ratio(business_script("presence"), business_script("free"), 64)
@@ -170,11 +70,11 @@ def _costs(bench: Bench) -> dict[str, Figure]:
     }
 
 
-def _appends(bench: Bench) -> dict[str, Figure]:
-    """An append beside a plain durable INSERT of the same bytes, the sealer running."""
+def _appends(bench: Bench, measured: Mapping[int, Sequence[int]]) -> dict[str, Figure]:
+    """An append beside a plain durable INSERT of the same bytes, the sealer running: numbers of clients by tenants."""
     figures = {}
     for tenants, name, bar in ((1, "one_tenant", 0.65), (64, "64_tenants", 0.75)):
-        for clients in (64, 8, 1):
+        for clients in measured[tenants]:
             ratio, rate = bench.ratio(append_script(tenants), plain_script(tenants), clients)
             suffix = "" if clients == 64 else f"_c{clients}"
             said = f"{clients} clients, plain durable INSERT of the same bytes, {rate:.0f}/s"

@@ -11,9 +11,9 @@ from app.database_urls import app_url
 from app.governance_ledger import Event, append
 from app.postgres import Database
 from app.settings import Settings
+from bench._appends import TENANT
 from bench._machine import bench_home
 from bench.figures import Figure, arguments, middle, show
-from bench.ledger import TENANT
 from bench.ledger import _sealer as sealer
 
 PAUSE_SECONDS = 0.1
