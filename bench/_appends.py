@@ -4,7 +4,6 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
-from statistics import fmean
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,11 +23,11 @@ BODY = f'"data":{DATA},"evidence":{EVIDENCE}'
 WARM_SECONDS = 1
 DOCUMENT_BYTES = 1_153  # what the trigger makes of it, and what is hashed
 
-# The client chooses the ids in the product, in order of time; here the transaction's number stands in.
+# The client chooses the ids in the product, in order of time.
 _EVENT = (
     "INSERT INTO governance_ledger.governance_events (tenant_id, event_id, occurred_at, type, actor, ticket_id, "
     "run_id, step, evidence_url, subjects, body) VALUES (current_setting('app.tenant')::uuid, "
-    "lpad(pg_current_xact_id()::text, 32, '0')::uuid, now(), 'tool.done', "
+    "uuidv7(), now(), 'tool.done', "
     f"'worker:018f0000-0000-7000-8000-00000000cccc', '{TICKET}', '{RUN}', 7, 'sha256/5c/{HEX}', "
     "{subjects}, '{body}')"
 )
@@ -79,24 +78,26 @@ class Bench(NamedTuple):
     def rate(self, script: str, clients: int, *options: str) -> float:
         """Transactions a second of one pgbench run."""
         home = self.settings.home
-        seconds = WARM_SECONDS + max(round(self.seconds), 1)
+        seconds = max(round(self.seconds), 1)
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
             file.flush()
             ran = subprocess.run(
                 [
                     str(place(home).binaries / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
-                    "-T", str(seconds), "-P", "1", "-f", file.name, *options, url(home, "flr_app"),
+                    "-T", str(WARM_SECONDS + seconds), "-P", str(WARM_SECONDS), "-f", file.name, *options,
+                    url(home, "flr_app"),
                 ],
                 env={"PGOPTIONS": f"-c app.tenant={TENANT}", "LC_ALL": "C"},
                 capture_output=True,
                 text=True,
                 check=False,
             )  # fmt: skip
-        rates = [float(found) for found in re.findall(r"progress: [0-9.]+ s, ([0-9.]+) tps", ran.stderr)]
-        if len(rates) <= WARM_SECONDS or "number of failed transactions: 0 " not in ran.stdout:
+        done = re.search(r"actually processed: ([0-9]+)\nnumber of failed transactions: 0 ", ran.stdout)
+        warming = re.search(r"progress: ([0-9.]+) s, ([0-9.]+) tps", ran.stderr)
+        if done is None or warming is None:
             raise SystemExit(f"pgbench failed: {ran.stderr}\n{ran.stdout}")
-        return fmean(rates[WARM_SECONDS:])
+        return (int(done[1]) - float(warming[1]) * float(warming[2])) / seconds
 
     def latencies(self, script: str, clients: int) -> list[float]:
         """Milliseconds of each transaction of one pgbench run, sorted."""

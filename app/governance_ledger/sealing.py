@@ -36,7 +36,7 @@ SELECT h.tenant_id AS tenant, h.seq AS size, coalesce(c.serial, 0) AS serial, co
 """
 
 _DOCUMENTS = """
-SELECT s.seq, s.hash, convert_to(e.body, 'UTF8') AS document
+SELECT s.seq, s.hash, textsend(e.body) AS document
   FROM governance_ledger.ledger_seals s
   LEFT JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
  WHERE s.tenant_id = $1 AND s.seq > $2 AND s.seq <= $3 ORDER BY s.seq
