@@ -23,11 +23,12 @@ BODY = f'"data":{DATA},"evidence":{EVIDENCE}'
 WARM_SECONDS = 1
 DOCUMENT_BYTES = 1_153  # what the trigger makes of it, and what is hashed
 
-# The client chooses the ids in the product, in order of time.
+# The client chooses the ids in the product, in order of time; here the transaction's number stands in, since uuidv7()
+# opens /dev/urandom each time where PostgreSQL is built without OpenSSL.
 _EVENT = (
     "INSERT INTO governance_ledger.governance_events (tenant_id, event_id, occurred_at, type, actor, ticket_id, "
     "run_id, step, evidence_url, subjects, body) VALUES (current_setting('app.tenant')::uuid, "
-    "uuidv7(), now(), 'tool.done', "
+    "lpad(pg_current_xact_id()::text, 32, '0')::uuid, now(), 'tool.done', "
     f"'worker:018f0000-0000-7000-8000-00000000cccc', '{TICKET}', '{RUN}', 7, 'sha256/5c/{HEX}', "
     "{subjects}, '{body}')"
 )

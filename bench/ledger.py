@@ -1,10 +1,11 @@
 """What the ledger costs: appends beside plain inserts of the same bytes, the Law's two forms, sealing and verifying."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -12,15 +13,28 @@ from uuid import UUID
 import asyncpg
 
 from app.auth import load_keys
-from app.governance_ledger import ChainReport, Event, append_many, verify_chain
+from app.canon.evidence import EvidenceRef
+from app.governance_ledger import ChainReport, Event, append, append_many, verify_chain
 from app.governance_ledger.chain import genesis
 from app.governance_ledger.proving import latest_checkpoint, prove_inclusion
 from app.governance_ledger.replaying import Position, replay
 from app.governance_ledger.sealing import publish_key, sign_checkpoints
 from app.own_postgres import url
-from app.postgres import Database
+from app.postgres import Database, Transaction
 from app.settings import Settings
-from bench._appends import TENANT, Bench, append_script, business_script, plain_script
+from bench._appends import (
+    DATA,
+    DOCUMENT_BYTES,
+    HEX,
+    RUN,
+    TENANT,
+    TICKET,
+    WARM_SECONDS,
+    Bench,
+    append_script,
+    business_script,
+    plain_script,
+)
 from bench._machine import bench_home, environment_of
 from bench.figures import Figure, arguments, middle, show
 from db.zz_govern.lifted import lift_guards, restore_guards
@@ -48,6 +62,7 @@ def main() -> None:
         asyncio.run(_prepare(settings))
         with _sealer(settings):
             figures = _costs(bench, (64,) if chosen.quick else (64, 8, 1))
+            figures |= asyncio.run(_pooled(settings, bench.pairs, bench.seconds))
             figures |= asyncio.run(_sealed(settings))
         figures |= asyncio.run(_drained(settings, 20_000 if chosen.quick else 100_000))
         figures |= asyncio.run(_verified(settings, 20_000 if chosen.quick else 100_000))
@@ -80,6 +95,56 @@ def _appends(bench: Bench, measured: Mapping[int, Sequence[int]]) -> dict[str, F
             said = f"{clients} clients, plain durable INSERT of the same bytes, {rate:.0f}/s"
             figures[f"append_{name}{suffix}"] = Figure(ratio, "x", said, bar)
     return figures
+
+
+_PLAIN = "INSERT INTO bench.plain (tenant_id, body) VALUES ($1, $2)"
+_ANSWER = EvidenceRef(key=f"sha256/5c/{HEX}", media_type="application/json", name="answer", sha256=HEX, size_bytes=4096)
+_DONE = Event(
+    type="tool.done",
+    actor="worker:018f0000-0000-7000-8000-00000000cccc",
+    data=json.loads(DATA),
+    ticket_id=UUID(TICKET),
+    run_id=UUID(RUN),
+    step=7,
+    evidence=(_ANSWER,),
+)
+
+
+async def _pooled(settings: Settings, pairs: int, seconds: float) -> dict[str, Figure]:
+    """The same by the product's own code: 64 callers over its pool, each with a transaction of its own."""
+
+    async def appended(tx: Transaction) -> None:
+        await append(tx, _DONE)
+
+    async def inserted(tx: Transaction) -> None:
+        await tx.connection.execute(_PLAIN, tx.tenant, "-" * DOCUMENT_BYTES)
+
+    ratios, rates = [], []
+    async with Database(url(settings.home, "flr_app")) as database:
+        for write in (appended, inserted):
+            await _callers(database, write, WARM_SECONDS)
+        for number in range(pairs):
+            pair = (appended, inserted) if number % 2 else (inserted, appended)
+            rate = {write: await _callers(database, write, seconds) for write in pair}
+            ratios.append(rate[appended] / rate[inserted])
+            rates.append(rate[inserted])
+    said = f"64 callers over the product's pool, plain INSERT by the same code, {middle(rates):.0f}/s"
+    return {"append_pooled": Figure(middle(ratios), "x", said, 0.65)}
+
+
+async def _callers(database: Database, write: Callable[[Transaction], Awaitable[None]], seconds: float) -> float:
+    """Transactions a second of 64 callers at once."""
+    until, done = time.perf_counter() + seconds, 0
+
+    async def call() -> None:
+        nonlocal done
+        while time.perf_counter() < until:
+            async with database.transaction(TENANT) as tx:
+                await write(tx)
+            done += 1
+
+    await asyncio.gather(*(call() for _ in range(64)))
+    return done / seconds
 
 
 async def _prepare(settings: Settings) -> None:

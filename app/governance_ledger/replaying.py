@@ -18,7 +18,7 @@ from app.postgres import Transaction
 from app.verifier.approvals import MUST_BE_SIGNED
 
 BATCH = 4_000
-PART = 200
+PART = 125
 # The few statements of a full pass that read a whole ledger may take longer than any other of the application.
 WHOLE_LEDGER_SECONDS = 1800
 _SEQ = Struct(">q")
