@@ -8,7 +8,7 @@ from typing import Any
 from app.verifier import lines
 from app.verifier.chain import leaf_of
 from app.verifier.errors import Broken
-from app.verifier.files import CASE_LEDGER, Opened
+from app.verifier.files import CASE_LEDGER, DAMAGED, Opened
 from app.verifier.judging import id_of
 from app.verifier.notes import Checkpoint
 from app.verifier.passes import Pass
@@ -106,6 +106,6 @@ def _digest(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[str, int, 
                 size += len(block)
                 if size <= _KEPT:
                     kept += block
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise Broken(f"{info.filename} cannot be read from the archive: {error}") from error
     return digest.hexdigest(), size, bytes(kept) if size <= _KEPT else None

@@ -12,6 +12,12 @@ import zstandard
 from app.verifier import lines
 from app.verifier.errors import Broken, NotAnExport
 
+# What reading a damaged archive may raise, whichever part of it is damaged.
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, KeyError, ValueError, NotImplementedError,
+    RuntimeError,
+)  # fmt: skip
+
 ZSTD, ZIP = b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 CASE_LEDGER = "ledger.ndjson"
 LONGEST_LINE = 64 * 1024 * 1024
@@ -111,15 +117,7 @@ def _open_case(path: Path) -> Opened:
     try:
         archive = zipfile.ZipFile(path)
         return Opened(archive.open(CASE_LEDGER), archive)
-    except (
-        zipfile.BadZipFile,
-        KeyError,
-        NotImplementedError,
-        RuntimeError,
-        struct.error,
-        ValueError,
-        OSError,
-    ) as error:
+    except DAMAGED as error:
         if archive is not None:
             archive.close()
         raise NotAnExport(f"{path} is an archive, but not that of a case") from error

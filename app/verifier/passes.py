@@ -19,6 +19,7 @@ from app.verifier.notes import Checkpoint, read_note
 from app.verifier.report import Report
 from app.verifier.witnesses import Attested, Receipts
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 _HASHES = re.compile(r"([0-9a-f]{64})*")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 HEADER = {
@@ -158,7 +159,7 @@ class Pass:
             raise Broken("the header names no range")
         if not 1 <= header["from_seq"] <= header["to_seq"]:
             raise Broken("the header names no range")
-        if not _HASHES.fullmatch(header["frontier"]) or len(bytes.fromhex(header["head"])) != 32:
+        if not _HASHES.fullmatch(header["frontier"]) or not _HASH.fullmatch(header["head"]):
             raise Broken("the header's hashes are none")
         for purpose in ("seal", "approval", "receipt"):
             keys_of_jwks(header["jwks"], purpose)
