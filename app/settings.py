@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 DEFAULT_PORT = 8400
+LEAST_JOURNAL_DAYS = 32  # sums over a month read what was asked
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +17,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bucket's, None where the usual AWS_* variables hold them.
     `timestamp_certificates` is a PEM file; `witnesses` are `vkey url`, separated by commas.
     `undo_seconds` is how long the server keeps an approval revocable before it acts; `run_minutes` how long the work on
-    one ticket may take at most; after `part_steps` steps or `part_bytes` bytes of journal a next part of it goes on.
+    one ticket may take at most; after `part_steps` steps or `part_bytes` bytes of journal a next part of it goes on;
+    `journal_days` after a run has closed its journal loses its bodies (0: never).
     """
 
     home: Path
@@ -52,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     run_minutes: int = 720
     part_steps: int = 200
     part_bytes: int = 8_000_000
+    journal_days: int = 400
     max_merge_delay_seconds: int = 5
 
     @property
@@ -90,6 +93,13 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     if count < 1:
         raise InvalidSetting(f"{name}={count} is no bound: give at least 1")
     return count
+
+
+def _days(environment: Mapping[str, str], name: str, default: int) -> int:
+    days = _integer(environment, name, default)
+    if days != 0 and days < LEAST_JOURNAL_DAYS:
+        raise InvalidSetting(f"{name}={days} is too short: give at least {LEAST_JOURNAL_DAYS} days, or 0 to keep all")
+    return days
 
 
 def _one_of(environment: Mapping[str, str], name: str, *allowed: str) -> str:
@@ -161,5 +171,6 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         run_minutes=_integer(env, "FLR_RUN_MINUTES", 720),
         part_steps=_count(env, "FLR_RUN_PART_STEPS", 200),
         part_bytes=_count(env, "FLR_RUN_PART_BYTES", 8_000_000),
+        journal_days=_days(env, "FLR_JOURNAL_DAYS", 400),
         max_merge_delay_seconds=_integer(env, "FLR_MAX_MERGE_DELAY_SECONDS", 5),
     )

@@ -30,6 +30,7 @@ from app.canon.errors import Misconfigured
 from app.database_urls import app_url, refuse_pooler
 from app.execution_graph import consumers as execution
 from app.execution_graph.executor import RENEW_SECONDS, SWEEP_SECONDS, WATCH_SECONDS, Executor
+from app.execution_graph.pruning import prune_all
 from app.execution_graph.runtime import Defaults, PartBounds, Runtime
 from app.execution_graph.seat import Seat
 from app.founder_console import Briefer, Senders, ensure_console_keys, load_words
@@ -53,6 +54,7 @@ CONFIGURATION_ERROR = 78
 POOL_SIZE = 24
 STOP_SECONDS = 20.0
 EXPIRY_SECONDS = 2.0
+PRUNE_SECONDS = 3600.0
 BRIEF_SECONDS = 20.0
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
@@ -144,6 +146,9 @@ class WorkerProcess:
         async def expire() -> None:
             await sweep_approvals(database)
 
+        async def prune() -> None:
+            await prune_all(database, self._runtime.journal_days)
+
         return [
             self._seat.keep(),
             _every(RENEW_SECONDS, executor.renew),
@@ -151,6 +156,7 @@ class WorkerProcess:
             _every(WATCH_SECONDS, executor.meter),
             _every(SWEEP_SECONDS, executor.sweep),
             _every(EXPIRY_SECONDS, expire),
+            _every(PRUNE_SECONDS, prune),
             *(_every(BRIEF_SECONDS, sweep) for sweep in self._sweeps),
         ]
 
@@ -251,6 +257,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
         undo_seconds=settings.undo_seconds,
         run_minutes=settings.run_minutes,
         part=PartBounds(settings.part_steps, settings.part_bytes),
+        journal_days=settings.journal_days,
         vault=vault_keys(settings.keys),
         keeper=partial(keeper_of, settings.keys),
         remote=remote,

@@ -15,6 +15,7 @@ Invariants:
 from app.execution_graph.editing import Edit, edit_call
 from app.execution_graph.errors import EditRefused
 from app.execution_graph.model import Run, RunStatus, RunView, StepView, Totals
+from app.execution_graph.pruning import Pruned, prune_tenant, would_prune
 from app.execution_graph.retrying import Retry, retry_call
 from app.execution_graph.runs import (
     cancel_run,
@@ -30,6 +31,7 @@ __all__ = [
     "Defaults",
     "Edit",
     "EditRefused",
+    "Pruned",
     "Retry",
     "Run",
     "RunStatus",
@@ -39,9 +41,11 @@ __all__ = [
     "cancel_run",
     "edit_call",
     "get_run",
+    "prune_tenant",
     "request_resume",
     "retry_call",
     "run_status",
     "runs_of_ticket",
     "start_run",
+    "would_prune",
 ]

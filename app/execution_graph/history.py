@@ -56,7 +56,7 @@ async def _whole(tx: Transaction, run_id: UUID) -> tuple[Step, ...]:
 _PAST = """
 SELECT s.run_id, s.step, r.ticket_id, r.role_version
 FROM execution_graph.run_steps s JOIN execution_graph.runs r ON r.id = s.run_id
-WHERE r.role_id = $1 AND s.kind = 'tool' AND s.planned_at >= $2 AND s.planned_at < $3
+WHERE r.role_id = $1 AND r.pruned_at IS NULL AND s.kind = 'tool' AND s.planned_at >= $2 AND s.planned_at < $3
 ORDER BY s.planned_at DESC, s.run_id, s.step DESC LIMIT $4
 """
 

@@ -61,7 +61,8 @@ def check_move(before: RunStatus, after: RunStatus) -> None:
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to carry out a ticket. `approval_id` is what a held run waits for. Instants are UTC. `cause` says why
-    the runtime ended it; empty where the worker did, whose own words `summary` are then.
+    the runtime ended it; empty where the worker did, whose own words `summary` are then. Since `pruned_at` its journal
+    holds no bodies.
 
     Long work goes on as one run after the other: `part` counts them, `continues` is the one before (None in the first),
     `first_run_id` the first (None in itself). Steps are numbered through all parts; this one's begin at `first_step`.
@@ -87,6 +88,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     part: int = 1
     first_step: int = 1
     cause: Cause = ""
+    pruned_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:

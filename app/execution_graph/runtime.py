@@ -62,7 +62,8 @@ class PartBounds(msgspec.Struct, frozen=True):
 
 class Runtime(msgspec.Struct, frozen=True):
     """All that a worker process holds. `undo_seconds` is the window in which a founder may take a decision back,
-    `run_minutes` how long the work on a ticket may take at most, in all parts of it; `part` when a next part begins;
+    `run_minutes` how long the work on a ticket may take at most, in all parts of it; `part` when a next part begins,
+    `journal_days` how long closed runs keep what was asked and answered (0: for ever);
     `keeper` opens the files of tickets with personal data."""
 
     database: Database
@@ -78,6 +79,7 @@ class Runtime(msgspec.Struct, frozen=True):
     run_minutes: int = 720
     keeper: Callable[[], Keeper] = partial(Keeper, {})
     part: PartBounds = PartBounds()
+    journal_days: int = 400
 
     def with_servers(self, servers: Sequence[SignedServer]) -> "Runtime":
         """This with the tools of a tenant's servers."""

@@ -14,7 +14,7 @@ from app.postgres import Transaction
 
 RUN_COLUMNS = """id, ticket_id, role_id, role_version, status, backbone, worker, router, model, tools, approval_id,
   summary, created_at, started_at, closed_at, continues, first_run_id, part_number AS part,
-  first_step, cause"""
+  first_step, cause, pruned_at"""
 STEP_COLUMNS = """step, beat, kind, name, attempts, request_digest, request, state, approval_id, effect, verdict,
   answer, secret, cost_usd_micros, tokens, money_minor, currency, planned_at, ended_at, edited"""
 

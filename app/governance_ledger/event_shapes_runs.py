@@ -42,6 +42,14 @@ class RunContinued(Run, frozen=True, kw_only=True):
     tool_money: list[Amount]
 
 
+class RunPruned(Run, frozen=True, kw_only=True):
+    """Requests and answers of a run that closed longer ago left the journal; the ledger and the evidence hold them."""
+
+    steps: int
+    bytes: int
+    older_than_days: int
+
+
 class RunRouted(Run, frozen=True, kw_only=True):
     worker: str
 
