@@ -14,11 +14,20 @@ def add(commands: Commands) -> None:
         approve,
         help="list what waits for a decision; approve or reject one",
         about="Without an id: what waits. With an id (its first characters suffice): show the card, ask, then sign the "
-        "decision with this machine's device key, which counts as the founder's own key (R2 too).",
+        "decision with this machine's device key, which counts as the founder's own key (R2 too). With --edit the call "
+        "is changed first: the gate looks at it anew, and what is signed is the changed call.",
     )
     parser.add_argument("id", nargs="?", help="the approval, or enough of its first characters")
     parser.add_argument("--reject", action="store_true", help="reject instead of approving")
     parser.add_argument("--reason", default="", help="what to tell the worker (with --reject)")
+    parser.add_argument(
+        "--edit",
+        nargs="?",
+        action="append",
+        const="",
+        metavar="FIELD=VALUE",
+        help="change an argument first (repeatable); @FILE: all of them as JSON; alone: in your EDITOR",
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -31,10 +40,25 @@ def approve(arguments: argparse.Namespace, settings: Settings) -> None:
             show(arguments, pending, "\n".join(map(_line, pending)) or "Nothing waits for a decision.")
             return
         chosen = _choose(pending, arguments.id)
+        if arguments.edit is not None:
+            chosen = _edit(api, chosen, arguments)
         if not arguments.yes and not arguments.json:
             _ask(chosen, "reject" if arguments.reject else "approve")
         decided = _reject(api, chosen, arguments.reason) if arguments.reject else _approve(api, chosen, settings)
     show(arguments, decided, f"{decided['status']}: {_sentence(chosen)}")
+
+
+def _edit(api: Any, approval: Any, arguments: argparse.Namespace) -> Any:
+    """The question in whose place the changed call is asked; it waits even when it is not decided now."""
+    from app.cli.editing import changed_arguments
+
+    if arguments.reject:
+        raise Failed("a call is changed or rejected, not both")
+    changed = changed_arguments(approval, arguments.edit)
+    after = api.post(f"/approvals/{approval['id']}/edit", {"arguments": changed, "version": approval["version"]})
+    if not arguments.json:
+        print(f"Changed: {after['id']} waits now, {after['tier']}.")
+    return after
 
 
 def _approve(api: Any, approval: Any, settings: Settings) -> Any:

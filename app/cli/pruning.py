@@ -5,7 +5,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from app.cli.output import CannotRun, Commands, command, show
-from app.settings import Settings
+from app.settings import LEAST_JOURNAL_DAYS, Settings
 
 if TYPE_CHECKING:
     from app.execution_graph import Pruned
@@ -30,8 +30,8 @@ def add(commands: Commands) -> None:
 
 def prune(arguments: argparse.Namespace, settings: Settings) -> None:
     days = settings.journal_days if arguments.days is None else arguments.days
-    if days < 0:
-        raise CannotRun("--days is a number of days, 0 or more")
+    if days != 0 and days < LEAST_JOURNAL_DAYS:
+        raise CannotRun(f"--days {days} is too short: give at least {LEAST_JOURNAL_DAYS}, or 0 for checkpoints only")
     gone = asyncio.run(_prune(settings, days, dry=arguments.dry_run))
     would = "would be " if arguments.dry_run else ""
     said = f"{gone.runs} runs {would}pruned: {gone.steps} steps, {gone.bytes} bytes"
@@ -40,14 +40,19 @@ def prune(arguments: argparse.Namespace, settings: Settings) -> None:
 
 
 async def _prune(settings: Settings, days: int, *, dry: bool) -> "Pruned":
+    import asyncpg
+
     from app.cli.client import company_of
-    from app.database_urls import app_url
+    from app.database_urls import app_url, why_unusable
     from app.execution_graph import prune_tenant, would_prune
     from app.postgres import Database
 
-    company = company_of(settings)
-    async with Database(app_url(settings), max_size=2) as database:
-        if dry:
-            async with database.transaction(company.tenant) as tx:
+    tenant, url = company_of(settings).tenant, app_url(settings)
+    try:
+        async with Database(url, max_size=2) as database:
+            if not dry:
+                return await prune_tenant(database, tenant, days, actor="system:cli")
+            async with database.transaction(tenant) as tx:
                 return await would_prune(tx, days)
-        return await prune_tenant(database, company.tenant, days, actor="system:cli")
+    except (OSError, asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise CannotRun(why_unusable(url, error)) from error
