@@ -72,9 +72,9 @@ async def approve(tx: Transaction, approval_id: UUID, by: Principal) -> Approval
     return await decide(tx, approval_id, "approve", by=by, signer=APPROVALS, proof=signed(approval))
 
 
-async def a_deputy(tx: Transaction, founder: Principal, **bounds: object) -> Principal:
+async def a_deputy(tx: Transaction, founder: Principal, sub: str | None = None, /, **bounds: object) -> Principal:
     """A deputy with a signed mandate: all that can be delegated for a month, unless `bounds` say otherwise."""
-    deputy = principal(tx.tenant, Rol.DEPUTY)
+    deputy = principal(tx.tenant, Rol.DEPUTY, sub)
     wanted: dict[str, object] = {
         "tiers": (Tier.R1, Tier.R2),
         "kinds": DELEGABLE,
@@ -87,6 +87,16 @@ async def a_deputy(tx: Transaction, founder: Principal, **bounds: object) -> Pri
     asked = await propose_mandate(tx, mandate, text=text, by=founder, undo_seconds=0)
     await sign(tx, asked.id, founder)
     return deputy
+
+
+async def a_second_founder(tx: Transaction, founder: Principal) -> Principal:
+    """Another founder, whom the first has admitted."""
+    other = principal(tx.tenant)
+    text = {"id": "Jadikan pendiri?", "en": "Make a founder?"}
+    wanted = Mandate(person=other.sub, name="Sari", rol="founder")
+    asked = await propose_mandate(tx, wanted, text=text, by=founder, undo_seconds=0)
+    await sign(tx, asked.id, founder)
+    return other
 
 
 async def a_role(tx: Transaction, founder: Principal, terms: Terms | None = None) -> Role:

@@ -9,7 +9,7 @@ from app.canon.canonical_json import digest
 from app.canon.vocabulary import Money, Tier
 
 DelegableKind: TypeAlias = Literal["start", "tool_call", "unknown_outcome"]
-Beyond: TypeAlias = Literal["ended", "tier", "kind", "role", "money", "currency"]
+Beyond: TypeAlias = Literal["ended", "tier", "kind", "role", "money", "currency", "founders"]
 
 DELEGABLE: tuple[DelegableKind, ...] = ("start", "tool_call", "unknown_outcome")
 SENTENCES: dict[Beyond, str] = {
@@ -19,6 +19,7 @@ SENTENCES: dict[Beyond, str] = {
     "role": "the mandate does not reach to this worker: a founder decides",
     "money": "more money is at stake than the mandate allows for one decision: a founder decides",
     "currency": "the mandate's limit is in another currency: a founder decides",
+    "founders": "the company's quorum wants founders for this: a founder decides",
 }
 
 

@@ -218,6 +218,7 @@ def start_card(
         expires_at=expires_at,
         undo_seconds=undo_seconds,
         actor=actor,
+        quorum=terms.must_agree(Tier.R1),
         ticket_id=ticket.id,
         run_id=run_id,
         role_id=contract.role_id,

@@ -16,7 +16,7 @@ from app.founder_console.cards import story
 from app.founder_console.copilot import pages as copilot_pages
 from app.founder_console.copilot.brief import Brief, write_brief
 from app.founder_console.deciding import actions, batch_pages, editing_pages, rule_pages
-from app.founder_console.identity import doors, key_pages, people_pages, tokens_http
+from app.founder_console.identity import doors, key_pages, people_pages, quorum_pages, tokens_http
 from app.founder_console.model import Language
 from app.founder_console.money import http as money_http
 from app.founder_console.money import pages as money_pages
@@ -265,6 +265,7 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *key_pages.ROUTES,
     *channel_pages.ROUTES,
     *people_pages.ROUTES,
+    *quorum_pages.ROUTES,
     *server_pages.ROUTES,
     *secret_pages.ROUTES,
     *first_steps.ROUTES,

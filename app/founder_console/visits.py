@@ -77,6 +77,7 @@ class Visit:
             company=self.company.name,
             tenant=str(self.by.tid),
             founder_name=self.founder.name,
+            is_founder=self.founder.rol is Rol.FOUNDER,
             theme=self.founder.theme,
             tab=tab,
             pending=len(self.cards),

@@ -74,6 +74,7 @@ _KEYS = (
     "founder.device_key_removed",
     "mandate.granted",
     "mandate.ended",
+    "quorum.set",
 )
 _CONTRACTS = ("role.hired", "role.amended", "budget.raised")
 

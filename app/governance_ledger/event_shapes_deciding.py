@@ -62,6 +62,18 @@ class MandateGranted(MandateProposed, frozen=True, kw_only=True):
     mandate_id: UUID
 
 
+class QuorumProposed(Shape, frozen=True, kw_only=True):
+    """`quorum` is what would have to agree, as shown and signed; its digest is the `policy` of the signature."""
+
+    quorum: dict[str, object]
+    terms_digest: Digest
+    approval_id: UUID
+
+
+class QuorumSet(QuorumProposed, frozen=True, kw_only=True):
+    quorum_id: UUID
+
+
 class MandateEnded(Shape, frozen=True, kw_only=True):
     mandate_id: UUID
     person: UUID

@@ -184,6 +184,8 @@ SHAPES: Mapping[str, Versions] = {
     "mandate.ended": deciding.MandateEnded,
     "mandate.granted": deciding.MandateGranted,
     "mandate.proposed": deciding.MandateProposed,
+    "quorum.proposed": deciding.QuorumProposed,
+    "quorum.set": deciding.QuorumSet,
     "message.dead_lettered": DeadLetter,
     "migration.applied": Migrations,
     "model.done": shapes.ModelAnswered,

@@ -36,7 +36,8 @@ SELECT s.seq, s.hash, e.leaf, textsend(e.body) AS document, {told} AS told, {app
 # Events that approvals are followed by. Those that may not do without a signature are the verifier's to name.
 _APPROVAL = f"""
 (e.approval_signature IS NOT NULL OR e.type IN ({", ".join(f"'{kind}'" for kind in MUST_BE_SIGNED)})
-       OR e.type LIKE 'founder.%' OR e.type LIKE 'approval.%' OR e.type LIKE 'mandate.%' OR e.type LIKE 'rule.%')
+       OR e.type LIKE 'founder.%' OR e.type LIKE 'approval.%' OR e.type LIKE 'mandate.%' OR e.type LIKE 'rule.%'
+       OR e.type LIKE 'quorum.%')
 """
 
 # Events that account for changes of which none is left. OFFSET keeps it a look-up for the few that have any.

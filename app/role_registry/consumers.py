@@ -8,16 +8,16 @@ from app.role_registry.parties import know_party
 from app.role_registry.rules import make_rule
 from app.role_registry.servers import sign_server
 from app.role_registry.signing import settle_contract
-from app.work_queue import CONTRACTS, get_approval, grant_mandate, tenants_with_due_approvals
+from app.work_queue import CONTRACTS, get_approval, grant_mandate, set_quorum, tenants_with_due_approvals
 
 
 async def on_approval_decided(tx: Transaction, message: ApprovalDecided, *, reader: ApprovalReader) -> None:
-    """Carry out what was approved for a role, a party or a deputy, or drop what was not. Idempotent; other kinds are
-    left alone.
+    """Carry out what was approved for a role, a party, a deputy or the quorum, or drop what was not. Idempotent; other
+    kinds are left alone.
 
     Events: `role.hired`, `role.amended`, `budget.raised`, `party.added`, `rule.made`, `mandate.granted`,
-    `server.signed`; `role.declined` when a hire was not signed, `role.amendment_dropped` when an amendment was not. A
-    budget raise that another contract overtook is asked anew.
+    `quorum.set`, `server.signed`; `role.declined` when a hire was not signed, `role.amendment_dropped` when an
+    amendment was not. A budget raise that another contract overtook is asked anew.
     """
     approval = await get_approval(tx, message.approval_id)
     if approval.kind == "party":
@@ -26,6 +26,8 @@ async def on_approval_decided(tx: Transaction, message: ApprovalDecided, *, read
         await make_rule(tx, approval, reader)
     elif approval.kind == "mandate":
         await grant_mandate(tx, approval, reader)
+    elif approval.kind == "quorum":
+        await set_quorum(tx, approval, reader)
     elif approval.kind == "tool_server":
         await sign_server(tx, approval, reader)
     elif approval.kind in CONTRACTS and approval.role_id is not None:

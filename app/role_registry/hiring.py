@@ -20,7 +20,16 @@ from app.role_registry.roles import get_role
 from app.role_registry.servers import with_server_tools
 from app.role_registry.store import RoleRecord
 from app.role_registry.terms import changes, check_terms, payload_of, with_limit
-from app.work_queue import Approval, ApprovalKind, NewApproval, pending_alike, raise_approval, withdraw
+from app.work_queue import (
+    Approval,
+    ApprovalKind,
+    NewApproval,
+    QuorumTooLarge,
+    deciders,
+    pending_alike,
+    raise_approval,
+    withdraw,
+)
 
 OPEN_SECONDS = 7 * 86_400
 
@@ -36,10 +45,11 @@ async def hire(
     """Propose a role and ask the founder to sign it: it is `proposed` until an approval of kind `hire` (R2) is in
     effect. With `tools` the boundary is checked against them. Event `role.proposed`.
 
-    Raises `Forbidden` (founder only), `InvalidTerms`, `NameTaken`.
+    Raises `Forbidden` (founder only), `InvalidTerms`, `NameTaken`, `QuorumTooLarge`.
     """
     require(by, Rol.FOUNDER)
     check_terms(terms, None if tools is None else await with_server_tools(tx, tools))
+    await _check_enough(tx, terms)
     role = RoleRecord(
         id=new_id(),
         name=terms.name,
@@ -73,7 +83,7 @@ async def amend(
 
     An amendment that waits already is superseded. Terms equal to those in force ask nothing. Event
     `role.amendment_proposed`. Raises `Forbidden` (founder only), `RoleUnknown`, `RoleStale`, `NotInForce`,
-    `InvalidTerms`, `NameTaken`.
+    `InvalidTerms`, `NameTaken`, `QuorumTooLarge`.
     """
     require(by, Rol.FOUNDER)
     role, standing = await locked_in_force(tx, role_id)
@@ -82,6 +92,7 @@ async def amend(
     check_terms(terms, None if tools is None else await with_server_tools(tx, tools))
     if terms == standing:
         return await get_role(tx, role_id)
+    await _check_enough(tx, terms)
     if await store.name_taken(tx, terms.name, role_id):
         raise NameTaken(terms.name)
     if role.pending_approval_id is not None:
@@ -143,6 +154,17 @@ async def ask_budget_raise(
     return approval
 
 
+async def _check_enough(tx: Transaction, terms: Terms) -> None:
+    """Raises `QuorumTooLarge` where fewer people can decide than the role would want."""
+    wanted = {tier: terms.must_agree(tier) for tier in Tier}
+    if max(wanted.values()) == 1:
+        return
+    able = await deciders(tx)
+    for tier, count in wanted.items():
+        if count > able.of(tier):
+            raise QuorumTooLarge(count, able.of(tier))
+
+
 async def locked_in_force(tx: Transaction, role_id: UUID) -> tuple[RoleRecord, Terms]:
     """The role, locked, and the terms in force. Raises `RoleUnknown`, `NotInForce`."""
     role = await store.fetch_role(tx, role_id, lock=True)
@@ -180,7 +202,7 @@ async def _ask(
         expires_at=expires_at,
         undo_seconds=undo_seconds,
         actor=actor,
-        quorum=_others(role.terms, actor),
+        quorum=others(role.terms, actor),
         apart=role.terms is not None and role.terms.must_agree(Tier.R2) > 1,
         ticket_id=ticket_id,
         run_id=run_id,
@@ -191,9 +213,9 @@ async def _ask(
     return await raise_approval(tx, new)
 
 
-def _others(standing: Terms | None, actor: str) -> int:
-    """How many must agree to change a contract. A person who asks is one of those that the contract in force wants, and
-    has no vote."""
+def others(standing: Terms | None, actor: str) -> int:
+    """How many must agree to what changes a role. A person who asks is one of those that the contract in force wants,
+    and has no vote."""
     wanted = 1 if standing is None else standing.must_agree(Tier.R2)
     return max(1, wanted - 1) if actor.startswith(("founder:", "deputy:")) else wanted
 

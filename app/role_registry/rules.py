@@ -21,7 +21,7 @@ from app.canon.vocabulary import Principal, Rol, Tier, new_id
 from app.governance_ledger import Event, append
 from app.postgres import Transaction
 from app.role_registry import rule_store
-from app.role_registry.hiring import locked_in_force
+from app.role_registry.hiring import locked_in_force, others
 from app.role_registry.precedents import RuleBacktest, backtest_rule
 from app.role_registry.rule_store import StandingRule
 from app.work_queue import Approval, NewApproval, consume, pending_alike, raise_approval
@@ -90,6 +90,8 @@ async def propose_rule(
             expires_at=expires_at,
             undo_seconds=undo_seconds,
             actor=by.actor,
+            quorum=others(standing, by.actor),
+            apart=standing.must_agree(Tier.R2) > 1,
             role_id=role.id,
             tool=tool.name,
         ),

@@ -6,18 +6,19 @@ ends.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.verifier.canonical import act_digest
-from app.verifier.documents import Fact, instant
+from app.verifier.documents import Fact, person, seconds
 from app.verifier.errors import Broken
 from app.verifier.keys import b64url
 from app.verifier.mandates import Mandates
+from app.verifier.quorums import Quorums
 from app.verifier.rules import Rules
 from app.verifier.tokens import KEYED, Token
 
 CONTRACTS = {"hire": "role.hired", "amend": "role.amended", "budget_raise": "budget.raised"}
+COMPANY = {"mandate": "mandate.granted", "quorum": "quorum.set"}
 MUST_BE_SIGNED = (
     "tool.intended",
     "tool.done",
@@ -26,6 +27,7 @@ MUST_BE_SIGNED = (
     "role.hired",
     "role.amended",
     "mandate.granted",
+    "quorum.set",
     "rule.made",
 )
 SKEW_SECONDS = 300
@@ -67,6 +69,7 @@ class Docket:
         self._contracts: set[str] = set()
         self._used: set[tuple[str, str]] = set()
         self._mandates = Mandates(whole=whole)
+        self._company = Quorums()
         self._rules = Rules(whole=whole)
 
     @property
@@ -102,6 +105,7 @@ class Docket:
                 self._meet_key(fact, data)
             case "approval.raised":
                 check_payload(fact, data)
+                self._company.meet(data, self._mandates.founders)
                 self._quorums[data["approval_id"]] = data.get("quorum", 1)
             case "approval.frozen":
                 self._frozen.update(data["approval_ids"])
@@ -161,6 +165,7 @@ class Docket:
         final = fact.type == "approval.decided"
         self._votes[claims["jti"]] = _Vote(claims["approval"], final)
         if claims["decision"] == "approve":
+            self._company.check_vote(claims["approval"], fact.actor)
             self._agree(claims["approval"], person(claims["sub"]), data, final=final)
 
     def _agree(self, approval: str, by: str, data: Mapping[str, Any], *, final: bool) -> None:
@@ -231,8 +236,8 @@ class Docket:
             raise Broken("the founder had taken the approval back")
         if claims["kind"] in CONTRACTS:
             self._use_contract(fact, claims, data)
-        elif claims["kind"] == "mandate":
-            self._use_mandate(fact, claims, data)
+        elif claims["kind"] in COMPANY:
+            self._use_company(fact, claims, data)
         elif claims["kind"] == "rule":
             self._use_rule(fact, claims, data)
         else:
@@ -256,13 +261,14 @@ class Docket:
         if claims["jti"] not in self._contracts and self._whole:
             raise Broken("done under a contract that is not in force")
 
-    def _use_mandate(self, fact: Fact, claims: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        if fact.type != "mandate.granted" or claims["decision"] != "approve":
-            raise Broken(f"{fact.type} under the signature of a mandate")
+    def _use_company(self, fact: Fact, claims: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        kind = claims["kind"]
+        if fact.type != COMPANY[kind] or claims["decision"] != "approve":
+            raise Broken(f"{fact.type} under the signature of a {kind}")
         if not claims["sub"].startswith("founder:"):
-            raise Broken("a mandate that no founder has signed")
-        self._once(claims, "mandate")
-        self._mandates.grant(data, claims)
+            raise Broken(f"a {kind} that no founder has signed")
+        self._once(claims, kind)
+        (self._mandates.grant if kind == "mandate" else self._company.put)(data, claims)
 
     def _use_rule(self, fact: Fact, claims: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         if claims["decision"] != "approve" or not claims["sub"].startswith("founder:"):
@@ -333,16 +339,3 @@ def check_payload(fact: Fact, data: Mapping[str, Any]) -> None:
     for ref in fact.evidence:
         if ref.subject is None and ref.sha256 != data["payload_digest"]:
             raise Broken("the question's payload is another than the one that would be signed")
-
-
-def person(actor: str) -> str:
-    """Who, without the role: `founder:7` is `7`."""
-    return actor.partition(":")[2]
-
-
-def seconds(text: str) -> float:
-    """Unix seconds of an instant with its zone. Raises `ValueError`."""
-    moment: datetime = instant(text)
-    if moment.tzinfo is None:
-        raise ValueError(text)
-    return moment.timestamp()

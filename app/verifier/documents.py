@@ -15,7 +15,8 @@ EVIDENCE = ("key", "media_type", "name", "sha256", "size_bytes")
 PERSONAL = (*EVIDENCE, "subject")
 ERASED = "subject.erased"
 WATCHED = (
-    "approval.", "founder.", "tool.", "model.", "run.", "role.", "budget.", "party.", "mandate.", "rule.", ERASED
+    "approval.", "founder.", "tool.", "model.", "run.", "role.", "budget.", "party.", "mandate.", "quorum.", "rule.",
+    ERASED,
 )  # fmt: skip
 
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
@@ -156,3 +157,16 @@ def read_batch(reader: Reader, documents: Sequence[bytes]) -> list[Fact | str]:
             found.append(broken.reason)
             break
     return found
+
+
+def person(actor: str) -> str:
+    """Who, without the role: `founder:7` is `7`."""
+    return actor.partition(":")[2]
+
+
+def seconds(text: str) -> float:
+    """Unix seconds of an instant with its zone. Raises `ValueError`."""
+    moment: datetime = instant(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment.timestamp()

@@ -17,6 +17,11 @@ class Mandates:
         self._in_force: dict[str, Mapping[str, Any]] = {}
         self._of: dict[str, str] = {}
 
+    @property
+    def founders(self) -> int:
+        """How many: the first, and those who were admitted since."""
+        return 1 + len([terms for terms in self._in_force.values() if terms["rol"] == "founder"])
+
     def grant(self, data: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
         """`mandate.granted`: its terms are those that the signature covers. Raises `Broken`."""
         terms, mandate_id = data["mandate"], data["mandate_id"]

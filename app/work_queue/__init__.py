@@ -1,6 +1,6 @@
 """The work queue: tickets, approvals of every kind, and the delivery of messages between rooms.
 
-Tables owned (schema `work_queue`): tickets, ticket_inputs, approvals, approval_decisions, mandates,
+Tables owned (schema `work_queue`): tickets, ticket_inputs, approvals, approval_decisions, mandates, quorums,
 idempotency_keys, deliveries, and the queue's own.
 
 Invariants:
@@ -14,6 +14,7 @@ Invariants:
 
 import app.work_queue.delivery as delivery
 from app.governance_ledger import Page
+from app.work_queue.agreeing import company_quorum, deciders
 from app.work_queue.approvals import (
     consume,
     expire,
@@ -60,6 +61,7 @@ from app.work_queue.model import (
     Vote,
 )
 from app.work_queue.personal import append_of, blank_tickets, erasable, recipient_of_ticket, unnamed
+from app.work_queue.quorums import QuorumTooLarge, check_enough, propose_quorum, set_quorum, too_few_without
 from app.work_queue.tickets import (
     MAX_INPUT_BYTES,
     attach_input,
@@ -92,6 +94,7 @@ __all__ = [
     "Page",
     "ProofMismatch",
     "ProofRequired",
+    "QuorumTooLarge",
     "Ticket",
     "TicketInput",
     "TicketPatch",
@@ -102,9 +105,12 @@ __all__ = [
     "append_of",
     "attach_input",
     "blank_tickets",
+    "check_enough",
+    "company_quorum",
     "consume",
     "decide",
     "decide_list",
+    "deciders",
     "delivery",
     "end_mandate",
     "erasable",
@@ -132,13 +138,16 @@ __all__ = [
     "pending_alike",
     "pending_of_ticket",
     "propose_mandate",
+    "propose_quorum",
     "prove",
     "publish",
     "raise_approval",
     "recipient_of_ticket",
     "rejected_before",
+    "set_quorum",
     "tenants_with_due_approvals",
     "thaw",
+    "too_few_without",
     "undo",
     "unnamed",
     "votes_of",

@@ -14,6 +14,7 @@ from app.governance_ledger import Event, Page, append, append_about, keep_eviden
 from app.messages import ApprovalDecided, ApprovalRaised
 from app.postgres import Transaction
 from app.work_queue import store
+from app.work_queue.agreeing import with_quorum
 from app.work_queue.cursors import read_cursor, write_cursor
 from app.work_queue.delivery import publish
 from app.work_queue.errors import ApprovalUnknown, ApprovalUnusable
@@ -74,9 +75,10 @@ async def raise_approval(tx: Transaction, new: NewApproval) -> Approval:
     """Ask the founder. Event `approval.raised`, message `ApprovalRaised`, in the caller's transaction.
 
     Asking the same of the same step again returns the pending approval; asking something else for that step, or naming
-    the question that it `replaces`, supersedes it. Raises `Invalid` when it would expire at once, `NotCanonical` for a
-    payload without a byte form.
+    the question that it `replaces`, supersedes it. The company's quorum is added to what it wants. Raises `Invalid`
+    when it would expire at once, `NotCanonical` for a payload without a byte form.
     """
+    new = await with_quorum(tx, new)
     at = await store.now(tx)
     approval = _pending(new, at)
     if approval.expires_at <= at:

@@ -26,9 +26,17 @@ async def mandate_for(
         raise BeyondMandate(None)
     role_id = str(approval.role_id) if approval.role_id else None
     limit = beyond(found.terms, tier=approval.tier, kind=approval.kind, role_id=role_id, money=approval.money, at=at)
+    if limit is None and wants_founders(approval):
+        limit = "founders"
     if limit is not None and (decision == "approve" or limit == "ended"):
         raise BeyondMandate(limit)
     return found
+
+
+def wants_founders(approval: Approval) -> bool:
+    """The company's quorum, as it was signed with the question, counts founders only."""
+    wanted = approval.payload.get("quorum")
+    return isinstance(wanted, dict) and wanted.get("founders") is True
 
 
 def _person_id(by: Principal) -> UUID:

@@ -151,7 +151,7 @@ async def decide(
 
 
 def _check_rights(approval: Approval, decision: Decision, by: Principal) -> None:
-    if decision == "approve" and approval.kind in (*CONTRACTS, "mandate", "rule", "tool_server"):
+    if decision == "approve" and approval.kind in (*CONTRACTS, "mandate", "quorum", "rule", "tool_server"):
         require(by, Rol.FOUNDER)
 
 

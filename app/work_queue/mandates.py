@@ -13,7 +13,7 @@ from app.canon.mandate import Mandate
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
 from app.governance_ledger import Event, append
 from app.postgres import Transaction
-from app.work_queue import store
+from app.work_queue import quorum_store, store
 from app.work_queue.approvals import consume, pending_alike, raise_approval, withdraw
 from app.work_queue.errors import MandateUnknown
 from app.work_queue.model import Approval, GrantedMandate, NewApproval
@@ -102,6 +102,7 @@ async def grant_mandate(tx: Transaction, approval: Approval, reader: ApprovalRea
     at = await store.now(tx)
     if approval.consumed_at is not None or approval.status != "approved" or not approval.in_effect(at):
         return None
+    await quorum_store.hold(tx, changing=True)  # how many founders there are counts for a quorum
     used = await consume(tx, approval.id, payload_digest=digest(approval.payload), reader=reader)
     terms = msgspec.convert(used.payload["mandate"], Mandate)
     before = await store.fetch_mandate(tx, UUID(terms.person))

@@ -25,6 +25,7 @@ ApprovalKind: TypeAlias = Literal[
     "rule",
     "mandate",
     "tool_server",
+    "quorum",
 ]
 Method: TypeAlias = Literal["session", "passkey", "device_key", "standing"]
 

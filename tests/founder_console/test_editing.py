@@ -9,8 +9,11 @@ from app.canon.agent import StepContext
 from app.canon.contract import ProcedureStep
 from app.canon.tool import ToolAnswer, ToolSpec
 from app.canon.vocabulary import Risk, Rol
+from app.founder_console import create_founder
 from app.founder_console.deciding.call_fields import fields_of, typed
+from app.founder_console.identity.sessions import start_session
 from app.work_queue import Approval
+from tests.builders import a_deputy
 from tests.execution_graph.ring import Endpoint, Outside, Ring, builtin_tools, loses_its_answer
 from tests.execution_graph.test_editing import ORDER, PAYMENT, TICKET
 from tests.execution_graph.test_hanging_tools import Telephone, silent_server
@@ -137,6 +140,17 @@ async def test_a_lost_outcome_offers_to_try_again_with_the_same_key(desk: Desk, 
     assert f"kunci yang sama {lost.run_id}:1" in answer.text
     assert "data-key" in answer.text
     assert f"/approvals/{before.superseded_by}/edit" not in answer.text
+
+
+async def test_a_deputy_is_told_who_can_have_a_lost_call_made_again(desk: Desk, lost: Approval) -> None:
+    async with desk.database.transaction(desk.tenant) as tx:
+        deputy = await create_founder(tx, name="Budi", language="id", rol=Rol.DEPUTY)
+        await a_deputy(tx, desk.by, str(deputy.id))
+        cookie = await start_session(tx, deputy.id, label="phone")
+    desk.client.cookies.set("__Host-flr", cookie)
+    page = await desk.client.get(f"/approvals/{lost.id}", headers=PAGE)
+    assert f"/approvals/{lost.id}/retry" not in page.text
+    assert "Hanya pendiri yang dapat meminta dicoba lagi" in page.text
 
 
 async def test_the_api_has_a_lost_call_made_again_for_a_founder_only(desk: Desk, lost: Approval) -> None:

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, time, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
+from app.canon.quorum import CompanyQuorum, QuorumLine
 from app.canon.vocabulary import Money, Rol, Tier
 from app.founder_console.channels.channel_store import fetch_webhooks
 from app.founder_console.channels.letters import link_to
@@ -15,7 +17,7 @@ from app.founder_console.store import fetch_founder, fetch_founders, fetch_passk
 from app.governance_ledger import EventFilter, read_events
 from app.messages import ApprovalDecided
 from app.role_registry import Want, budgets_of, company, on_approval_decided, spend
-from app.work_queue import decide, get_approval, mandate_of, prove, raise_approval
+from app.work_queue import company_quorum, decide, get_approval, mandate_of, prove, raise_approval
 from app.work_queue import store as queue_store
 from tests.builders import a_question
 from tests.founder_console.people import BOOK, by_passkey
@@ -190,6 +192,33 @@ async def test_a_deputy_is_invited_once_the_mandate_is_signed(desk: Desk) -> Non
     assert "/enrol/" in page.text
     assert "Paling banyak Rp500.000 per keputusan." in page.text
     await desk.client.post(f"/settings/people/{budi.id}/end", headers=OWN | PAGE)
+    async with desk.database.transaction(desk.tenant) as tx:
+        assert await mandate_of(tx, budi.id) is None
+
+
+async def test_a_quorum_is_asked_for_signed_and_guarded(desk: Desk) -> None:
+    async def ask(**form: str) -> httpx.Response:
+        return await desk.client.post("/settings/quorum", data=form, headers=OWN | PAGE, follow_redirects=False)
+
+    alone = await ask(R2_count="2", R2_above="1.000.000", R2_founders="yes")
+    assert alone.status_code == 422
+    assert "2 orang harus setuju, dan 1 dapat memutuskan" in alone.text
+    form = {"name": "Budi", "kinds": ["tool_call"], "days": "7", "rol": "deputy"}
+    answer = await desk.client.post("/settings/people", data=form, headers=OWN | PAGE, follow_redirects=False)
+    await signed_with_passkey(desk, UUID(answer.headers["location"].rpartition("/")[2]))
+    asked = await ask(R1_count="2", R1_above="50.000")
+    card = await desk.client.get(asked.headers["location"], headers=PAGE)
+    assert "Risiko rendah: 2 orang harus setuju. Hanya di atas Rp50.000." in card.text
+    await signed_with_passkey(desk, UUID(asked.headers["location"].rpartition("/")[2]))
+    async with desk.database.transaction(desk.tenant) as tx:
+        assert await company_quorum(tx) == CompanyQuorum((QuorumLine(tier=Tier.R1, count=2, above=Money(50_000)),))
+        budi = next(one for one in await fetch_founders(tx) if one.name == "Budi")
+    assert 'value="50000"' in (await desk.client.get("/settings/quorum", headers=PAGE)).text
+    path = f"/settings/people/{budi.id}/end"
+    warned = await desk.client.post(path, headers=OWN | PAGE)
+    assert warned.status_code == 409
+    assert "Tanpa Budi lebih sedikit orang" in warned.text
+    await desk.client.post(path, data={"anyway": "yes"}, headers=OWN | PAGE)
     async with desk.database.transaction(desk.tenant) as tx:
         assert await mandate_of(tx, budi.id) is None
 

@@ -86,6 +86,7 @@ async def test_the_tables_of_consequence_are_governed(superuser: asyncpg.Connect
         "work_queue.approval_decisions": "capture",
         "work_queue.approvals": "law_presence",
         "work_queue.mandates": "capture",
+        "work_queue.quorums": "capture",
         "work_queue.tickets": "law_presence",
     }
 

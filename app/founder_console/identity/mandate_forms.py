@@ -77,12 +77,12 @@ def mandate_for(visit: Visit, wanted: Wanted, person: Founder) -> Mandate:
         tiers=(Tier.R1, Tier.R2) if wanted.high else (Tier.R1,),
         kinds=tuple(kind for kind in DELEGABLE if kind in wanted.kinds),
         roles=tuple(role for role in wanted.roles if role in known),
-        cap=_cap(visit, wanted.cap),
+        cap=amount_of(visit, wanted.cap),
         ends_at=_last_evening(visit, wanted),
     )
 
 
-def _cap(visit: Visit, text: str) -> Money | None:
+def amount_of(visit: Visit, text: str) -> Money | None:
     """Whole major units of the company's currency; nothing for no money at all."""
     digits = text.replace(".", "").replace(",", "").replace(" ", "")
     if not digits or digits == "0":

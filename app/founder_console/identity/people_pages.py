@@ -26,11 +26,19 @@ from app.founder_console.identity.mandate_forms import (
     sentences,
     wanted_of,
 )
+from app.founder_console.identity.quorum_pages import sentences as quorum_sentences
 from app.founder_console.model import Founder
 from app.founder_console.screens.qr import qr_path
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
-from app.work_queue import GrantedMandate, end_mandate, mandate_of, propose_mandate
+from app.work_queue import (
+    GrantedMandate,
+    company_quorum,
+    end_mandate,
+    mandate_of,
+    propose_mandate,
+    too_few_without,
+)
 
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -55,15 +63,18 @@ async def people(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     return await _people(await enter(request, tx))
 
 
-async def _people(visit: Visit, *, link: str = "", whose: str = "") -> Page:
+async def _people(visit: Visit, *, link: str = "", whose: str = "", needed: UUID | None = None) -> Page:
     founders = await store.fetch_founders(visit.tx)
     return visit.page(
         "settings_people.html",
+        status=200 if needed is None else 409,
         title=visit.words("settings.people"),
         people=[await _person(visit, one) for one in founders],
         rules=visit.founder.rol is Rol.FOUNDER,
         link=link,
         whose=whose,
+        needed=needed,
+        quorum=quorum_sentences(await company_quorum(visit.tx), visit.words, visit.formats),
         qr=qr_path(link) if link else None,
     )
 
@@ -215,9 +226,13 @@ async def invitation_link(request: Caller, tx: NamedDependency[Transaction], per
 
 
 @post("/settings/people/{person_id:uuid}/end", status_code=303, include_in_schema=False)
-async def end(request: Caller, tx: NamedDependency[Transaction], person_id: FromPath[UUID]) -> Redirect:
-    """End a deputy's mandate now, and every session of theirs with it."""
+async def end(
+    request: Caller, tx: NamedDependency[Transaction], person_id: FromPath[UUID], data: Form
+) -> Page | Redirect:
+    """End a deputy's mandate now, and every session of theirs with it. Whom the quorum needs only on a second word."""
     visit = await enter(request, tx)
+    if not data.get("anyway") and await too_few_without(tx, str(person_id)):
+        return await _people(visit, needed=person_id)
     await end_mandate(tx, person_id, by=visit.by)
     for session in await store.fetch_sessions(tx, person_id):
         await store.revoke_session(tx, session.token_sha256)

@@ -54,6 +54,7 @@ class Chrome(msgspec.Struct, frozen=True, kw_only=True):
     company: str
     tenant: str = ""
     founder_name: str = ""
+    is_founder: bool = False
     theme: Theme = "auto"
     tab: str = ""
     pending: int = 0
