@@ -193,7 +193,9 @@ class _Verification:
             )
 
     async def _count_events(self) -> int:
-        """As many as are sealed, each once and none missing, are all of them."""
+        """As many as are sealed, each once and none missing, are all of them. This process waits: two of the database's
+        read."""
+        await self.tx.connection.execute("SET LOCAL max_parallel_workers_per_gather = 1")
         return int(await self.tx.connection.fetchval(_EVENTS, self.tx.tenant, timeout=WHOLE_LEDGER_SECONDS))
 
     async def look_for_doubles(self) -> None:

@@ -65,3 +65,20 @@ async def test_a_transactions_changes_are_found_by_nothing_but_its_id(superuser:
         "SELECT indexname FROM pg_indexes WHERE schemaname = 'governance_ledger' AND tablename = 'changes'"
     )
     assert [row["indexname"] for row in rows] == ["changes_pkey"]
+
+
+async def test_sealing_never_scans_all_events(
+    database: Database, sealer: asyncpg.Connection, superuser: asyncpg.Connection
+) -> None:
+    """Its plan is made once, perhaps while the ledger is empty, and must do when it is long."""
+    await seal(sealer)
+    for _ in range(8):
+        await record(database, 500)
+        await seal(sealer)
+    await sealer.execute("SELECT pg_stat_force_next_flush()")
+    scans = await superuser.fetch(
+        "SELECT seq_scan, idx_scan > 0 FROM pg_stat_all_tables WHERE schemaname = 'governance_ledger' "
+        "AND relname = 'governance_events'"
+    )
+    assert [tuple(row) for row in scans] == [(0, True)]
+    assert (await verify(database)).to_seq == 4_000
