@@ -15,6 +15,7 @@ from app.canon.contract import ProcedureStep, ToolRule
 from app.canon.vocabulary import Principal, Rol
 from app.execution_graph import get_run
 from app.execution_graph.model import Cause
+from app.execution_graph.pruning import prune
 from app.execution_graph.runtime import PartBounds
 from app.founder_console.identity.sessions import start_session
 from app.founder_console.wording import load_words
@@ -108,6 +109,20 @@ async def test_long_work_is_told_part_by_part_with_ways_to_and_fro(office: Offic
     assert f'rel="prev" href="/runs/{first.run.id}"' in page
     assert "<b>3. " in page
     assert "Bagian 2" in await office.read(f"/tickets/{second.ticket_id}")
+
+
+async def test_a_run_whose_journal_was_pruned_says_when(office: Office) -> None:
+    view = await office.ring.run(
+        await office.ring.hire("write_note", procedure=[ProcedureStep("write_note", {"text": "satu"})])
+    )
+    assert "dipangkas" not in await office.read(f"/runs/{view.run.id}")
+    async with office.ring.transaction() as tx:
+        await tx.connection.execute("SELECT set_config('app.now', '2027-06-07T08:00:00Z', true)")
+        assert (await prune(tx, 40, actor="system:cli")).runs == 1
+    page = (await office.read(f"/runs/{view.run.id}")).replace("\xa0", " ")
+    assert "Isi permintaan dan jawaban dipangkas pada 7 Jun 2027" in page
+    assert "Diizinkan gerbang" in page
+    assert "Jurnal sebuah pengerjaan dipangkas" in await office.read("/ledger")
 
 
 async def test_why_a_run_was_stopped_is_said_in_the_founders_language(office: Office) -> None:
