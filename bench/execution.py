@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import psutil
@@ -38,17 +39,16 @@ WORKER = "smolagents"
 
 
 class Waits(Tool):
-    """A read that waits until it is let go: a run in hand that costs no time."""
+    """A read that waits until its run is let go: a run in hand that costs no time."""
 
     spec = ToolSpec("wait", "Waits.", {"type": "object", "properties": {}}, Risk.READ, "read")
 
     def __init__(self) -> None:
-        self.waiting = 0
-        self.go = asyncio.Event()
+        self.doors: dict[UUID, asyncio.Event] = {}
 
     async def perform(self, call: ToolCall) -> ToolResult:
-        self.waiting += 1
-        await self.go.wait()
+        self.doors[call.run_id] = asyncio.Event()
+        await self.doors[call.run_id].wait()
         return ToolResult("waited")
 
 
@@ -127,10 +127,11 @@ async def _memory(ring: Ring, count: int) -> dict[str, Figure]:
     driving = []
     for number, run in enumerate(runs, start=1):
         driving.append(asyncio.create_task(executor.drive(ring.tenant, run.id)))
-        await _until(lambda wanted=number: tool.waiting == wanted, "every run is in hand")  # type: ignore[misc]
+        await _until(lambda wanted=number: len(tool.doors) == wanted, "every run is in hand")  # type: ignore[misc]
     each = (process.memory_info().rss - before) / count / 1024
-    tool.go.set()
-    await asyncio.gather(*driving)
+    for run, driven in zip(runs, driving, strict=True):
+        tool.doors[run.id].set()
+        await driven
     return {"memory_per_run": Figure(each, "KiB", f"{count} runs in hand, waiting in a tool", 512, "less")}
 
 

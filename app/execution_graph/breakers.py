@@ -1,5 +1,7 @@
 """What stops a run that gets nowhere."""
 
+from collections import deque
+
 from app.canon.agent import Halt, PartFull
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import Asked
@@ -24,7 +26,7 @@ def check_breakers(drive: Drive, asked: Asked) -> None:
         raise Halt("max_steps")
     if asked.kind == "tool" and drive.journal.repeats(asked) >= SAME_CALL - 1:
         raise Halt("no_progress")
-    if asked.kind == "tool" and stale(drive.journal.whole) >= STALE_ANSWERS:
+    if asked.kind == "tool" and stale(drive.journal.whole, drive.journal.starts) >= STALE_ANSWERS:
         raise Halt("no_news")
     if drive.journal.count("tool") < most and part_is_full(drive):
         raise PartFull
@@ -50,15 +52,24 @@ def too_long(drive: Drive) -> bool:
     return drive.worked_ms > drive.runtime.run_minutes * 60_000
 
 
-def stale(steps: tuple[Step, ...]) -> int:
+def stale(steps: tuple[Step, ...], starts: tuple[int, ...] = ()) -> int:
     """How many tool steps in a row, up to now, brought nothing: no call was carried out that changes something, and the
-    answer was heard before in this run."""
+    answer was heard before. What only parts before have heard (`starts` says where parts begin) is neither news nor
+    stale: who goes on from a hand-over may have to look again."""
     heard: set[str] = set()
+    here: set[str] = set()
+    ahead = deque(starts)
     count = 0
     for step in steps:
+        while ahead and step.step >= ahead[0]:
+            ahead.popleft()
+            here = set()
         if step.kind != "tool" or step.answer is None:
             continue
-        acted = step.effect != "read" and step.state == "done"
-        count = 0 if acted or step.answer not in heard else count + 1
+        if (step.effect != "read" and step.state == "done") or step.answer not in heard:
+            count = 0
+        elif step.answer in here:
+            count += 1
         heard.add(step.answer)
+        here.add(step.answer)
     return count

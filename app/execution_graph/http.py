@@ -34,11 +34,13 @@ Caller = Request[Principal, Principal, State]
 
 
 class RunStatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A run and its trace. `driven` is true while a worker has it in hand; a held run waits for `approval_id`."""
+    """A run and its trace. `driven` is true while a worker has it in hand; a held run waits for `approval_id`;
+    one that is `continued` goes on as `continued_as`."""
 
     run_id: UUID
     status: RunStatus
     driven: bool
+    continued_as: UUID | None
     run: Run
     totals: Totals
     steps: tuple[StepView, ...]
@@ -80,6 +82,7 @@ async def status(request: Caller, tx: NamedDependency[Transaction], run_id: From
         run_id=view.run.id,
         status=view.run.status,
         driven=view.driven,
+        continued_as=view.continued_as,
         run=view.run,
         totals=view.totals,
         steps=view.steps,

@@ -74,6 +74,11 @@ class Journal:
         return (*self._earlier.steps, *self.steps)
 
     @property
+    def starts(self) -> tuple[int, ...]:
+        """The numbers with which the steps of each part begin."""
+        return (*self._earlier.starts, self._first)
+
+    @property
     def next_number(self) -> int:
         return self._first + len(self._steps)
 

@@ -11,10 +11,12 @@ from app.postgres import Transaction
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """What the parts before have in their journals: the tool steps in order, and how often a model was called."""
+    """What the parts before have in their journals: the tool steps in order, and how often a model was called. `starts`
+    are the numbers with which their steps began."""
 
     steps: tuple[Step, ...] = ()
     model_calls: int = 0
+    starts: tuple[int, ...] = ()
 
 
 async def earlier(tx: Transaction, run: Run) -> Earlier:
@@ -22,13 +24,18 @@ async def earlier(tx: Transaction, run: Run) -> Earlier:
         return Earlier()
     rows = await tx.connection.fetch(_TOOL_STEPS, run.chain, run.part)
     calls = await tx.connection.fetchval(_MODEL_CALLS, run.chain, run.part)
-    return Earlier(tuple(Step(**row) for row in rows), int(calls))
+    starts = await tx.connection.fetch(_STARTS, run.chain, run.part)
+    return Earlier(tuple(Step(**row) for row in rows), int(calls), tuple(row["first_step"] for row in starts))
 
 
 _BEFORE = "run_id IN (SELECT id FROM execution_graph.runs WHERE (id = $1 OR first_run_id = $1) AND part_number < $2)"
 _TOOL_STEPS = f"""
 SELECT {STEP_COLUMNS} FROM execution_graph.run_steps WHERE {_BEFORE} AND kind = 'tool' AND beat = 'act' ORDER BY step
 """  # noqa: S608 - only constants are joined
+_STARTS = """
+SELECT first_step FROM execution_graph.runs WHERE (id = $1 OR first_run_id = $1) AND part_number < $2
+ORDER BY first_step
+"""
 _MODEL_CALLS = f"""
 SELECT count(*) FROM execution_graph.run_steps WHERE {_BEFORE} AND kind = 'model' AND beat = 'act'
 """  # noqa: S608 - only constants are joined

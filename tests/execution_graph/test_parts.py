@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.canon.agent import StepContext
+from app.canon.agent import Finished, StepContext
 from app.canon.contract import BudgetLimit, ProcedureStep, ToolRule
 from app.canon.model import ModelRequest
 from app.canon.tool import ToolCall, ToolResult
@@ -159,8 +159,37 @@ async def test_answers_that_parts_before_had_heard_are_no_news(ring: Ring) -> No
 
     role = await ring.hire_scribe(write, "look", max_steps=50)
     parts = await drive_all(ring, await ring.start(await ring.open(role)))
-    assert sum(len(part.steps) for part in parts) == 9
+    assert [len(part.steps) for part in parts] == [4, 4, 3]
     assert "nothing that it had not heard before" in parts[-1].run.summary
+
+
+async def test_who_goes_on_from_a_hand_over_may_look_again(ring: Ring) -> None:
+    bounded(ring, PartBounds(steps=10))
+
+    async def write(ctx: StepContext) -> str:
+        for number in range(10):
+            await ctx.call_tool("look", {"what": str(number)})
+        if ctx.task.handover is None:
+            await ctx.call_tool("look", {"what": "never"})
+        return "looked again"
+
+    role = await ring.hire_scribe(write, "look", max_steps=50)
+    parts = await drive_all(ring, await ring.start(await ring.open(role)))
+    assert [(part.run.status, len(part.steps)) for part in parts] == [("continued", 10), ("done", 10)]
+
+
+async def test_who_gives_up_at_a_no_of_a_part_before_was_refused(ring: Ring) -> None:
+    async def write(ctx: StepContext) -> Finished:
+        if ctx.task.handover is None:
+            for number in range(3):
+                await ctx.call_tool("look", {"what": str(number)})
+            await ctx.call_tool("write_note", {"text": "x"})
+            await ctx.call_tool("look", {"what": "never"})
+        return Finished("It may not be.", ok=False)
+
+    role = await ring.hire_scribe(write, "look", ToolRule("write_note", "deny"), max_steps=50)
+    parts = await drive_all(ring, await ring.start(await ring.open(role)))
+    assert [part.run.status for part in parts] == ["continued", "refused"]
 
 
 async def test_runs_and_minutes_are_paid_once_for_all_parts(ring: Ring) -> None:
