@@ -176,14 +176,26 @@ async def test_every_call_is_metered_and_recorded_with_its_evidence(desk: tuple[
     assert (spent, open_) == (960 + 880, 0)
 
 
-async def test_what_it_would_do_is_a_form_and_nothing_happens(desk: tuple[Desk, Mind]) -> None:
+async def test_what_it_would_do_waits_on_a_card_and_its_words_are_not_the_founders(desk: tuple[Desk, Mind]) -> None:
     console, mind = desk
     mind.says = [calls("propose_ticket", title="Tagih INV-7", instructions="Kirim pengingat."), said()]
     page = await ask(console, "Tagih pelanggan")
-    assert "/tickets/new?title=Tagih+INV-7&amp;instructions=Kirim+pengingat." in page
-    assert await events(console, "ticket.opened") == ()
-    form = await console.client.get("/tickets/new?title=Tagih+INV-7&instructions=Kirim", headers=PAGE)
-    assert 'value="Tagih INV-7"' in form.text
+    [opened] = await events(console, "ticket.opened")
+    assert f"/tickets/{opened.ticket_id}" in page
+    assert "Tagih INV-7" in page
+    assert opened.actor == "system:copilot"
+    assert (opened.data["approval_required"], opened.data["founder_wrote"]) == (True, False)
+
+
+async def test_a_proposal_over_the_api_names_its_ticket(desk: tuple[Desk, Mind]) -> None:
+    console, mind = desk
+    mind.says = [calls("propose_ticket", title="Tagih INV-7", instructions="Kirim \x00 pengingat."), said()]
+    answer = (await console.client.post("/api/v1/console/ask", json={"text": "Tagih"}, headers=OWN)).json()
+    assert (answer["proposal"], answer["ticket_id"]) == (None, None)
+    mind.says = [calls("propose_ticket", title="Tagih INV-7", instructions="Kirim pengingat."), said()]
+    answer = (await console.client.post("/api/v1/console/ask", json={"text": "Tagih"}, headers=OWN)).json()
+    [opened] = await events(console, "ticket.opened")
+    assert answer["ticket_id"] == str(opened.ticket_id)
 
 
 async def test_a_model_that_fails_says_so_and_costs_nothing(desk: tuple[Desk, Mind]) -> None:
@@ -229,7 +241,7 @@ async def test_the_endpoint_needs_a_founder_and_a_model(desk: tuple[Desk, Mind])
     mind.says = [said()]
     path = "/api/v1/console/ask"
     answer = await console.client.post(path, json={"text": "Apa kabar?"}, headers=console.token(Rol.FOUNDER))
-    assert answer.json() == {"written_by": "tiny", "sentences": [], "dropped": 0, "proposal": None}
+    assert answer.json() == {"written_by": "tiny", "sentences": [], "dropped": 0, "proposal": None, "ticket_id": None}
     console.client.cookies.clear()
     refused = await console.client.post(path, json={"text": "Apa kabar?"}, headers=console.token(Rol.OPERATOR))
     assert refused.status_code == 403

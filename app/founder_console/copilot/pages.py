@@ -1,13 +1,12 @@
 """Copilot: the brief of each day, what to look at, and questions that the ledger answers. Pages and their endpoints.
 
-A model is asked outside of any transaction. What it would do becomes a form that the founder sends.
+A model is asked outside of any transaction. What it would do becomes a card that the founder decides.
 """
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -22,7 +21,7 @@ from app.canon.errors import Conflict, Invalid
 from app.canon.model import ModelFailed
 from app.canon.vocabulary import Rol
 from app.founder_console.copilot import lookings, writing
-from app.founder_console.copilot.asking import MOST_CHARACTERS, Conversation, Proposal, Reply
+from app.founder_console.copilot.asking import MOST_CHARACTERS, Conversation, Proposal, Reply, put_up
 from app.founder_console.copilot.brief import Brief, Sentence, write_brief
 from app.founder_console.copilot.insights import insights, read_evidence
 from app.founder_console.copilot.questions import DAYS as SPANS
@@ -36,6 +35,7 @@ from app.founder_console.readings import midnight
 from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
 from app.postgres import Transaction
 from app.problems import documented
+from app.work_queue import Ticket
 
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -137,7 +137,9 @@ async def answered(
     return _answer(visit, asked, visit.words(f"ask.{question.name}"), Reply(sentences=facts), by_model=False)
 
 
-def _answer(visit: Visit, asked: Asked, title: str, reply: Reply, *, by_model: bool) -> Page:
+def _answer(
+    visit: Visit, asked: Asked, title: str, reply: Reply, *, by_model: bool, ticket: Ticket | None = None
+) -> Page:
     return visit.page(
         "answer.html",
         tab="copilot",
@@ -145,17 +147,9 @@ def _answer(visit: Visit, asked: Asked, title: str, reply: Reply, *, by_model: b
         asked=asked,
         reply=reply,
         by_model=by_model,
-        ticket=_ticket_path(reply.proposal),
+        ticket=ticket,
         **_asking(visit),
     )
-
-
-def _ticket_path(proposal: Proposal | None) -> str:
-    """A form with the proposal in it; nothing is opened until the founder sends it."""
-    if proposal is None:
-        return ""
-    values = {"title": proposal.title, "instructions": proposal.instructions, "role": proposal.role_id or ""}
-    return f"/tickets/new?{urlencode(values)}"
 
 
 @post("/copilot/ask", status_code=200, include_in_schema=False)
@@ -170,7 +164,9 @@ async def ask(request: Caller, data: Form) -> Page | Redirect:
         naming = visit.naming
     reply = await _converse(request, naming, text)
     async with database.transaction(request.auth.tid) as tx:
-        return _answer(await enter(request, tx), Asked(name="waiting"), text, reply, by_model=True)
+        visit = await enter(request, tx)
+        ticket = None if reply.proposal is None else await put_up(tx, reply.proposal)
+        return _answer(visit, Asked(name="waiting"), text, reply, by_model=True, ticket=ticket)
 
 
 async def _converse(request: Caller, naming: Naming, text: str) -> Reply:
@@ -222,13 +218,14 @@ class AnsweredSentence(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """`written_by` is `ledger`, or the model's name. `dropped` counts sentences of a model without a source. A
-    `proposal` is nothing but a proposal: open the ticket to have it done."""
+    """`written_by` is `ledger`, or the model's name. `dropped` counts sentences of a model without a source. The
+    ticket of a `proposal` begins with a card: nothing is done before a founder approves it."""
 
     written_by: str
     sentences: tuple[AnsweredSentence, ...]
     dropped: int = 0
     proposal: Proposal | None = None
+    ticket_id: UUID | None = None
 
 
 class FreeQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -288,7 +285,8 @@ def _sentence(text: dict[Language, str], sentence: Sentence) -> AnsweredSentence
     status_code=HTTPStatus.OK,
     tags=TAGS,
     summary="A free question to the Copilot's model",
-    description="Read-only. The model reads through the same questions; a sentence that no event bears out is dropped.",
+    description="The model reads through the same questions and changes nothing; a sentence that no event bears out is "
+    "dropped. What it would have done is a `proposal`: its ticket waits on a card.",
     responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
 )
 async def ask_api(request: Caller, data: JSONBody[FreeQuestion]) -> Answer:
@@ -300,12 +298,17 @@ async def ask_api(request: Caller, data: JSONBody[FreeQuestion]) -> Answer:
     reply = await _converse(request, reading.namings[data.language], data.text)
     if reply.failure:
         raise Conflict(reply.failure)
+    ticket = None
+    if reply.proposal is not None:
+        async with request.app.state.database.transaction(request.auth.tid) as tx:
+            ticket = await put_up(tx, reply.proposal)
     sentences: Sequence[Sentence] = reply.sentences
     return Answer(
         written_by=request.app.state.settings.model_name,
         sentences=tuple(_sentence({data.language: one.text}, one) for one in sentences),
         dropped=reply.dropped,
         proposal=reply.proposal,
+        ticket_id=None if ticket is None else ticket.id,
     )
 
 
