@@ -41,6 +41,10 @@ CREATE FUNCTION scratch.mirror() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF NEW.note = 'mirror' THEN INSERT INTO scratch.shadow VALUES (NEW.id, NEW.tenant_id, 'mirrored'); END IF;
   RETURN NULL; END $$;
 CREATE TRIGGER mirror AFTER UPDATE ON scratch.invoices FOR EACH ROW EXECUTE FUNCTION scratch.mirror();
+CREATE FUNCTION scratch.again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  UPDATE scratch.invoices SET note = 'again, by itself' WHERE id = NEW.id; RETURN NULL; END $$;
+CREATE TRIGGER again AFTER UPDATE ON scratch.invoices FOR EACH ROW WHEN (NEW.note = 'again')
+  EXECUTE FUNCTION scratch.again();
 CREATE FUNCTION scratch.at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   UPDATE scratch.invoices SET note = 'late' WHERE id = NEW.id; RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER aaa_late AFTER INSERT ON scratch.late DEFERRABLE INITIALLY DEFERRED

@@ -91,6 +91,24 @@ async def test_the_tables_of_consequence_are_governed(superuser: asyncpg.Connect
     }
 
 
+async def test_no_governed_table_has_a_column_that_its_image_would_miss(superuser: asyncpg.Connection) -> None:
+    """A virtual generated column is null in what a trigger sees, and a value in the row."""
+    rows = await superuser.fetch(
+        "SELECT a.attrelid::regclass::text AS name, a.attname FROM pg_attribute a WHERE a.attgenerated = 'v' "
+        "AND a.attrelid IN (SELECT tgrelid FROM pg_trigger WHERE tgname = 'zz_law_id')"
+    )
+    assert [tuple(row) for row in rows] == []
+
+
+async def test_no_business_transaction_notifies_for_the_ledger(superuser: asyncpg.Connection) -> None:
+    """NOTIFY takes a lock at commit that all transactions share: only the sealer tells, once for each batch."""
+    rows = await superuser.fetch(
+        "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+        "WHERE n.nspname = 'governance_ledger' AND p.prosrc ~* 'notify' ORDER BY 1"
+    )
+    assert [row["proname"] for row in rows] == ["seal"]
+
+
 # What the application or the sealer may call; the others are the Law's own triggers.
 CALLED = {
     "governance_ledger.gather(uuid,text[])": {"flr_law", "flr_app"},

@@ -13,6 +13,7 @@ EV = "SELECT scratch.ev('{{scratch.invoices/{i}}}')"
 EV_NEXT = "SELECT scratch.ev('{{scratch.invoices/{j}}}')"
 UP = "UPDATE scratch.invoices SET note = 'a' WHERE id = {i}"
 UP2 = "UPDATE scratch.invoices SET note = 'b' WHERE id = {i}"
+AGAIN = "UPDATE scratch.invoices SET note = 'again' WHERE id = {i}"
 UP_NEXT = "UPDATE scratch.invoices SET note = 'a' WHERE id = {j}"
 CHECK, LATER = "SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED"
 TO_OTHER, TO_SELF = f"SET LOCAL app.tenant = '{OTHER}'", f"SET LOCAL app.tenant = '{TENANT}'"
@@ -135,6 +136,8 @@ CASES = (
             "SELECT scratch.ev('{{scratch.invoices/{i},scratch.shadow/{i}}}')",
         ),
     ),
+    Case("a trigger updates its own row, no event", NO_EVENT, NO_EVENT, (AGAIN,)),
+    Case("a trigger updates its own row, event", OK, OK, (AGAIN, EV)),
     Case(
         "another deferred trigger writes at commit",
         NO_EVENT,

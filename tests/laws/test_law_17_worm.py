@@ -71,6 +71,8 @@ APPLICATION = {
     "set the numbers back": "SELECT setval('governance_ledger.n', 1)",
     "write a change": "INSERT INTO governance_ledger.changes (xid, n, tenant_id, rel, key, op, digest) "
     f"VALUES ('1', 1, '{TENANT}', 'a.b', '1', 'I', '')",
+    "delete a change": "DELETE FROM governance_ledger.changes",
+    "alter a change": "UPDATE governance_ledger.changes SET digest = ''",
     "write a seal": "INSERT INTO governance_ledger.ledger_seals (tenant_id, seq, n, hash) "
     f"VALUES ('{TENANT}', 1, 1, '')",
     "seal": "SELECT governance_ledger.seal()",
