@@ -13,6 +13,12 @@ from app.postgres import Transaction
 from app.work_queue import NotErasable, blank_tickets, erasable, pending_of_ticket
 
 _BLANK = "SELECT changed FROM execution_graph.blank_runs($1)"
+# What a backbone left behind of runs that broke off; of others it is gone since they closed.
+_DROP = """
+DELETE FROM execution_graph.{table} WHERE thread_id IN (
+  SELECT id::text FROM execution_graph.runs WHERE ticket_id = ANY ($1))
+"""
+_CHECKPOINTS = ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
 
 
 class TicketsErased(msgspec.Struct, frozen=True):
@@ -43,6 +49,8 @@ async def erase_ticket(tx: Transaction, ticket_id: UUID, *, by: Principal) -> Ti
     changed = list(await blank_tickets(tx, subject))
     if changed:
         changed += [row["changed"] for row in await tx.connection.fetch(_BLANK, list(ids))]
+        for table in _CHECKPOINTS:
+            await tx.connection.execute(_DROP.format(table=table), list(ids))
         data: dict[str, object] = {"subject": subject, "ticket_ids": [str(one) for one in ids]}
         event = Event(type="ticket.erased", actor=by.actor, ticket_id=ticket_id, subjects=tuple(changed), data=data)
         await append(tx, event)

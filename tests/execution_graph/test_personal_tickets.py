@@ -78,16 +78,16 @@ def answer(call: ToolCall) -> ToolResult:
 
 
 class Worker:
-    """What a worker process would be, with the company's key folder."""
+    """What a worker process would be, with the company's key folder or without."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, keys: Path | None = None) -> None:
         tools = builtin_tools() | {"look": Outside("look", effect="read"), "ring_bell": Outside("ring_bell")}
         tools["look"].answer = answer  # type: ignore[attr-defined]
         reader = ApprovalTokens(KeyRing.load(api.settings.keys, "approval"))
         self.api, self.store = api, FolderStore(api.settings.home / "evidence")
         runtime = Runtime(
             api.database, self.store, tools, Endpoint(), Shelf(api.database.url), reader, Defaults(), 0,
-            keeper=partial(keeper_of, api.settings.keys),
+            keeper=partial(keeper_of, keys or api.settings.keys),
         )  # fmt: skip
         api.app.state.tools = {name: tool.spec for name, tool in tools.items()}
         self.executor = Executor(runtime, owner=7)
@@ -97,8 +97,8 @@ class Worker:
         return await self.api.get(f"/exec/{run_id}/status")
 
 
-async def worked(api: Api, worker: Worker, *, personal: bool = True) -> Any:
-    """A ticket about a person, worked through to its end: files, notes, documents, a child, a call and a refusal."""
+async def begun(api: Api) -> tuple[Any, Any]:
+    """A ticket about a person, with a file, and its run before anybody drives it."""
     rules = tuple(ToolRule(step.tool, "ask" if step.tool in ASKED else "allow") for step in PROCEDURE)
     role = await api.post(
         "/roles",
@@ -109,7 +109,7 @@ async def worked(api: Api, worker: Worker, *, personal: bool = True) -> Any:
         "/tickets",
         {
             "title": f"Answer {NAME}", "instructions": "She lives at Jl. Melati 4.", "fields": FIELDS,
-            "role_id": role["id"], "start": False, "personal": personal,
+            "role_id": role["id"], "start": False, "personal": True,
         },
     )  # fmt: skip
     attached = await api.ask(
@@ -119,7 +119,12 @@ async def worked(api: Api, worker: Worker, *, personal: bool = True) -> Any:
         headers={"content-type": "text/plain"},
     )
     assert attached.status_code == 201, attached.text
-    run = await api.post(f"/exec/start/{ticket['id']}")
+    return ticket, await api.post(f"/exec/start/{ticket['id']}")
+
+
+async def worked(api: Api, worker: Worker) -> Any:
+    """The ticket, worked through to its end: files, notes, documents, a child, a call and a refusal."""
+    ticket, run = await begun(api)
     held = await worker.drive(run["id"])
     assert held["status"] == "held", (held["run"]["summary"], held["steps"][-1])
     question = held["steps"][-1]["approval_id"]
@@ -214,6 +219,16 @@ async def test_who_may_read_reads_it_until_it_is_erased(api: Api, sealer_dsn: st
     (run,) = (await api.get(f"/tickets/{ticket['id']}/runs"))["items"]
     trace = await api.get(f"/exec/{run['id']}/status")
     assert [step["name"] for step in trace["steps"]] == [step.tool for step in PROCEDURE]
+
+
+async def test_a_worker_without_the_key_reads_no_file_and_writes_all_the_same(api: Api, tmp_path: Path) -> None:
+    keys = tmp_path / "elsewhere"
+    keys.mkdir()
+    worker = Worker(api, keys)
+    _, run = await begun(api)
+    status = await worker.drive(run["id"])
+    assert [(step["name"], step["answer_status"]) for step in status["steps"]] == [("read_input", "failed")]
+    assert "missing in FLR_HOME" in status["run"]["summary"]
 
 
 async def test_a_ticket_that_is_not_personal_is_not_erased(api: Api) -> None:
