@@ -13,7 +13,7 @@ from app.adapters.models import load_model
 from app.adapters.tools import load_tools
 from app.canon.tool import Tool
 from app.database_urls import app_url
-from app.execution_graph.runtime import Defaults, Runtime
+from app.execution_graph.runtime import Defaults, PartBounds, Runtime
 from app.postgres import Database
 from app.settings import Settings, read
 from app.worker import AgentEngines, RotatingReader, WorkerProcess
@@ -46,6 +46,7 @@ async def main(settings: Settings, receiver: str) -> None:
             RotatingReader(settings),
             Defaults(settings.backbone, settings.worker, settings.router),
             settings.undo_seconds,
+            part=PartBounds(settings.part_steps, settings.part_bytes),
         )
         process = WorkerProcess(runtime, url, {})
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, process.close)
