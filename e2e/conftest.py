@@ -1,9 +1,12 @@
 """A real server on a database of its own, and a phone."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser
 
@@ -51,6 +54,21 @@ def company(served: Machine) -> Company:
     served.start("sealer", "app.cli", "sealer")
     wait_until(served.ready, said="the API is ready")
     return founded
+
+
+@contextmanager
+def without_database(served: Machine) -> Iterator[None]:
+    """The server's database lets nobody in, as one that is being restored."""
+    address = urlsplit(served.environment["DATABASE_URL"])
+    name = address.path.removeprefix("/")
+    with psycopg.connect(address._replace(path="/postgres").geturl(), autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            yield
+        finally:
+            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    wait_until(served.ready, said="the API is ready again")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ whole, from top to end, in `build/screens/`.
 import io
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -17,7 +18,22 @@ from app.work_queue import Approval
 from e2e.browser import Phone, Scheme
 from e2e.company import Company
 from e2e.conftest import Keychain, Phones
-from e2e.test_gates import STATES, busy, every_page, show_state
+from e2e.states import (
+    DENIED,
+    EMPTY,
+    GONE,
+    NARROWED,
+    TABS,
+    broken,
+    deputy_of,
+    loading,
+    offline,
+    sign_in,
+    stale,
+    unfinished,
+)
+from e2e.test_gates import busy, every_page
+from tests.processes import Machine
 
 __all__ = ["busy"]
 
@@ -26,81 +42,115 @@ pytestmark = pytest.mark.timeout(1800)
 BUILD = Path(__file__).parents[1] / "build"
 SHEET = BUILD / "contact-sheet.png"
 SCREENS = BUILD / "screens"
-VARIANTS: tuple[tuple[int, Scheme, Language, int], ...] = (
-    (360, "light", "id", 300),
-    (390, "dark", "en", 300),
-    (768, "light", "en", 420),
-    (1280, "dark", "id", 620),
-)
 DOORS = ("/login", "/offline", "/enrol/none.none")
-EMPTY = ("/", "/approvals", "/approvals/history", "/workers", "/money", "/copilot", "/tickets", "/ledger")
 LOCALES: dict[Language, str] = {"id": "id-ID", "en": "en-GB"}
 GAP, HEAD = 16, 30
 
 
-def test_make_the_sheet(phones: Phones, keychain: Keychain, company: Company, request: pytest.FixtureRequest) -> None:
+class Variant(NamedTuple):
+    """One column of the sheet: how it is looked at, and how wide it is drawn."""
+
+    width: int
+    scheme: Scheme
+    language: Language
+    shown: int
+
+
+VARIANTS = (
+    Variant(360, "light", "id", 300),
+    Variant(390, "dark", "en", 300),
+    Variant(768, "light", "en", 420),
+    Variant(1280, "dark", "id", 620),
+)
+
+
+class Sheet:
+    """Pictures in rows, one row for each screen, one column for each variant."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[int, Image.Image]] = {}
+
+    def take(self, phone: Phone, variant: Variant, name: str) -> None:
+        """The screen as it fits on the sheet; the whole page goes into a file of its own."""
+        if not name.startswith("loading"):
+            expect(phone.page.locator("html")).not_to_have_attribute("data-loading", "")
+        file = SCREENS / f"{filed(name)}-{variant.width}.png"
+        phone.page.screenshot(animations="disabled", full_page=True, path=file)
+        image = Image.open(io.BytesIO(phone.page.screenshot(animations="disabled"))).convert("RGB")
+        shown = image.resize((variant.shown, image.height * variant.shown // image.width))
+        self._rows.setdefault(unnumbered(name), {})[variant.width] = shown
+
+    def laid_out(self) -> Image.Image:
+        width = GAP + sum(variant.shown + GAP for variant in VARIANTS)
+        heights = [HEAD + max(image.height for image in row.values()) + GAP for row in self._rows.values()]
+        sheet = Image.new("RGB", (width, sum(heights) + GAP), "#8a8a8a")
+        draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(16)
+        top = 0
+        for (name, row), height in zip(self._rows.items(), heights, strict=True):
+            draw.text((GAP, top + 8), name, "#000000", font)
+            left = GAP
+            for variant in VARIANTS:
+                if variant.width in row:
+                    sheet.paste(row[variant.width], (left, top + HEAD))
+                left += variant.shown + GAP
+            top += height
+        return sheet
+
+
+def test_make_the_sheet(
+    phones: Phones, keychain: Keychain, company: Company, served: Machine, request: pytest.FixtureRequest
+) -> None:
     SCREENS.mkdir(parents=True, exist_ok=True)
-    rows: list[tuple[str, list[Image.Image]]] = [(f"{path} (empty)", []) for path in EMPTY]
-    for width, scheme, language, shown in VARIANTS:
-        company.speak(language)
-        phone = phones(state=keychain.state, width=width, scheme=scheme)
-        for (_, shots), wanted in zip(rows, EMPTY, strict=True):
-            shots.append(shot(phone, wanted, shown, f"empty{wanted}"))
+    sheet = Sheet()
+    for variant in VARIANTS:
+        phone = signed_in(phones, keychain, company, variant)
+        for path in EMPTY:
+            phone.open(path)
+            sheet.take(phone, variant, f"empty {path}")
     asked: Approval = request.getfixturevalue("busy")
-    pages = every_page(company, asked)
-    full: list[tuple[str, list[Image.Image]]] = [(path, []) for path in (*pages, *STATES, *DOORS)]
-    for width, scheme, language, shown in VARIANTS:
-        company.speak(language)
-        phone = phones(state=keychain.state, width=width, scheme=scheme)
-        stranger = phones(width=width, scheme=scheme, locale=LOCALES[language])
-        for (_, shots), path in zip(full, (*pages, *STATES, *DOORS), strict=True):
-            if path in DOORS:
-                shots.append(shot(stranger, path, shown, path))
-            elif path in STATES:
-                show_state(phone, path, asked)
-                shots.append(taken(phone, shown, f"state {path}"))
-                phone.context.set_offline(False)
-            else:
-                shots.append(shot(phone, path, shown, path))
-        phone.problems.clear()
-        stranger.problems.clear()
-    laid_out([*rows, *full]).save(SHEET, optimize=True)
+    for variant in VARIANTS:
+        phone = signed_in(phones, keychain, company, variant)
+        for path in every_page(company, asked):
+            phone.open(path)
+            sheet.take(phone, variant, path)
+        take_states(sheet, phone, variant, served, asked)
+        locale = LOCALES[variant.language]
+        stranger, deputy = (phones(width=variant.width, scheme=variant.scheme, locale=locale) for _ in range(2))
+        sign_in(deputy, company, deputy_of(company, variant.language))
+        for other, paths in ((stranger, DOORS), (deputy, (*DENIED, *NARROWED))):
+            for path in paths:
+                other.open(path)
+                sheet.take(other, variant, path if other is stranger else f"deputy {path}")
+            other.problems.clear()
+    sheet.laid_out().save(SHEET, optimize=True)
 
 
-def shot(phone: Phone, path: str, shown: int, name: str) -> Image.Image:
-    phone.open(path)
-    return taken(phone, shown, name)
+def signed_in(phones: Phones, keychain: Keychain, company: Company, variant: Variant) -> Phone:
+    company.speak(variant.language)
+    locale = LOCALES[variant.language]
+    return phones(state=keychain.state, width=variant.width, scheme=variant.scheme, locale=locale)
 
 
-def taken(phone: Phone, shown: int, name: str) -> Image.Image:
-    """The screen as it fits on the sheet; the whole page goes into a file of its own."""
-    expect(phone.page.locator("html")).not_to_have_attribute("data-loading", "")
-    phone.page.screenshot(animations="disabled", full_page=True, path=SCREENS / f"{filed(name)}-{width_of(phone)}.png")
-    image = Image.open(io.BytesIO(phone.page.screenshot(animations="disabled"))).convert("RGB")
-    return image.resize((shown, image.height * shown // image.width))
+def take_states(sheet: Sheet, phone: Phone, variant: Variant, served: Machine, asked: Approval) -> None:
+    """The states of the five tabs, and of a form that cannot be taken."""
+    for path in TABS:
+        for name, state in (("offline", offline), ("stale", stale), ("loading", loading)):
+            with state(phone, path):
+                sheet.take(phone, variant, f"{name} {path}")
+    with broken(phone, served, "/approvals"):
+        sheet.take(phone, variant, "broken")
+    for path in GONE[:1]:
+        phone.open(path)
+        sheet.take(phone, variant, "gone")
+    with unfinished(phone, asked):
+        sheet.take(phone, variant, "unfinished")
+    phone.problems.clear()
+
+
+def unnumbered(name: str) -> str:
+    """A page's name that stays the same from run to run: its ids left out."""
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "one", name)
 
 
 def filed(name: str) -> str:
-    """A page's address as the name of a file: ids left out, so that it stays the same from run to run."""
-    return re.sub(r"[^a-z]+", "-", re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "one", name.lower())).strip("-") or "today"
-
-
-def width_of(phone: Phone) -> int:
-    size = phone.page.viewport_size
-    return 0 if size is None else size["width"]
-
-
-def laid_out(rows: list[tuple[str, list[Image.Image]]]) -> Image.Image:
-    width = GAP + sum(shown + GAP for *_, shown in VARIANTS)
-    heights = [HEAD + max(image.height for image in images) + GAP for _, images in rows]
-    sheet = Image.new("RGB", (width, sum(heights) + GAP), "#8a8a8a")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(16)
-    top = 0
-    for (name, images), height in zip(rows, heights, strict=True):
-        draw.text((GAP, top + 8), name, "#000000", font)
-        left = GAP
-        for image in images:
-            sheet.paste(image, (left, top + HEAD))
-            left += image.width + GAP
-        top += height
-    return sheet
+    return re.sub(r"[^a-z]+", "-", unnumbered(name).lower()).strip("-") or "today"

@@ -48,6 +48,7 @@ OTHERS = (
     "/settings/payments",
     "/settings/servers",
     "/settings/secrets",
+    "/settings/company",
     "/settings/notifications",
     "/settings/keys",
     "/settings/people",
@@ -87,6 +88,7 @@ def every_page(company: Company, asked: Approval) -> list[str]:
         f"/workers/{asked.role_id}",
         f"/workers/{asked.role_id}/versions",
         f"/workers/{asked.role_id}/amend",
+        f"/workers/{asked.role_id}/ladder",
         f"/tickets/{asked.ticket_id}",
         f"/tickets/new?role={asked.role_id}",
         f"/ledger/{event}",
@@ -141,47 +143,6 @@ def test_every_screen_is_accessible_within_its_width_and_easy_to_hit(
             bad[path] = found
     company.speak("id")
     assert bad == {}
-
-
-STATES = ("empty", "stale", "offline", "gone", "refused", "wrong")
-
-
-@pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "id")])
-def test_every_state_of_a_screen_is_accessible(
-    phones: Phones, keychain: Keychain, company: Company, busy: Approval, scheme: Scheme, language: Language
-) -> None:
-    company.speak(language)
-    phone = phones(state=keychain.state, scheme=scheme)
-    bad = {}
-    for state in STATES:
-        show_state(phone, state, busy)
-        assert phone.page.locator("main, .door").first.is_visible()
-        if found := violations(phone):
-            bad[state] = found
-        phone.context.set_offline(False)
-        phone.problems.clear()
-    company.speak("id")
-    assert bad == {}
-
-
-def show_state(phone: Phone, state: str, asked: Approval) -> None:
-    """Bring a screen into one of its other states, as life would."""
-    if state == "empty":
-        phone.open("/ledger?q=tidak+ada+yang+begini")
-    elif state in ("stale", "offline"):
-        page = phone.open("/workers")
-        phone.context.set_offline(True)
-        page.evaluate(f"dispatchEvent(new Event('{state}'))" if state == "offline" else "0")
-        page.locator("#net").wait_for(timeout=20_000)
-    elif state == "gone":
-        phone.open("/approvals/00000000-0000-7000-8000-000000000000")
-    elif state == "refused":
-        phone.context.clear_cookies(name="nobody")
-        phone.open("/tickets/not-a-ticket")
-    else:
-        page = phone.open(f"/workers/{asked.role_id}/amend")
-        page.locator("main form.form > button").click()
-        page.get_by_role("alert").first.wait_for()
 
 
 @pytest.mark.parametrize("path", ["/login", "/offline", "/enrol/none.none"])

@@ -1,0 +1,139 @@
+"""Every screen in each of its states: accessible, within its width, and telling the truth about itself."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from app.founder_console.model import Language
+from app.work_queue import Approval
+from e2e.browser import Phone, Scheme
+from e2e.company import Company
+from e2e.conftest import Keychain, Phones, without_database
+from e2e.states import (
+    DENIED,
+    EMPTY,
+    GONE,
+    LIVE,
+    NARROWED,
+    TABS,
+    broken,
+    deputy_of,
+    loading,
+    offline,
+    sign_in,
+    stale,
+    unfinished,
+)
+from e2e.test_gates import SMALL_TARGETS, busy, violations
+from tests.processes import Machine
+
+__all__ = ["busy"]
+
+pytestmark = pytest.mark.timeout(600)
+
+LOOKS = pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "id")])
+SAID: dict[str, dict[Language, str]] = {
+    "offline": {"id": "Offline. Anda melihat data pukul", "en": "Offline. You see the data of"},
+    "stale": {"id": "menyambung lagi", "en": "reconnecting"},
+    "broken": {"id": "Belum ada yang dijalankan", "en": "Nothing was carried out"},
+    "denied": {"id": "Tidak diizinkan", "en": "Not allowed"},
+    "gone": {"id": "Tidak ditemukan", "en": "Not found"},
+}
+
+
+def flaws(phone: Phone) -> list[Any]:
+    """What axe finds, targets that are too small, and what is wider than the phone."""
+    wide = phone.page.evaluate("document.documentElement.scrollWidth")
+    return [*violations(phone), *phone.page.evaluate(SMALL_TARGETS), *([wide] if wide > 390 else [])]
+
+
+@LOOKS
+def test_a_company_without_anything_says_what_comes_next(
+    phones: Phones, keychain: Keychain, company: Company, scheme: Scheme, language: Language
+) -> None:
+    company.speak(language)
+    phone = phones(state=keychain.state, scheme=scheme)
+    bad = {path: found for path in EMPTY if (found := phone.open(path) and flaws(phone))}
+    company.speak("id")
+    assert bad == {}
+
+
+@LOOKS
+def test_every_live_screen_says_when_it_is_offline_stale_or_loading(
+    phones: Phones, keychain: Keychain, company: Company, busy: Approval, scheme: Scheme, language: Language
+) -> None:
+    company.speak(language)
+    phone = phones(state=keychain.state, scheme=scheme)
+    bad: dict[str, list[Any]] = {}
+    for path in LIVE:
+        with offline(phone, path):
+            expect(phone.page.locator("#net")).to_contain_text(SAID["offline"][language])
+            bad[f"offline {path}"] = flaws(phone)
+        with stale(phone, path):
+            expect(phone.page.locator("#net")).to_contain_text(SAID["stale"][language])
+            bad[f"stale {path}"] = flaws(phone)
+        with loading(phone, path):
+            bad[f"loading {path}"] = flaws(phone)
+    company.speak("id")
+    assert {state: found for state, found in bad.items() if found} == {}
+
+
+@LOOKS
+def test_a_broken_server_says_that_nothing_was_carried_out_and_offers_to_try_again(
+    phones: Phones,
+    keychain: Keychain,
+    company: Company,
+    served: Machine,
+    busy: Approval,
+    scheme: Scheme,
+    language: Language,
+) -> None:
+    company.speak(language)
+    phone = phones(state=keychain.state, scheme=scheme, locale={"id": "id-ID", "en": "en-GB"}[language])
+    bad: dict[str, list[Any]] = {}
+    for path in TABS:
+        with broken(phone, served, path):
+            expect(phone.page.locator("main")).to_contain_text(SAID["broken"][language])
+            assert phone.page.locator(f".actions a[href='{path}']").count() == 1
+            bad[path] = flaws(phone)
+    company.speak("id")
+    assert {path: found for path, found in bad.items() if found} == {}
+
+
+@LOOKS
+def test_who_may_not_and_what_is_not_there_are_told_so(
+    phones: Phones, keychain: Keychain, company: Company, busy: Approval, scheme: Scheme, language: Language
+) -> None:
+    company.speak(language)
+    phone, deputy = phones(state=keychain.state, scheme=scheme), phones(scheme=scheme)
+    sign_in(deputy, company, deputy_of(company, language))
+    bad: dict[str, list[Any]] = {}
+    for path in GONE:
+        expect(phone.open(path).get_by_role("heading", level=1)).to_have_text(SAID["gone"][language])
+        bad[path] = flaws(phone)
+    for path in DENIED:
+        expect(deputy.open(path).get_by_role("heading", level=1)).to_have_text(SAID["denied"][language])
+        bad[f"denied {path}"] = flaws(deputy)
+    for path in NARROWED:
+        deputy.open(path)
+        bad[f"deputy {path}"] = flaws(deputy)
+    with unfinished(phone, busy):
+        bad["unfinished"] = flaws(phone)
+    deputy.problems.clear()
+    company.speak("id")
+    assert {path: found for path, found in bad.items() if found} == {}
+
+
+def test_a_page_that_is_open_while_the_server_breaks_says_that_it_is_old(
+    phones: Phones, keychain: Keychain, served: Machine, busy: Approval
+) -> None:
+    phone = phones(state=keychain.state)
+    page = phone.open("/approvals")
+    with without_database(served):
+        page.evaluate("dispatchEvent(new Event('settled'))")
+        expect(page.locator("#net")).to_contain_text(SAID["stale"]["id"])
+        expect(page.locator(f"#a-{busy.id}")).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('settled'))")
+    expect(page.locator("#net")).to_be_hidden(timeout=30_000)
+    phone.problems.clear()
