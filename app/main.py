@@ -43,8 +43,10 @@ from app.canon.evidence import EvidenceStore
 from app.canon.vocabulary import Principal
 from app.database_urls import app_url, refuse_pooler
 from app.execution_graph import http as execution_http
-from app.founder_console import Desk, Hub, Listener, ProofBook, Revocations, Senders, principal_of_cookie
+from app.founder_console import Desk, Hook, Hub, Listener, ProofBook, Revocations, Senders, principal_of_cookie
 from app.founder_console import http as console_http
+from app.founder_console.channels.hook_http import PATH as HOOK_PATH
+from app.founder_console.channels.hook_http import hook_secret
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import http as ledger_http
 from app.governance_ledger.metering import measure
@@ -252,8 +254,12 @@ def _loops(state: State) -> Sequence[Coroutine[None, None, None]]:
     chats, always = state.senders.chats, (state.hub.run(), state.revocations.run())
     if chats is None:
         return always
-    desk = Desk(state.database, chats, state.settings, state.frontend.words, state.approval_tokens)
-    return (*always, Listener(state.database.url, chats, desk).run())
+    settings: Settings = state.settings
+    state.desk = Desk(state.database, chats, settings, state.frontend.words, state.approval_tokens)
+    if settings.telegram_updates == "webhook" and settings.telegram_token:
+        hook = Hook(chats, settings.origin + HOOK_PATH, hook_secret(state.seal, settings.telegram_token))
+        return (*always, hook.run())
+    return (*always, Listener(state.database.url, chats, state.desk).run())
 
 
 def _senders(settings: Settings) -> Senders:

@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = "worker@localhost"
     telegram_token: str | None = None
     telegram_url: str | None = None
+    telegram_updates: str = "poll"
     http_allow_private: tuple[str, ...] = ()
     push_allow_hosts: tuple[str, ...] = ()
     backbone: str = "langgraph"
@@ -110,6 +111,13 @@ def _one_of(environment: Mapping[str, str], name: str, *allowed: str) -> str:
     return given
 
 
+def _telegram_updates(environment: Mapping[str, str]) -> str:
+    given = _one_of(environment, "FLR_TELEGRAM_UPDATES", "poll", "webhook")
+    if given == "webhook" and not environment.get("FLR_PUBLIC_URL", "").strip().startswith("https://"):
+        raise InvalidSetting("FLR_TELEGRAM_UPDATES=webhook needs an https FLR_PUBLIC_URL that Telegram reaches")
+    return given
+
+
 def _port(environment: Mapping[str, str]) -> int:
     port = _integer(environment, "FLR_PORT", DEFAULT_PORT)
     if not 0 <= port <= 65535:
@@ -162,6 +170,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         mail_from=text("FLR_MAIL_FROM", "mail_from"),
         telegram_token=optional("FLR_TELEGRAM_TOKEN"),
         telegram_url=optional("FLR_TELEGRAM_URL"),
+        telegram_updates=_telegram_updates(env),
         http_allow_private=_words(env, "FLR_HTTP_ALLOW_PRIVATE"),
         push_allow_hosts=_words(env, "FLR_PUSH_ALLOW_HOSTS"),
         backbone=text("FLR_BACKBONE", "backbone"),

@@ -25,12 +25,14 @@ from app.canon.contract import (
     ToolRule,
 )
 from app.canon.facts import Fact
+from app.canon.mandate import DELEGABLE, Mandate
 from app.canon.reasons import reason_sentence
 from app.canon.tool import ToolSpec
-from app.canon.vocabulary import Money, Principal, Tier, new_id
+from app.canon.vocabulary import Money, Principal, Rol, Tier, new_id
 from app.cli.founding import Founded, enrolment_link, found_company
 from app.database_urls import app_url
-from app.founder_console.model import Language, Preferences
+from app.founder_console import create_founder
+from app.founder_console.model import Founder, Language, Preferences
 from app.founder_console.store import fetch_founders, update_preferences
 from app.founder_console.wording import LANGUAGES
 from app.governance_ledger import Event, append
@@ -48,6 +50,7 @@ from app.work_queue import (
     get_approval,
     move_ticket,
     open_ticket,
+    propose_mandate,
     raise_approval,
 )
 
@@ -107,6 +110,28 @@ class Company:
         message = ApprovalDecided(tx.tenant, approval.id, None, None)
         await on_approval_decided(tx, message, reader=self.tokens)
         return await get_role(tx, role.id)
+
+    def deputy(self, name: str) -> Founder:
+        """Somebody with a signed mandate, for a week."""
+
+        async def work(tx: Transaction) -> Founder:
+            person = await create_founder(tx, name=name, language="id", rol=Rol.DEPUTY)
+            mandate = Mandate(
+                person=str(person.id),
+                name=name,
+                tiers=(Tier.R1,),
+                kinds=DELEGABLE,
+                ends_at=datetime.now(UTC) + timedelta(days=7),
+                cap=Money(500_000),
+            )
+            text = {"id": f"Izinkan {name} memutuskan sebagai deputi?", "en": f"Let {name} decide as a deputy?"}
+            asked = await propose_mandate(tx, mandate, text=text, by=self.founder, undo_seconds=0)
+            await decide(tx, asked.id, "approve", by=self.founder, signer=self.tokens, proof=signed(asked))
+            message = ApprovalDecided(tx.tenant, asked.id, None, None)
+            await on_approval_decided(tx, message, reader=self.tokens)
+            return person
+
+        return self.tell(work)
 
     def ticket(self, title: str, role: Role, *, to: Any = None, result: str | None = None) -> Ticket:
         """A ticket that nobody starts by itself, moved to where the test wants it."""

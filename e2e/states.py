@@ -6,12 +6,9 @@ from uuid import UUID
 
 from playwright.sync_api import Route, expect
 
-from app.canon.vocabulary import Rol
-from app.founder_console import create_founder
 from app.founder_console.identity.sessions import cookie_name, start_session
 from app.founder_console.model import Language, Preferences
 from app.founder_console.store import update_preferences
-from app.postgres import Transaction
 from app.work_queue import Approval
 from e2e.browser import Phone
 from e2e.company import Company
@@ -75,7 +72,11 @@ def loading(phone: Phone, path: str) -> Iterator[None]:
     """The page is open and its newer state is on its way."""
     phone.open(path)
     waiting: list[Route] = []
-    phone.page.route("**/*", waiting.append)
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    phone.page.route("**/*", hold)
     try:
         phone.page.evaluate("dispatchEvent(new Event('settled'))")
         expect(phone.page.locator("html")).to_have_attribute("data-loading", "")
@@ -108,13 +109,9 @@ def unfinished(phone: Phone, asked: Approval) -> Iterator[None]:
 
 def deputy_of(company: Company, language: Language) -> UUID:
     """Somebody who may decide, and change nothing."""
-
-    async def make(tx: Transaction) -> UUID:
-        person = await create_founder(tx, name=f"Budi {language}", language=language, rol=Rol.DEPUTY)
-        await update_preferences(tx, person.id, Preferences(language, "auto", False))
-        return person.id
-
-    return company.tell(make)
+    person = company.deputy(f"Wira ({language})")
+    company.tell(lambda tx: update_preferences(tx, person.id, Preferences(language, "auto", False)))
+    return person.id
 
 
 def sign_in(phone: Phone, company: Company, person: UUID) -> None:

@@ -11,6 +11,7 @@ import pytest
 from app.canon.vocabulary import Money, Tier
 from app.execution_graph import runs_of_ticket
 from app.founder_console.model import Language
+from app.founder_console.store import fetch_founders
 from app.governance_ledger import EventFilter, read_events
 from app.postgres import Transaction
 from app.work_queue import Approval
@@ -69,6 +70,7 @@ def busy(company: Company) -> Approval:
     company.ticket("Ringkas mutasi bank", raka, to="done", result="Rata-rata keluar Rp240.000 sehari.")
     company.ticket("Tagih pelanggan lama", sari, to="failed", result="Server surel tidak menjawab.")
     company.earn(Money(21_842_000), "toko")
+    company.deputy("Budi")
     decided = company.ask(sari, to="lama@contoh.id", undo_seconds=0)
     company.decide(decided, "approve")
     company.ask(sari, to="ratna.wulandari@contohmail.id")
@@ -94,12 +96,17 @@ def every_page(company: Company, asked: Approval) -> list[str]:
         f"/ledger/{event}",
         f"/ledger?ticket={asked.ticket_id}&q=faktur",
         "/ledger?q=tidak+ada",
+        f"/settings/people/{company.tell(_a_deputy)}/mandate",
         *([f"/runs/{run}"] if (run := company.tell(lambda tx: _a_run(tx, asked))) else []),
     ]
 
 
 async def _an_event(tx: Transaction) -> UUID:
     return (await read_events(tx, EventFilter(type="ticket.opened"), limit=1)).items[0].event_id
+
+
+async def _a_deputy(tx: Transaction) -> UUID:
+    return next(one.id for one in await fetch_founders(tx) if one.name == "Budi")
 
 
 async def _a_run(tx: Transaction, asked: Approval) -> UUID | None:

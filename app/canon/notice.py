@@ -80,6 +80,18 @@ class ChatSender(Protocol):
         """What came since number `after`, waiting for it; those up to `after` are forgotten there."""
         ...
 
+    async def hook(self, url: str, secret: str) -> None:
+        """Have what comes posted to `url` from now on, with `secret` beside it, instead of being listened for."""
+        ...
+
+    async def unhook(self) -> None:
+        """Have it listened for again."""
+        ...
+
+    def read(self, body: bytes) -> Heard:
+        """What was posted. Raises `NoticeFailed` for what is nothing of the messenger's."""
+        ...
+
     async def close(self) -> None: ...
 
 

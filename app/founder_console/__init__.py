@@ -23,7 +23,7 @@ from app.founder_console.identity.proofs import ProofBook
 from app.founder_console.identity.revoking import Revocations
 from app.founder_console.identity.sessions import principal_of_cookie
 from app.founder_console.keyfiles import ensure_console_keys
-from app.founder_console.listening import Listener
+from app.founder_console.listening import Hook, Listener
 from app.founder_console.model import Founder
 from app.founder_console.stream import Hub
 from app.founder_console.wording import load_words
@@ -32,6 +32,7 @@ __all__ = [
     "Briefer",
     "Desk",
     "Founder",
+    "Hook",
     "Hub",
     "Listener",
     "ProofBook",

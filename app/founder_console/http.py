@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from app.canon.vocabulary import Money, Rol
 from app.founder_console import files, first_steps, pages
 from app.founder_console.cards import story
+from app.founder_console.channels import hook_http
 from app.founder_console.copilot import pages as copilot_pages
 from app.founder_console.copilot.brief import Brief, write_brief
 from app.founder_console.deciding import actions, batch_pages, editing_pages, rule_pages
@@ -264,6 +265,7 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *company_pages.ROUTES,
     *key_pages.ROUTES,
     *channel_pages.ROUTES,
+    *hook_http.ROUTES,
     *people_pages.ROUTES,
     *quorum_pages.ROUTES,
     *server_pages.ROUTES,

@@ -1,4 +1,4 @@
-"""Hears the bot's chats by long polling: one process of all listens, the others wait for its place."""
+"""Hears the bot's chats: by long polling, where one process of all listens, or has what comes posted to us."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from app.founder_console.desk import Desk
 
 PLACE = "SELECT pg_try_advisory_lock(hashtextextended('flr.chats', 0))"
 AGAIN_SECONDS = 5.0
+HOUR_SECONDS = 3600.0
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 _LOG = logging.getLogger("flr.listening")
@@ -39,8 +40,11 @@ class Listener:
         """While the connection lives, nobody else listens: the messenger hears one listener only."""
         connection = await asyncpg.connect(self._url)
         try:
-            heard = 0
+            heard, hooked = 0, True
             while await connection.fetchval(PLACE):
+                if hooked:
+                    await self._chats.unhook()
+                    hooked = False
                 for one in await self._chats.listen(heard):
                     await self._take(one)
                     heard = max(heard, one.number)
@@ -55,3 +59,24 @@ class Listener:
             raise
         except Exception:  # noqa: BLE001 - one press that cannot be taken must not silence the rest
             _LOG.exception("something that was heard could not be taken")
+
+
+class Hook:
+    """Keeps the messenger posting to us: said again every hour, should somebody else have said otherwise."""
+
+    def __init__(self, chats: ChatSender, url: str, secret: str, *, again_seconds: float = AGAIN_SECONDS) -> None:
+        self._chats = chats
+        self._url = url
+        self._secret = secret
+        self._again = again_seconds
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            rest = HOUR_SECONDS
+            try:
+                await self._chats.hook(self._url, self._secret)
+            except NoticeFailed as error:
+                _LOG.warning("the messenger does not take our address (%s); trying again", error)
+                rest = self._again
+            await asyncio.sleep(rest)

@@ -19,6 +19,7 @@ class BotServer:
         self.messages: dict[int, dict[str, Any]] = {}
         self.answers: list[str] = []
         self.refuses: tuple[int, str] | None = None
+        self.hooked: dict[str, Any] | None = None
         self._updates: list[dict[str, Any]] = []
         self._number = 100
         self._came = threading.Condition()
@@ -44,6 +45,10 @@ class BotServer:
         below = {"message_id": message or max(self.messages), "chat": {"id": chat, "type": "private"}}
         self._hand_out({"callback_query": {"id": "q1", "message": below, "data": data, **_from(sender or chat)}})
 
+    def newest_update(self) -> bytes:
+        """The newest thing that came, as a webhook posts it."""
+        return json.dumps(self._updates[-1]).encode()
+
     def _hand_out(self, what: dict[str, Any]) -> None:
         with self._came:
             self._number += 1
@@ -54,6 +59,8 @@ class BotServer:
         asked = json.loads(body)
         if path.rsplit("/", 1)[0] != f"/bot{TOKEN}":
             return _json(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
+        if self.hooked is not None and path.endswith("/getUpdates"):
+            return _json(409, {"ok": False, "error_code": 409, "description": "Conflict: a webhook is active"})
         if self.refuses:
             status, why = self.refuses
             return _json(status, {"ok": False, "error_code": status, "description": why})
@@ -73,6 +80,14 @@ class BotServer:
 
     def _answerCallbackQuery(self, asked: Any) -> Any:  # noqa: N802
         self.answers.append(asked["text"])
+        return True
+
+    def _setWebhook(self, asked: Any) -> Any:  # noqa: N802
+        self.hooked = asked
+        return True
+
+    def _deleteWebhook(self, _: Any) -> Any:  # noqa: N802
+        self.hooked = None
         return True
 
     def _getUpdates(self, asked: Any) -> Any:  # noqa: N802

@@ -1,5 +1,6 @@
-"""A Telegram bot: the chat side of `canon.notice` over the Bot API, by long polling: no public address is needed."""
+"""A Telegram bot: the chat side of `canon.notice` over the Bot API, by long polling or by webhook."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ POLL_SECONDS = 25
 TIMEOUT_SECONDS = 15.0
 MOST_TEXT = 4_000
 BLOCKED = (400, 403, 404)
+UPDATES = ["message", "callback_query"]
 UNCHANGED = "message is not modified"
 
 
@@ -45,9 +47,21 @@ class TelegramBot:
         await self._call("answerCallbackQuery", {"callback_query_id": press, "text": text[:200], "show_alert": True})
 
     async def listen(self, after: int) -> tuple[Heard, ...]:
-        wanted = {"offset": after + 1, "timeout": POLL_SECONDS, "allowed_updates": ["message", "callback_query"]}
+        wanted = {"offset": after + 1, "timeout": POLL_SECONDS, "allowed_updates": UPDATES}
         found = await self._call("getUpdates", wanted, seconds=POLL_SECONDS + TIMEOUT_SECONDS)
         return tuple(_heard(update) for update in found)
+
+    async def hook(self, url: str, secret: str) -> None:
+        await self._call("setWebhook", {"url": url, "secret_token": secret, "allowed_updates": UPDATES})
+
+    async def unhook(self) -> None:
+        await self._call("deleteWebhook", {})
+
+    def read(self, body: bytes) -> Heard:
+        try:
+            return _heard(json.loads(body))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NoticeFailed(f"this is no update of Telegram's ({type(error).__name__})", gone=True) from None
 
     async def close(self) -> None:
         if self._client is not None:
