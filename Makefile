@@ -6,7 +6,7 @@ PYTHON ?= python3
 PYTEST ?= -n 2
 KILLS ?= 200
 
-.PHONY: contact-sheet help run test check bench chaos conformance lock browser sandbox servers
+.PHONY: contact-sheet lighthouse manifest-screens help run test check bench chaos conformance lock browser sandbox servers
 
 help: ## say what there is
 	@echo 'make run     the whole company on this machine: database, API, worker and sealer'
@@ -16,6 +16,8 @@ help: ## say what there is
 	@echo 'make chaos   200 random kill -9 of every process, then what became of the work (KILLS=n)'
 	@echo 'make conformance  which promise each engine and store keeps: the contract suites as docs/conformance.md'
 	@echo 'make contact-sheet   every screen and state of the console in one image, build/contact-sheet.png'
+	@echo 'make manifest-screens   the pictures that the manifest shows before the console is installed'
+	@echo 'make lighthouse   Lighthouse over the console, a reported figure (Node 22.19; an older Lighthouse on 18.20)'
 	@echo 'make lock    lock the dependencies anew from requirements/in'
 
 run: .venv/.ready
@@ -41,6 +43,12 @@ chaos: .venv/.ready-test
 
 contact-sheet: .venv/.ready-test browser
 	@$(BIN)/python -m pytest -q -n 0 e2e/contact_sheet.py
+
+manifest-screens: .venv/.ready-test browser
+	@$(BIN)/python -m pytest -q -n 0 e2e/manifest_screens.py
+
+lighthouse: .venv/.ready-test browser
+	@$(BIN)/python -m e2e.lighthouse
 
 browser: .venv/.ready-test
 	@sh requirements/browser.sh

@@ -82,10 +82,9 @@ def loading(phone: Phone, path: str) -> Iterator[None]:
         expect(phone.page.locator("html")).to_have_attribute("data-loading", "")
         yield
     finally:
-        phone.page.unroute_all(behavior="ignoreErrors")
         for route in waiting:
             route.abort()
-        phone.page.goto("about:blank")
+        phone.page.unroute_all(behavior="ignoreErrors")
         phone.problems.clear()
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import struct
 from pathlib import Path
 
 import msgspec
@@ -48,6 +49,17 @@ def test_a_module_in_another_form_is_refused(line: str) -> None:
 
 def test_comments_and_indentation_are_not_served() -> None:
     assert slim("/** Says. */\nfunction f() {\n  return 1;\n}\n") == "function f() {\nreturn 1;\n}\n"
+
+
+def test_the_manifest_shows_pictures_of_both_forms_in_their_true_sizes() -> None:
+    shown = msgspec.json.decode(FRONTEND.manifest)["screenshots"]
+    assert {one["form_factor"] for one in shown} == {"narrow", "wide"}
+    for one in shown:
+        content = FRONTEND.assets.served[one["src"].removeprefix("/static/")].content
+        width, height = struct.unpack(">II", content[16:24])
+        assert one["sizes"] == f"{width}x{height}"
+        assert max(width, height) <= 2.3 * min(width, height), "browsers show no longer ones"
+        assert len(content) < 120_000
 
 
 def test_scripts_and_styles_of_a_page_stay_small() -> None:

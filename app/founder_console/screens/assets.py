@@ -72,8 +72,9 @@ def service_worker(source: str, assets: Assets, words: dict[str, str]) -> bytes:
 
 
 def manifest(source: bytes, assets: Assets) -> bytes:
-    """The PWA manifest with its icons under their hashed names."""
+    """The PWA manifest with its pictures under their hashed names."""
     decoded = msgspec.json.decode(source)
-    for icon in [*decoded["icons"], *(icon for shortcut in decoded["shortcuts"] for icon in shortcut["icons"])]:
+    icons = [icon for shortcut in decoded["shortcuts"] for icon in shortcut["icons"]]
+    for icon in [*decoded["icons"], *decoded["screenshots"], *icons]:
         icon["src"] = assets.url(icon["src"].removeprefix("/static/"))
     return msgspec.json.encode(decoded)
