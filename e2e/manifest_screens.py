@@ -21,7 +21,7 @@ __all__ = ["busy"]
 pytestmark = pytest.mark.timeout(300)
 
 FOLDER = Path(__file__).parents[1] / "frontend" / "static" / "icons"
-COLOURS = 48
+COLOURS = 128
 
 
 class Picture(NamedTuple):
