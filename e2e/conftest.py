@@ -71,6 +71,15 @@ def without_database(served: Machine) -> Iterator[None]:
     wait_until(served.ready, said="the API is ready again")
 
 
+@contextmanager
+def slow_database(served: Machine) -> Iterator[None]:
+    """Whoever asks for the company waits."""
+    with psycopg.connect(served.environment["DATABASE_URL"]) as admin:
+        admin.execute("LOCK TABLE role_registry.companies IN ACCESS EXCLUSIVE MODE")
+        yield
+        admin.rollback()
+
+
 @pytest.fixture
 def phones(browser: Browser, served: Machine, company: Company) -> Iterator[Phones]:
     """Makes phones; at the end none of them may have met an error, a violation or another origin."""

@@ -72,7 +72,7 @@ class Sheet:
 
     def take(self, phone: Phone, variant: Variant, name: str) -> None:
         """The screen as it fits on the sheet; the whole page goes into a file of its own."""
-        if not name.startswith("loading"):
+        if not name.startswith(("loading", "stale")):
             expect(phone.page.locator("html")).not_to_have_attribute("data-loading", "")
         file = SCREENS / f"{filed(name)}-{variant.width}.png"
         phone.page.screenshot(animations="disabled", full_page=True, path=file)
@@ -134,9 +134,12 @@ def signed_in(phones: Phones, keychain: Keychain, company: Company, variant: Var
 def take_states(sheet: Sheet, phone: Phone, variant: Variant, served: Machine, asked: Approval) -> None:
     """The states of the five tabs, and of a form that cannot be taken."""
     for path in TABS:
-        for name, state in (("offline", offline), ("stale", stale), ("loading", loading)):
-            with state(phone, path):
-                sheet.take(phone, variant, f"{name} {path}")
+        with offline(phone, path):
+            sheet.take(phone, variant, f"offline {path}")
+        with stale(phone, served, path):
+            sheet.take(phone, variant, f"stale {path}")
+        with loading(phone, served, path):
+            sheet.take(phone, variant, f"loading {path}")
     with broken(phone, served, "/approvals"):
         sheet.take(phone, variant, "broken")
     for path in GONE[:1]:

@@ -1,6 +1,6 @@
 """The pictures that a browser shows of the console before it is installed: `make manifest-screens` makes them anew.
 
-Not a test: what they show is looked at. Few colours, so that they stay small; nobody loads them but a browser that asks.
+Not a test: what they show is looked at. Few colours keep them small; only a browser that asks loads them.
 """
 
 import io

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from app.founder_console.identity.sessions import cookie_name, start_session
 from app.founder_console.model import Language, Preferences
@@ -12,7 +12,7 @@ from app.founder_console.store import update_preferences
 from app.work_queue import Approval
 from e2e.browser import Phone
 from e2e.company import Company
-from e2e.conftest import without_database
+from e2e.conftest import slow_database, without_database
 from tests.processes import Machine, wait_until
 
 LIVE = ("/", "/approvals", "/workers", "/money", "/copilot", "/tickets?show=all", "/ledger")
@@ -54,38 +54,26 @@ def offline(phone: Phone, path: str) -> Iterator[None]:
 
 
 @contextmanager
-def stale(phone: Phone, path: str) -> Iterator[None]:
-    """The page is open and its server is not reached any more."""
+def stale(phone: Phone, served: Machine, path: str) -> Iterator[None]:
+    """The page is open, and its server has broken since."""
     phone.open(path)
-    phone.page.route("**/*", lambda route: route.abort())
-    try:
+    with without_database(served):
         phone.page.evaluate("dispatchEvent(new Event('settled'))")
         phone.page.locator("#net").wait_for()
         yield
-    finally:
-        phone.page.unroute_all()
-        phone.problems.clear()
+    phone.problems.clear()
 
 
 @contextmanager
-def loading(phone: Phone, path: str) -> Iterator[None]:
-    """The page is open and its newer state is on its way."""
+def loading(phone: Phone, served: Machine, path: str) -> Iterator[None]:
+    """The page is open, and its newer state is on its way from a server that takes its time."""
     phone.open(path)
-    waiting: list[Route] = []
-
-    def hold(route: Route) -> None:
-        waiting.append(route)
-
-    phone.page.route("**/*", hold)
-    try:
+    with slow_database(served):
         phone.page.evaluate("dispatchEvent(new Event('settled'))")
         expect(phone.page.locator("html")).to_have_attribute("data-loading", "")
         yield
-    finally:
-        for route in waiting:
-            route.abort()
-        phone.page.unroute_all(behavior="ignoreErrors")
-        phone.problems.clear()
+    expect(phone.page.locator("html")).not_to_have_attribute("data-loading", "", timeout=20_000)
+    phone.problems.clear()
 
 
 @contextmanager

@@ -65,7 +65,13 @@ def test_a_company_without_anything_says_what_comes_next(
 
 @LOOKS
 def test_every_live_screen_says_when_it_is_offline_stale_or_loading(
-    phones: Phones, keychain: Keychain, company: Company, busy: Approval, scheme: Scheme, language: Language
+    phones: Phones,
+    keychain: Keychain,
+    company: Company,
+    served: Machine,
+    busy: Approval,
+    scheme: Scheme,
+    language: Language,
 ) -> None:
     company.speak(language)
     phone = phones(state=keychain.state, scheme=scheme)
@@ -74,10 +80,10 @@ def test_every_live_screen_says_when_it_is_offline_stale_or_loading(
         with offline(phone, path):
             expect(phone.page.locator("#net")).to_contain_text(SAID["offline"][language])
             bad[f"offline {path}"] = flaws(phone)
-        with stale(phone, path):
+        with stale(phone, served, path):
             expect(phone.page.locator("#net")).to_contain_text(SAID["stale"][language])
             bad[f"stale {path}"] = flaws(phone)
-        with loading(phone, path):
+        with loading(phone, served, path):
             bad[f"loading {path}"] = flaws(phone)
     company.speak("id")
     assert {state: found for state, found in bad.items() if found} == {}
