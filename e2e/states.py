@@ -45,7 +45,7 @@ def offline(phone: Phone, path: str) -> Iterator[None]:
     seen_through(phone, path)
     phone.context.set_offline(True)
     try:
-        phone.page.reload()
+        phone.open(path)
         phone.page.locator("#net").wait_for()
         yield
     finally:

@@ -108,10 +108,17 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
             "title": data.get("title", ""),
             "worker": worker,
             "tool": self.tool(data.get("tool")),
-            "name": data.get("name") or data.get("label") or worker,
+            "name": data.get("name") or data.get("label") or self._mandated(data) or worker,
             "act": self._act(event, worker),
             "amount": self.formats.money(amount) if (amount := revenue_of(event)) else "",
         }
+
+    def _mandated(self, data: Mapping[str, object]) -> str:
+        """Whose mandate an event tells of; empty for none."""
+        mandate, person = data.get("mandate"), str(data.get("person", ""))
+        if isinstance(mandate, dict):
+            return str(mandate.get("name", ""))
+        return next((one.name for one in self.founders if str(one.id) == person), "")
 
     def _act(self, event: RecordedEvent, worker: str) -> str:
         known = self.acts.get(str(event.data.get("approval_id")))

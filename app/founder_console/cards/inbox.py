@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -169,7 +169,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         facts=tuple(_chip(fact, approval, naming) for fact in facts[:MOST_FACTS]),
         tainted=tuple(_origin(fact, naming) for fact in facts[1:] if fact.source_tool),
         change=() if terms and approval.kind == "hire" else _changes(payload, naming),
-        arguments=_arguments(payload, naming.words.language),
+        arguments=_arguments(payload, naming.words.language, _order(approval, naming)),
         sentences=_sentences(terms, naming) if terms else (),
         alike=alike,
         ticket_id=approval.ticket_id,
@@ -278,11 +278,20 @@ def _changes(payload: dict[str, object], naming: Naming) -> tuple[Change, ...]:
     )
 
 
-def _arguments(payload: dict[str, object], language: str) -> tuple[tuple[str, str], ...]:
-    """What the call is made with, under the names that people have for it."""
+def _order(approval: Approval, naming: Naming) -> tuple[str, ...]:
+    """The arguments as the tool's schema names them."""
+    tool = naming.tools.get(approval.tool or "")
+    properties = None if tool is None else tool.parameters.get("properties")
+    return tuple(map(str, properties)) if isinstance(properties, Mapping) else ()
+
+
+def _arguments(payload: dict[str, object], language: str, order: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """What the call is made with, under the names that people have for it, in the order of its tool."""
     arguments = payload.get("arguments")
-    given: Iterable[tuple[str, object]] = arguments.items() if isinstance(arguments, dict) else ()
-    pairs = [(argument_label(str(name), language), value) for name, value in given]
+    given: dict[str, object] = arguments if isinstance(arguments, dict) else {}
+    known = [name for name in order if name in given]
+    names = [*known, *(name for name in given if name not in known)]
+    pairs = [(argument_label(name, language), given[name]) for name in names]
     extra = [("instructions", payload["instructions"])] if payload.get("instructions") else []
     fields: Any = payload.get("fields") or ()
     return tuple((str(name), _shown(value)) for name, value in (*pairs, *extra, *fields) if value not in (None, "", []))

@@ -85,7 +85,6 @@ async def _page(visit: Visit, extra: Extra) -> Page:
         f=founder,
         weekdays=list(enumerate(DAYS[founder.language], start=1)),
         zones=sorted({*ZONES, founder.time_zone} - {""}, key=lambda zone: (zone not in ZONES, zone)),
-        company_zone=visit.company.time_zone,
         vapid_key=vapid_public_key(state.settings.keys),
         subscriptions=[_told(one) for one in subscriptions],
         mails=state.settings.smtp_url is not None,
