@@ -25,6 +25,9 @@ DIED = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
+AWAY = (*DIED, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+"""The database does not answer now: it restarts, is full, or cannot be reached. Asking again may do."""
+
 _BEGIN = "BEGIN; SET LOCAL app.tenant = '{}'"
 
 

@@ -1,5 +1,6 @@
 """The one table from exception families to HTTP: problem+json (RFC 9457)."""
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +13,9 @@ from litestar.openapi.spec import Example
 from litestar.types import ExceptionHandlersMap
 
 from app.canon import errors
+from app.postgres import AWAY
+
+_LOG = logging.getLogger("flr.api")
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -83,9 +87,18 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     return _answer(request, problem, dict(error.headers or {}))
 
 
+def on_away(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """The database is away: no fault of what was asked, and no sign of anything worse."""
+    _LOG.error("%s %s: the database does not answer (%s)", request.method, request.url.path, error)
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    detail = "the database does not answer: try again, with the same Idempotency-Key if you sent one"
+    return _answer(request, Problem(status.phrase, status, detail, instance=request.url.path), {"retry-after": "5"})
+
+
 HANDLERS: ExceptionHandlersMap = {
     errors.Fault: _on_fault,
     HTTPException: _on_http,
+    **dict.fromkeys(AWAY, on_away),
 }
 
 

@@ -58,16 +58,16 @@ def company(served: Machine) -> Company:
 
 @contextmanager
 def without_database(served: Machine) -> Iterator[None]:
-    """The server's database lets nobody in, as one that is being restored."""
+    """The server's database lets nobody in, as one that is full or being restored."""
     address = urlsplit(served.environment["DATABASE_URL"])
     name = address.path.removeprefix("/")
     with psycopg.connect(address._replace(path="/postgres").geturl(), autocommit=True) as admin:
-        admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        admin.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 0')
         try:
             admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
             yield
         finally:
-            admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            admin.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
     wait_until(served.ready, said="the API is ready again")
 
 

@@ -117,10 +117,10 @@ def test_make_the_sheet(
         locale = LOCALES[variant.language]
         stranger, deputy = (phones(width=variant.width, scheme=variant.scheme, locale=locale) for _ in range(2))
         sign_in(deputy, company, deputy_of(company, variant.language))
-        for other, paths in ((stranger, DOORS), (deputy, (*DENIED, *NARROWED))):
+        for who, other, paths in (("stranger", stranger, DOORS), ("deputy", deputy, (*DENIED, *NARROWED))):
             for path in paths:
                 other.open(path)
-                sheet.take(other, variant, path if other is stranger else f"deputy {path}")
+                sheet.take(other, variant, f"{who} {path}")
             other.problems.clear()
     sheet.laid_out().save(SHEET, optimize=True)
 

@@ -1,5 +1,6 @@
 """Every screen in each of its states: accessible, within its width, and telling the truth about itself."""
 
+import re
 from typing import Any
 
 import pytest
@@ -35,11 +36,17 @@ pytestmark = pytest.mark.timeout(600)
 LOCALES: dict[Language, str] = {"id": "id-ID", "en": "en-GB"}
 LOOKS = pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "id")])
 SAID: dict[str, dict[Language, str]] = {
-    "offline": {"id": "Offline. Anda melihat data pukul", "en": "Offline. You see the data of"},
     "stale": {"id": "menyambung lagi", "en": "reconnecting"},
     "broken": {"id": "Belum ada yang dijalankan", "en": "Nothing was carried out"},
     "denied": {"id": "Tidak diizinkan", "en": "Not allowed"},
     "gone": {"id": "Tidak ditemukan", "en": "Not found"},
+}
+
+
+# Whether a browser knows that it has no network, or only that nobody answers, it says how old the page is.
+OLD: dict[Language, re.Pattern[str]] = {
+    "id": re.compile(r"(Offline\. Anda melihat data pukul|Terakhir diperbarui) \d"),
+    "en": re.compile(r"(Offline\. You see the data of|Last updated) \d"),
 }
 
 
@@ -78,10 +85,11 @@ def test_every_live_screen_says_when_it_is_offline_stale_or_loading(
     bad: dict[str, list[Any]] = {}
     for path in LIVE:
         with offline(phone, path):
-            expect(phone.page.locator("#net")).to_contain_text(SAID["offline"][language])
+            expect(phone.page.locator("#net")).to_contain_text(OLD[language])
             bad[f"offline {path}"] = flaws(phone)
         with stale(phone, served, path):
             expect(phone.page.locator("#net")).to_contain_text(SAID["stale"][language])
+            expect(phone.page.locator("#alarm")).to_be_hidden()
             bad[f"stale {path}"] = flaws(phone)
         with loading(phone, served, path):
             bad[f"loading {path}"] = flaws(phone)
@@ -146,6 +154,9 @@ def test_a_page_that_is_open_while_the_server_breaks_says_that_it_is_old(
         page.evaluate("dispatchEvent(new Event('settled'))")
         expect(page.locator("#net")).to_contain_text(SAID["stale"]["id"])
         expect(page.locator(f"#a-{busy.id}")).to_be_visible()
+        expect(page.locator("#alarm")).to_be_hidden()
+        asked = page.request.get(f"{phone.origin}/api/v1/ledger/checkpoints", headers={"accept": "application/json"})
+        assert asked.status == 503, "a ledger that cannot be asked is not a ledger that was changed"
     page.evaluate("dispatchEvent(new Event('settled'))")
     expect(page.locator("#net")).to_be_hidden(timeout=30_000)
     phone.problems.clear()

@@ -19,6 +19,7 @@ from app.founder_console.model import Language
 from app.founder_console.screens.rendering import Frontend, html
 from app.founder_console.visits import go
 from app.founder_console.wording import preferred
+from app.postgres import AWAY
 
 _LOG = logging.getLogger("flr.console")
 
@@ -32,6 +33,7 @@ def configure(config: AppConfig) -> AppConfig:
         **config.exception_handlers,
         Fault: _on_fault,
         HTTPException: _on_http,
+        **dict.fromkeys(AWAY, _on_away),
         HTTPStatus.INTERNAL_SERVER_ERROR: _on_crash,
     }
     return config
@@ -57,6 +59,11 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     return _told(request, HTTPStatus(error.status_code), str(error.detail))
 
 
+def _on_away(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    answer = problems.on_away(request, error)
+    return _told(request, HTTPStatus.SERVICE_UNAVAILABLE, "") if _for_a_person(request) else answer
+
+
 def _on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     number = new_id().hex[-8:]
     _LOG.error("%s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
@@ -80,7 +87,7 @@ def _told(request: Request[Any, Any, Any], status: HTTPStatus, detail: str) -> R
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         heading = "problem.409" if status is HTTPStatus.CONFLICT else "problem.422"
         return _page(request, status, heading, f"{heading}_text", detail, plainly=True)
-    return _page(request, status, "problem.500", "problem.500_text", detail, plainly=True)
+    return _page(request, status, "problem.500", "problem.500_text", detail)
 
 
 def _page(
@@ -100,12 +107,13 @@ def _page(
     known: Language | None = request.state.get("language")
     language = known or preferred(request.headers.get("accept-language", ""))
     words = frontend.words[language]
-    again = status is HTTPStatus.INTERNAL_SERVER_ERROR and request.method == "GET"
+    broken, words_of_it = status >= HTTPStatus.INTERNAL_SERVER_ERROR, words(text)
+    again = broken and request.method == "GET"
     values = {
         "title": words(heading),
         "heading": words(heading),
-        "text": words(text),
-        "detail": detail,
+        "text": f"{words_of_it} {words('problem.number', number=detail)}" if broken and detail else words_of_it,
+        "detail": "" if broken else detail,
         "plainly": plainly,
         "href": request.url.path if again else "/",
         "label": words("js.retry" if again else "to_today"),
