@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.acts import labels_of
+from app.canon.mandate import Mandate
 from app.canon.sentences import Labels
 from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Money, Risk
@@ -31,7 +32,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Naming(msgspec.Struct, frozen=True, kw_only=True):
-    """Names of one page. `acts` maps an approval's id to its sentence where the page has read it."""
+    """Names of one page. `acts` maps an approval's id to its sentence where the page has read it.
+
+    `mandate` is what whoever looks may decide, None for a founder.
+    """
 
     words: Words
     formats: Formats
@@ -40,6 +44,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
     roles: Mapping[UUID, Role]
     tools: Mapping[str, ToolSpec] = {}
     acts: Mapping[str, str] = {}
+    mandate: Mandate | None = None
 
     def worker(self, role_id: object) -> str:
         """The name of a role; empty for none."""

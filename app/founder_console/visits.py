@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.response import Redirect
 
 from app.auth import require
+from app.canon.mandate import Mandate
 from app.canon.vocabulary import Principal, Rol
 from app.founder_console import store
 from app.founder_console.cards.inbox import Card, cards_of, pending
@@ -22,7 +23,7 @@ from app.founder_console.wording import Words
 from app.governance_ledger import latest_seq
 from app.postgres import Transaction
 from app.role_registry import Company, Role, company, list_roles
-from app.work_queue import Approval
+from app.work_queue import Approval, mandate_of
 
 Caller: TypeAlias = Request[Principal, Principal, State]
 
@@ -41,6 +42,7 @@ class Visit:
         waiting: tuple[Approval, ...],
         now: datetime,
         seen: int,
+        mandate: Mandate | None = None,
     ) -> None:
         self.request = request
         self.tx = tx
@@ -59,6 +61,7 @@ class Visit:
             founders=founders,
             roles={role.id: role for role in roles},
             tools=request.app.state.tools,
+            mandate=mandate,
         )
         self.cards: tuple[Card, ...] = cards_of(waiting, self.naming)
 
@@ -112,7 +115,9 @@ async def enter(request: Caller, tx: Transaction) -> Visit:
     its_company, seen = await company(tx), await latest_seq(tx)
     roles = await list_roles(tx)
     waiting = await pending(tx)
-    return Visit(request, tx, founder, founders, its_company, roles, waiting, await store.now(tx), seen)
+    granted = await mandate_of(tx, founder.id) if founder.rol is Rol.DEPUTY else None
+    now, mandate = await store.now(tx), None if granted is None else granted.terms
+    return Visit(request, tx, founder, founders, its_company, roles, waiting, now, seen, mandate)
 
 
 def go(path: str) -> Redirect:

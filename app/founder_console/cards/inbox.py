@@ -14,6 +14,7 @@ from app.canon.argument_names import argument_label
 from app.canon.canonical_json import Json, canonical_bytes
 from app.canon.contract import Terms
 from app.canon.facts import Fact
+from app.canon.mandate import beyond
 from app.canon.reasons import reason_sentence
 from app.canon.sentences import boundary_sentences, budget_sentence
 from app.canon.vocabulary import Money, Tier
@@ -87,6 +88,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     votes: str = ""
     precedents: str = ""
     alert_precedents: bool = False
+    beyond: str = ""
 
     @property
     def open(self) -> bool:
@@ -189,7 +191,24 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         retryable=approval.kind == "unknown_outcome" and approval.run_id is not None,
         superseded_by=approval.superseded_by,
         quorum=approval.quorum,
+        beyond=_beyond(approval, naming),
     )
+
+
+def _beyond(approval: Approval, naming: Naming) -> str:
+    """Why a deputy may not approve this; empty where they may, and for founders."""
+    if naming.mandate is None:
+        return ""
+    role = None if approval.role_id is None else str(approval.role_id)
+    why = beyond(
+        naming.mandate,
+        tier=approval.tier,
+        kind=approval.kind,
+        role_id=role,
+        money=approval.money,
+        at=naming.formats.now,
+    )
+    return "" if why is None else naming.words(f"mandate.beyond.{why}")
 
 
 def _editable(approval: Approval, naming: Naming) -> bool:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response
+from markupsafe import Markup, escape
 
 import app
 from app.founder_console.formats import Formats
@@ -83,6 +84,7 @@ class Frontend:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._environment.filters["breaks"] = breaks
         self._environment.globals["asset"] = self.assets.url
 
     def service_worker(self, language: Language) -> bytes:
@@ -104,6 +106,11 @@ class Frontend:
         now = values.pop("now")
         chrome = Chrome(language=language, company="5-Layer Runtime", now=now)
         return self.render(template, chrome, Formats(language, ZoneInfo("Asia/Jakarta"), now), **values)
+
+
+def breaks(text: str) -> Markup:
+    """The text, which may go on in the next line after an `@`: a long address is broken there, not inside a word."""
+    return Markup("@<wbr>").join(escape(part) for part in text.split("@"))
 
 
 def _formatters(formats: Formats) -> dict[str, Any]:
