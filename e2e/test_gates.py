@@ -54,6 +54,7 @@ OTHERS = (
     "/settings/keys",
     "/settings/people",
     "/settings/people/new",
+    "/settings/quorum",
     "/settings/install",
     "/money/settings",
     "/money/evidence",
