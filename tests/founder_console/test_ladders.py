@@ -55,7 +55,7 @@ async def test_a_ladder_changed_on_the_phone_is_signed_like_the_rest_of_the_cont
     there = await office.post(f"/workers/{role.id}/ladder", form)
     card = await office.read(there)
     assert "Ubah kontrak Mira (eskalasi)?" in card
-    assert "Setelah 15\u00a0m tanpa keputusan: Anda diberi tahu lewat kanal kedua" in card
+    assert "Setelah 15\u00a0m tanpa keputusan: Anda diberi tahu lewat saluran kedua" in card
     assert "after_seconds" not in card
     async with office.ring.transaction() as tx:
         approval = await get_approval(tx, UUID(there.removeprefix("/approvals/")))

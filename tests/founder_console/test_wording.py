@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.founder_console.copilot.brief import KINDS, MORE, RULES
-from app.founder_console.wording import Words, load_words
+from app.founder_console.wording import LANGUAGES, Words, load_words
 
 ROOT = Path(__file__).parents[2]
 WORDS = load_words(ROOT / "frontend" / "i18n")
@@ -31,6 +31,13 @@ BUTTONS = ("approve", "reject", "undo", "pause", "resume", "save", "remove", "se
 
 def test_both_catalogues_have_the_same_keys() -> None:
     assert WORDS["id"].table.keys() == WORDS["en"].table.keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_catalogue_says_a_key_twice(language: str) -> None:
+    lines = (ROOT / "frontend" / "i18n" / f"{language}.json").read_text(encoding="utf-8")
+    keys = re.findall(r'^  "([^"]+)":', lines, re.MULTILINE)
+    assert sorted(keys) == sorted(set(keys))
 
 
 def test_both_sentences_of_a_key_have_the_same_holes() -> None:
