@@ -43,7 +43,17 @@ from app.canon.evidence import EvidenceStore
 from app.canon.vocabulary import Principal
 from app.database_urls import app_url, refuse_pooler
 from app.execution_graph import http as execution_http
-from app.founder_console import Desk, Hook, Hub, Listener, ProofBook, Revocations, Senders, principal_of_cookie
+from app.founder_console import (
+    Counter,
+    Desk,
+    Hook,
+    Hub,
+    Listener,
+    ProofBook,
+    Revocations,
+    Senders,
+    principal_of_cookie,
+)
 from app.founder_console import http as console_http
 from app.founder_console.channels.hook_http import PATH as HOOK_PATH
 from app.founder_console.channels.hook_http import hook_secret
@@ -183,7 +193,7 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
     tools = load_tools(
         smtp_url=settings.smtp_url, mail_from=settings.mail_from, allow_private=settings.http_allow_private
     )
-    revocations = Revocations(database)
+    revocations, counter = Revocations(database), Counter(database)
     state = State(
         {
             "settings": settings,
@@ -196,7 +206,8 @@ def build(settings: Settings, database: Database, store: EvidenceStore) -> Lites
             "proofs": ProofBook(settings.origin),
             "tools": {name: tool.spec for name, tool in tools.items()},
             "list_tools": list_tools,
-            "hub": Hub(database.url),
+            "counter": counter,
+            "hub": Hub(database.url, counter.call),
             "push": load_push(settings.keys / VAPID, origin=settings.origin, mail_from=settings.mail_from),
             "senders": _senders(settings),
             "scripted": settings.model_base_url is None,
@@ -249,9 +260,9 @@ async def _listening(app: Litestar) -> AsyncIterator[None]:
 
 
 def _loops(state: State) -> Sequence[Coroutine[None, None, None]]:
-    """What runs beside the requests: the stream, the list of revoked tokens, and the bot's chats, which decide and so
-    belong to the signer."""
-    chats, always = state.senders.chats, (state.hub.run(), state.revocations.run())
+    """What runs beside the requests: the stream, the figures, the list of revoked tokens, and the bot's chats, which
+    decide and so belong to the signer."""
+    chats, always = state.senders.chats, (state.hub.run(), state.counter.run(), state.revocations.run())
     if chats is None:
         return always
     settings: Settings = state.settings

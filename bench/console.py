@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,11 +39,28 @@ from tests.builders import APPROVALS, a_company, a_question, a_role, some_terms
 from tests.founder_console.push_service import push_service
 from tests.processes import free_port
 
-PAGES = (("today", "/"), ("decisions", "/approvals"))
+PAGES = (
+    ("today", "/"),
+    ("decisions", "/approvals"),
+    ("workers", "/workers"),
+    ("money", "/money"),
+    ("copilot", "/copilot"),
+    ("ledger", "/ledger"),
+)
 WAITING = 10
 BATCH = 500
 CONSOLES = 200
 AGENT = "bench/1"
+DECIDED = {"decision": "approve", "kind": "tool_call", "tool": "send_email", "seconds_pending": 60, "seconds_open": 5}
+CALLED: tuple[str, dict[str, object]] = ("model.done", {"cost_usd_micros": 1200, "tokens": 900})
+KINDS: tuple[tuple[str, dict[str, object]], ...] = (
+    *[CALLED] * 5,
+    ("tool.done", {"tool": "http_request"}),
+    ("tool.done", {"tool": "pay", "money": {"minor": "25000", "currency": "IDR"}}),
+    ("approval.decided", DECIDED),
+    ("revenue.recorded", {"amount_minor": "990000", "currency": "IDR", "source": "shop"}),
+    ("x.counted", {"number": 1}),
+)
 
 
 class Bench:
@@ -113,15 +131,22 @@ async def fill(bench: Bench, *, tickets: int, events: int) -> None:
         async with bench.database.transaction(bench.tenant) as tx:
             for number in range(begin, min(begin + BATCH, tickets)):
                 await _ticket(tx, bench.role, bench.founder, number)
-    actor = f"worker:{bench.role.id}"
+    now = datetime.now(UTC)
     for begin in range(0, events, BATCH):
-        told = [
-            Event(type="x.counted", actor=actor, data={"number": number, "role_id": str(bench.role.id)})
-            for number in range(begin, min(begin + BATCH, events))
-        ]
+        told = [_told(bench.role, number, now) for number in range(begin, min(begin + BATCH, events))]
         async with bench.database.transaction(bench.tenant) as tx:
             await append_many(tx, told)
     await _sealed(bench)
+
+
+def _told(role: Role, number: int, now: datetime) -> Event:
+    """One of a month's events, as workers write them: most are model calls, then tool calls, then the rest."""
+    kind, data = KINDS[number % len(KINDS)]
+    data = {"role_id": str(role.id), **data}
+    if kind == "approval.decided":
+        data["approval_id"] = str(UUID(int=number))
+    at = now - timedelta(minutes=number * 43_200 / 100_000)
+    return Event(type=kind, actor=f"worker:{role.id}", data=data, occurred_at=at)
 
 
 async def _ticket(tx: Transaction, role: Role, founder: Principal, number: int) -> None:

@@ -32,8 +32,9 @@ from app.canon.vocabulary import Money, Principal, Rol, Tier, new_id
 from app.cli.founding import Founded, enrolment_link, found_company
 from app.database_urls import app_url
 from app.founder_console import create_founder
+from app.founder_console.identity.sessions import hashed, start_session
 from app.founder_console.model import Founder, Language, Preferences
-from app.founder_console.store import fetch_founders, update_preferences
+from app.founder_console.store import fetch_founders, revoke_session, update_preferences
 from app.founder_console.wording import LANGUAGES
 from app.governance_ledger import Event, append
 from app.messages import ApprovalDecided
@@ -97,6 +98,14 @@ class Company:
 
     def link(self) -> str:
         return self.tell(lambda tx: enrolment_link(tx, self.settings, self.founded))
+
+    def session(self) -> str:
+        """The cookie of one more browser of the founder's."""
+        return self.tell(lambda tx: start_session(tx, UUID(self.founder.sub), label="journey"))
+
+    def revoke(self, cookie: str) -> None:
+        token_sha256 = hashed(cookie.partition(".")[2])
+        self.tell(lambda tx: revoke_session(tx, token_sha256))
 
     def worker(self, name: str, title: str) -> Role:
         """A worker, hired and signed."""

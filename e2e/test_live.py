@@ -1,12 +1,15 @@
 """What is shown is current, or says how old it is: a lost server, a missed change, a return to the foreground."""
 
+import re
 from datetime import datetime
 
 import pytest
 from playwright.sync_api import expect
 
+from app.founder_console.identity.sessions import cookie_name
 from e2e.browser import Phone
 from e2e.company import Company
+from e2e.conftest import Phones
 from tests.processes import Machine, wait_until
 
 pytestmark = pytest.mark.timeout(240)
@@ -71,4 +74,33 @@ def test_the_age_of_what_is_shown_is_told_in_words_and_in_the_companys_time(phon
     phone.context.set_offline(False)
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(page.locator("#net")).to_be_hidden(timeout=20_000)
+    phone.problems.clear()
+
+
+def test_a_phone_that_slept_shows_what_it_missed_when_it_wakes(phone: Phone, company: Company) -> None:
+    raka = company.worker("Raka Tidur", "Keuangan")
+    page = phone.open("/approvals")
+    phone.cdp.send("Page.setWebLifecycleState", {"state": "frozen"})
+    missed = company.ask(raka)
+    phone.cdp.send("Page.setWebLifecycleState", {"state": "active"})
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(f"#a-{missed.id}")).to_be_visible(timeout=20_000)
+    expect(page.locator("#net")).to_be_hidden()
+
+
+@pytest.mark.parametrize("heard", ["a change", "a new connection"])
+def test_a_session_that_was_revoked_leads_to_the_door(
+    phones: Phones, company: Company, served: Machine, heard: str
+) -> None:
+    phone, token = phones(), company.session()
+    phone.context.add_cookies([{"name": cookie_name(phone.origin), "value": token, "url": phone.origin}])
+    page = phone.open("/approvals")
+    company.revoke(token)
+    if heard == "a change":
+        company.ask(company.worker("Raka Tamu", "Keuangan"))
+    else:
+        served.kill("api")
+        served.start("api", "app.cli", "api")
+        wait_until(served.ready, said="the API is ready again")
+    expect(page).to_have_url(re.compile(r"/login\b"), timeout=30_000)
     phone.problems.clear()

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from app.canon.vocabulary import Tier
 from app.role_registry import Role
@@ -82,3 +82,74 @@ def _kept(page: Page) -> Any:
           };
         })"""
     )
+
+
+def lose_answers(phone: Phone, *, offline: bool) -> None:
+    """The next decision reaches the server; its answer does not reach the phone, which may find itself offline."""
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        if offline:
+            phone.context.set_offline(True)
+        route.abort()
+
+    phone.page.route("**/decide", lose, times=1)
+
+
+def test_a_decision_whose_answer_was_lost_is_not_called_stale(
+    phones: Phones, keychain: Keychain, company: Company, raka: Role
+) -> None:
+    asked = company.ask(raka)
+    phone = phones(state=keychain.state)
+    page = phone.open("/approvals")
+    controlled(phone)
+    lose_answers(phone, offline=True)
+    page.locator(f"#a-{asked.id}").get_by_role("button", name="Setujui").click()
+    expect(page.locator(f"#a-{asked.id}")).to_contain_text("Tersimpan, belum terkirim")
+    assert company.approval(asked.id).status == "approved"
+    phone.context.set_offline(False)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#toasts")).to_contain_text("1 keputusan tersimpan sudah terkirim")
+    wait_until(lambda: _kept(page) == 0, said="the outbox is empty")
+    phone.problems.clear()
+
+
+def test_a_second_tap_after_a_lost_answer_says_that_it_is_decided(
+    phones: Phones, keychain: Keychain, company: Company, raka: Role
+) -> None:
+    asked = company.ask(raka)
+    phone = phones(state=keychain.state)
+    page = phone.open("/approvals")
+    lose_answers(phone, offline=False)
+    approve = page.locator(f"#a-{asked.id}").get_by_role("button", name="Setujui")
+    approve.click()
+    expect(page.locator("#toasts")).to_contain_text("Ketuk lagi: tidak akan dilakukan dua kali")
+    approve.click()
+    expect(page.locator("#toasts")).to_contain_text("Sudah diputuskan")
+    expect(page.locator(f"#a-{asked.id}")).to_have_count(0)
+    assert company.approval(asked.id).status == "approved"
+    phone.problems.clear()
+
+
+def test_a_large_decision_says_that_it_needs_a_connection_before_it_asks_for_the_key(
+    phone: Phone, company: Company, raka: Role
+) -> None:
+    large = company.ask(raka, tier=Tier.R2)
+    phone.context.add_init_script(
+        "const get = navigator.credentials.get.bind(navigator.credentials); window.keysAsked = 0;"
+        "navigator.credentials.get = wanted => { window.keysAsked += 1; return get(wanted); };"
+    )
+    page = phone.page
+    with page.expect_response("**/statement"):
+        phone.open(f"/approvals/{large.id}")
+    card = page.locator("approval-card").first
+    phone.context.set_offline(True)
+    card.get_by_role("button", name="Setujui").click()
+    expect(page.locator("#toasts")).to_contain_text("Keputusan ini perlu sambungan internet")
+    assert page.evaluate("keysAsked") == 0
+    phone.context.set_offline(False)
+    expect(card).to_be_visible()
+    card.get_by_role("button", name="Setujui").click()
+    wait_until(lambda: company.approval(large.id).status == "approved", said="it is decided with the key")
+    assert page.evaluate("keysAsked") == 1
+    phone.problems.clear()

@@ -13,7 +13,7 @@ from app.founder_console.identity.enrolment import get_founder
 from app.founder_console.identity.sessions import read_cookie, session_of_cookie
 from app.founder_console.model import Language
 from app.founder_console.screens.rendering import Frontend
-from app.founder_console.stream import Hub
+from app.founder_console.stream import LOST, Hub
 from app.founder_console.visits import Caller
 from app.founder_console.wording import preferred
 from app.governance_ledger import latest_seq
@@ -83,7 +83,17 @@ async def events(request: Caller, seen: FromQuery[int | None] = None) -> Stream:
             return await latest_seq(tx)
 
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    stream = hub.stream(request.auth.tid, seen=int(last) if last.isdigit() else seen, head=head)
+
+    async def allowed() -> bool:
+        """Whether the session stands; what the database cannot say now is asked at the next beat."""
+        try:
+            session = await session_of_cookie(request, request.app.state.database)
+        except LOST:
+            return True
+        return session is not None or read_cookie(request) is None
+
+    from_seq = int(last) if last.isdigit() else seen
+    stream = hub.stream(request.auth.tid, seen=from_seq, head=head, allowed=allowed)
     return Stream(stream, status_code=HTTPStatus.OK, media_type="text/event-stream", headers=headers)
 
 

@@ -15,7 +15,7 @@ from app.founder_console import files, first_steps, pages
 from app.founder_console.cards import story
 from app.founder_console.channels import hook_http
 from app.founder_console.copilot import pages as copilot_pages
-from app.founder_console.copilot.brief import Brief, write_brief
+from app.founder_console.copilot.brief import Brief, read_facts, say
 from app.founder_console.deciding import actions, batch_pages, editing_pages, rule_pages
 from app.founder_console.identity import doors, key_pages, people_pages, quorum_pages, tokens_http
 from app.founder_console.model import Language
@@ -66,11 +66,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BriefSentence(msgspec.Struct, frozen=True):
-    """One finding in both languages, with the ids of the events that it rests on."""
+    """One finding in both languages, and the newest of the `n` events that it rests on, ten at most."""
 
     code: str
     text: Texts
     sources: tuple[UUID, ...]
+    n: int
 
 
 class CopilotBrief(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,11 +184,10 @@ async def copilot_brief(
     if day is not None:
         since = since.replace(year=day.year, month=day.month, day=day.day)
     waiting = [approval.id for approval in reading.waiting] if since == midnight(reading.formats) else []
+    until = since + timedelta(days=1)
+    facts = await read_facts(tx, reading.figures, since=since, until=until, waiting=waiting)
     briefs: dict[Language, Brief] = {
-        language: await write_brief(
-            tx, naming.words, naming.formats, since=since, until=since + timedelta(days=1), waiting=waiting
-        )
-        for language, naming in reading.namings.items()
+        language: say(facts, naming.words, naming.formats) for language, naming in reading.namings.items()
     }
     pairs = zip(briefs["id"].sentences, briefs["en"].sentences, strict=True)
     return CopilotBrief(
@@ -197,7 +197,7 @@ async def copilot_brief(
         events_read=briefs["en"].events_read,
         sentences=tuple(
             BriefSentence(
-                one.code, {"id": one.text, "en": other.text}, tuple(source.event_id for source in one.sources)
+                one.code, {"id": one.text, "en": other.text}, tuple(source.event_id for source in one.sources), one.n
             )
             for one, other in pairs
         ),

@@ -8,11 +8,15 @@ import hmac
 import os
 import secrets
 from pathlib import Path
+from typing import TypeVar
 
+import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from app.auth import b64url
+from app.auth import b64url, unb64url
+
+T = TypeVar("T")
 
 VAPID = "vapid.pem"
 COMMON = "console.key"
@@ -67,6 +71,20 @@ class Seal:
 
     def holds(self, purpose: str, message: bytes, mac: bytes) -> bool:
         return hmac.compare_digest(self.mac(purpose, message), mac)
+
+    def stamped(self, purpose: str, content: msgspec.Struct) -> str:
+        """`content` with its seal, for a link or a token."""
+        body = msgspec.json.encode(content)
+        return f"{b64url(body)}.{b64url(self.mac(purpose, body))}"
+
+    def read(self, purpose: str, text: str, shape: type[T]) -> T | None:
+        """What we stamped for that purpose; None for what is not ours."""
+        body, _, mac = text.partition(".")
+        try:
+            content = unb64url(body)
+            return msgspec.json.decode(content, type=shape) if self.holds(purpose, content, unb64url(mac)) else None
+        except (ValueError, msgspec.DecodeError):
+            return None
 
     @staticmethod
     def holds_part(whole: bytes, part: bytes) -> bool:

@@ -182,6 +182,14 @@ def whole(value: object) -> int:
     return int(value) if isinstance(value, int | str) and str(value).lstrip("-").isdigit() else 0
 
 
+def as_uuid(text: str) -> UUID | None:
+    """None for what is no id."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def _uuid(value: object) -> UUID:
     try:
         return value if isinstance(value, UUID) else UUID(str(value))

@@ -16,9 +16,9 @@ from app.founder_console.copilot.pages import look
 from app.founder_console.deciding.backgrounds import history_of, with_precedents
 from app.founder_console.first_steps import first_steps
 from app.founder_console.money import scorecard
-from app.founder_console.naming import Line
+from app.founder_console.naming import Line, as_uuid
 from app.founder_console.readings import midnight
-from app.founder_console.visits import Caller, Visit, as_uuid, enter
+from app.founder_console.visits import Caller, Visit, enter
 from app.postgres import Transaction
 from app.work_queue import (
     get_approval,
@@ -50,7 +50,7 @@ async def today(request: Caller, tx: NamedDependency[Transaction]) -> Page:
         latest=await _latest(visit),
         workers=visit.roles,
         seen=await look(visit),
-        tiles=await scorecard.tiles(tx, visit.naming, in_work=len(working), currency=visit.company.currency),
+        tiles=await scorecard.tiles(visit.figures, visit.naming, in_work=len(working), currency=visit.company.currency),
         working=[row_of(ticket, visit.naming) for ticket in working[:5]],
         recent=[line for line in lines if not line.type.startswith(NOISE)][:5],
     )

@@ -9,12 +9,14 @@ from app.auth import require
 from app.canon.vocabulary import Rol
 from app.founder_console import store
 from app.founder_console.cards.inbox import pending
+from app.founder_console.counts import Figures
 from app.founder_console.formats import Formats
 from app.founder_console.model import Language
 from app.founder_console.naming import Naming
 from app.founder_console.screens.rendering import Frontend
 from app.founder_console.visits import Caller
 from app.founder_console.wording import LANGUAGES
+from app.governance_ledger import latest_seq
 from app.postgres import Transaction
 from app.role_registry import company, list_roles
 from app.work_queue import Approval
@@ -27,6 +29,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     namings: dict[Language, Naming]
     waiting: tuple[Approval, ...]
+    figures: Figures
 
     @property
     def formats(self) -> Formats:
@@ -50,4 +53,4 @@ async def read_for(request: Caller, tx: Transaction) -> Reading:
         )
         for language in LANGUAGES
     }
-    return Reading(namings, await pending(tx))
+    return Reading(namings, await pending(tx), Figures(tx, zone, await latest_seq(tx)))

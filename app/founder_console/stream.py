@@ -1,8 +1,9 @@
 """Live updates: one LISTEN connection for each API process, a bounded queue for each open page.
 
 The sealer notifies channel `console` once for each sealed batch, with `<tenant> <seq>`: how far the chain is linked,
-which is also the event's id. A page that comes back with the last id that it heard is told at once when something
-happened since; one that cannot keep up is told to read anew instead of every change.
+which is also the event's id. A question or an answer is told at its commit already, with `<tenant> approvals`. A page
+that comes back with the last id that it heard is told at once when something happened since; one that cannot keep up
+is told to read anew instead of every change.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ BEAT_SECONDS = 20.0
 RETRY_SECONDS = 0.5
 LOST = (
     OSError,
+    TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.InterfaceError,
@@ -28,15 +30,20 @@ LOST = (
 )
 
 Head: TypeAlias = Callable[[], Awaitable[int]]
+Allowed: TypeAlias = Callable[[], Awaitable[bool]]
 
 _LOG = logging.getLogger("flr.stream")
 
 
 class Hub:
-    """Fans notifications out to the open streams of their tenant. `run` belongs to composition."""
+    """Fans notifications out to the open streams of their tenant, and tells `sealed`. `run` belongs to composition."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, sealed: Callable[[UUID], None] | None = None, *, beat_seconds: float = BEAT_SECONDS
+    ) -> None:
         self._url = url
+        self._sealed = sealed
+        self._beat = beat_seconds
         self._open: dict[UUID, set[asyncio.Queue[str]]] = {}
         self.closing = asyncio.Event()
 
@@ -69,6 +76,8 @@ class Hub:
         tenant, _, what = str(payload).partition(" ")
         with suppress(ValueError):
             self.publish(UUID(tenant), what or RESYNC)
+            if self._sealed and what.isdigit():
+                self._sealed(UUID(tenant))
 
     def publish(self, tenant: UUID, what: str) -> None:
         """Tell the tenant's open pages."""
@@ -92,9 +101,10 @@ class Hub:
                 del self._open[tenant]
 
     async def stream(
-        self, tenant: UUID, *, seen: int | None = None, head: Head | None = None
+        self, tenant: UUID, *, seen: int | None = None, head: Head | None = None, allowed: Allowed | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """Server-sent events: `change` with what changed, `beat` when nothing did. Ends when the process closes.
+        """Server-sent events: `change` with what changed, `beat` when nothing did. Ends when the process closes, and at
+        a beat after which the page is not `allowed` to listen any more.
 
         `seen` is how far the page knows the chain; `head`, asked once the page can miss nothing more, how far it is.
         """
@@ -105,7 +115,7 @@ class Hub:
                 yield _said("change", str(standing), standing)
             while not self.closing.is_set():
                 what = await self._next(queue)
-                if self.closing.is_set():
+                if self.closing.is_set() or (what is None and allowed and not await allowed()):
                     return
                 yield (
                     _said("beat", "", 0) if what is None else _said("change", what, int(what) if what.isdigit() else 0)
@@ -114,7 +124,7 @@ class Hub:
     async def _next(self, queue: asyncio.Queue[str]) -> str | None:
         got, closing = asyncio.ensure_future(queue.get()), asyncio.ensure_future(self.closing.wait())
         try:
-            await asyncio.wait((got, closing), timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((got, closing), timeout=self._beat, return_when=asyncio.FIRST_COMPLETED)
             return got.result() if got.done() else None
         finally:
             got.cancel()

@@ -1,8 +1,8 @@
 """One founder at one page: who it is, in which words, over which transaction."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from litestar import Request, Response
@@ -14,6 +14,7 @@ from app.canon.mandate import Mandate
 from app.canon.vocabulary import Principal, Rol
 from app.founder_console import store
 from app.founder_console.cards.inbox import Card, cards_of, pending
+from app.founder_console.counts import Figures
 from app.founder_console.errors import FounderUnknown
 from app.founder_console.formats import Formats
 from app.founder_console.model import Founder
@@ -64,6 +65,7 @@ class Visit:
             mandate=mandate,
         )
         self.cards: tuple[Card, ...] = cards_of(waiting, self.naming)
+        self.figures = Figures(tx, self.formats.zone, seen)
 
     @property
     def by(self) -> Principal:
@@ -120,13 +122,12 @@ async def enter(request: Caller, tx: Transaction) -> Visit:
     return Visit(request, tx, founder, founders, its_company, roles, waiting, now, seen, mandate)
 
 
+def seen_version(data: Mapping[str, Any], name: str = "version") -> int | None:
+    """The version that the form was made from; None where it does not say."""
+    text = str(data.get(name) or "")
+    return int(text) if text.isdigit() else None
+
+
 def go(path: str) -> Redirect:
     """See that page instead; only ever a path of ours."""
     return Redirect(path, status_code=303, headers={"cache-control": HEADERS["cache-control"]})
-
-
-def as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

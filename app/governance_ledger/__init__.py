@@ -17,6 +17,7 @@ from app.governance_ledger.auditing import Audited, audit_evidence, count_eviden
 from app.governance_ledger.cases import Case, make_case
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.concealing import append_about
+from app.governance_ledger.counting import Tally, count_between, count_beyond
 from app.governance_ledger.evidence import keep_evidence, read_evidence
 from app.governance_ledger.model import (
     ChainReport,
@@ -28,7 +29,7 @@ from app.governance_ledger.model import (
 )
 from app.governance_ledger.packing import Exported, export_to_file
 from app.governance_ledger.planning import Wanted, public_keys
-from app.governance_ledger.reading import latest_seq, read_document, read_event, read_events
+from app.governance_ledger.reading import latest_seq, read_document, read_event, read_events, read_these
 from app.governance_ledger.repeating import append_new
 from app.governance_ledger.subjects import (
     Keeper,
@@ -54,6 +55,7 @@ __all__ = [
     "Receipt",
     "Recipient",
     "RecordedEvent",
+    "Tally",
     "Wanted",
     "append",
     "append_about",
@@ -61,6 +63,8 @@ __all__ = [
     "append_new",
     "audit_evidence",
     "compare_catalogue",
+    "count_between",
+    "count_beyond",
     "count_evidence",
     "count_wrapped",
     "create_subjects_key",
@@ -79,6 +83,7 @@ __all__ = [
     "read_event",
     "read_events",
     "read_evidence",
+    "read_these",
     "recipient_of",
     "verify_chain",
 ]

@@ -76,6 +76,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     until: datetime | None = None
     ticket_id: UUID | None = None
+    ticket_ids: tuple[UUID, ...] | None = None
     run_id: UUID | None = None
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.canon.errors import Invalid
@@ -23,6 +24,11 @@ async def read_event(tx: Transaction, event_id: UUID) -> RecordedEvent:
     if event is None:
         raise EventUnknown(f"there is no event {event_id}")
     return event
+
+
+async def read_these(tx: Transaction, event_ids: Sequence[UUID]) -> dict[UUID, RecordedEvent]:
+    """Those of `event_ids` that stand in the tenant's ledger, without their place in the chain."""
+    return {event.event_id: event for event in await store.fetch_events_of(tx, event_ids)} if event_ids else {}
 
 
 async def read_document(tx: Transaction, event_id: UUID) -> bytes:

@@ -196,11 +196,12 @@ def _conditions(where: EventFilter) -> tuple[list[str], list[object]]:
         prefix = where.type.removesuffix("*")
         exact = prefix == where.type and not prefix.endswith(".")
         add("{at}.type = ?" if exact else "starts_with({at}.type, ?)", prefix)
-    wanted: Sequence[tuple[str, UUID | str | datetime | None]] = (
+    wanted: Sequence[tuple[str, UUID | str | datetime | Sequence[UUID] | None]] = (
         ("e.actor = ?", where.actor),
         ("{at}.occurred_at >= ?", where.since),
         ("{at}.occurred_at < ?", where.until),
         ("{at}.ticket_id = ?", where.ticket_id),
+        ("{at}.ticket_id = ANY (?)", where.ticket_ids),
         ("{at}.run_id = ?", where.run_id),
     )
     for condition, value in wanted:

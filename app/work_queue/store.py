@@ -145,6 +145,13 @@ async def fetch_tickets(
     return [_ticket(row) for row in await query]
 
 
+async def fetch_due(tx: Transaction, before: datetime, limit: int) -> list[Ticket]:
+    """Under way or not begun, soonest first."""
+    query = TicketRow.select().order_by(TicketRow.due_at).limit(limit).output(load_json=True)
+    query = query.where(TicketRow.status.is_in(["open", "working", "held"])).where(TicketRow.due_at < before)
+    return [_ticket(row) for row in await query]
+
+
 async def insert_input(tx: Transaction, file: TicketInput) -> bool:
     """False when the ticket has a file of that name."""
     try:

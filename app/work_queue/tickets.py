@@ -131,6 +131,11 @@ async def list_tickets(
     return store.page(tickets, limit, lambda last: write_cursor(_LIST, last))
 
 
+async def list_due(tx: Transaction, before: datetime, *, limit: int = 50) -> tuple[Ticket, ...]:
+    """What is not closed and is due before that instant, the soonest first."""
+    return tuple(await store.fetch_due(tx, before, limit))
+
+
 async def patch_ticket(tx: Transaction, ticket_id: UUID, patch: TicketPatch, *, actor: str) -> Ticket:
     """Change priority, deadline or role, or cancel. Event `ticket.changed` or `ticket.cancelled`.
 

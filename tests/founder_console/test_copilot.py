@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from app.adapters.evidence import load_store
 from app.auth import ensure_keys
 from app.canon.vocabulary import Rol
-from app.founder_console.copilot.brief import Sentence, Source
+from app.founder_console.copilot.brief import Sentence
 from app.founder_console.copilot.questions import QUESTIONS
 from app.founder_console.copilot.secretary import Facts, Written
+from app.founder_console.counts import Source
 from app.governance_ledger import Event, EventFilter, RecordedEvent, append, read_events
 from app.main import build
 from app.postgres import Database

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.canon.errors import Forbidden, Invalid
 from app.canon.vocabulary import Money, Rol
-from app.founder_console.money.figures import Item, read_facts, result_of, total
+from app.founder_console.counts import Figures
+from app.founder_console.money.figures import Item, read_facts, read_items, result_of, total
 from app.founder_console.money.settings import (
     MoneySettings,
     Rate,
@@ -116,10 +118,11 @@ async def test_the_month_is_read_from_the_ledger_alone(database: Database) -> No
             data: dict[str, object] = {"amount_minor": minor, "currency": "IDR", "source": "toko", "description": ""}
             data |= {"role_id": role, "ticket_id": None}
             await append(tx, Event(type="revenue.recorded", actor="founder:x", data=data, occurred_at=at))
-        facts = await read_facts(tx, SINCE, UNTIL)
-    assert [one.value for one in facts.of("revenue", "IDR")] == [-30, 100]
-    assert {one.role_id for one in facts.items} == {UUID(role)}
-    assert not facts.partial
+        facts = await read_facts(Figures(tx, ZoneInfo("UTC"), 0), SINCE, UNTIL)
+        items = await read_items(tx, "revenue", SINCE, UNTIL)
+    assert sorted((one.value, one.at.day) for one in facts.of("revenue", "IDR")) == [(-30, 30), (100, 1)]
+    assert {one.role_id for one in facts.sums} == {UUID(role)}
+    assert [one.value for one in items] == [-30, 100]
 
 
 async def test_what_the_founder_sets_is_an_event_and_the_newest_holds(database: Database) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 from contextlib import suppress
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 
 from app.founder_console import Hub
 from app.founder_console.stream import ROOM
+from app.postgres import Database
+from app.work_queue import raise_approval
+from tests.builders import a_company, a_question
 
 TIMEOUT = 10
 
@@ -93,3 +96,37 @@ async def test_a_page_that_comes_back_is_told_at_once_what_it_missed(dsn: str) -
     assert await asyncio.wait_for(waiting, TIMEOUT) == b"id: 8\nevent: change\ndata: 8\n\n"
     await missed.aclose()
     await current.aclose()
+
+
+async def test_a_question_is_told_at_its_commit_before_it_is_sealed(dsn: str, database: Database) -> None:
+    sealed: list[UUID] = []
+    hub, tenant = Hub(dsn, sealed.append), uuid4()
+    running = asyncio.create_task(hub.run())
+    await until_listening(hub, dsn)
+    sealed.clear()
+    stream = hub.stream(tenant)
+    await anext(stream)
+    heard = asyncio.ensure_future(anext(stream))
+    async with database.transaction(tenant) as tx:
+        await a_company(tx)
+        await raise_approval(tx, a_question())
+        assert not heard.done()
+    assert await asyncio.wait_for(heard, TIMEOUT) == b"event: change\ndata: approvals\n\n"
+    assert sealed == []
+    await stream.aclose()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_may_not_listen_any_more_is_ended_at_the_next_beat(dsn: str) -> None:
+    hub, answers = Hub(dsn, beat_seconds=0.01), [True, True, False]
+
+    async def allowed() -> bool:
+        return answers.pop(0)
+
+    stream = hub.stream(uuid4(), allowed=allowed)
+    assert [piece async for piece in stream] == [
+        b"retry: 1500\nevent: beat\ndata: \n\n",
+        *[b"event: beat\ndata: \n\n"] * 2,
+    ]
+    assert answers == []

@@ -27,6 +27,8 @@ EXEMPT = {
     "founder_console.push_subscriptions": "addresses of browsers",
     "founder_console.push_receipts": "what the push service answered",
     "founder_console.used_action_tokens": "single-use marks; expire",
+    "founder_console.tallies": "a reading of the ledger, counted anew when it is deleted",
+    "founder_console.tally_marks": "how far the ledger is counted",
     "founder_console.visits": "when a founder last looked; no act",
     "founder_console.payment_deliveries": "a log of what was delivered; what counts of it is a revenue.recorded event",
     "founder_console.telegram_codes": "hashes of one-time codes",

@@ -1,7 +1,8 @@
 """What a founder is told of a day by itself: counts for the lock screen, sentences for second channels."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -11,10 +12,12 @@ from app.founder_console.cards.inbox import pending
 from app.founder_console.channels.mornings import LATEST, begins, brief_moment
 from app.founder_console.channels.quiet import zone_of
 from app.founder_console.channels.saying import Said
-from app.founder_console.copilot.brief import Brief, write_brief
+from app.founder_console.copilot.brief import Brief, read_facts, say
+from app.founder_console.counts import Figures
 from app.founder_console.formats import Formats
 from app.founder_console.model import Founder, Language
 from app.founder_console.wording import Words
+from app.governance_ledger import latest_seq
 from app.postgres import Transaction
 from app.role_registry import company
 
@@ -63,13 +66,13 @@ class Morning(msgspec.Struct, frozen=True):
 
 async def morning_of(tx: Transaction, founder: Founder, day: date, words: Mapping[Language, Words]) -> Morning | None:
     """What to tell, by rules from the ledger; None once it is hours too late, or is not wanted any more."""
-    now, zone = await store.now(tx), zone_of(founder, (await company(tx)).time_zone)
+    now, there = await store.now(tx), (await company(tx)).time_zone
+    zone = zone_of(founder, there)
     at = brief_moment(founder, day, zone)
     if at is None or now >= at + LATEST:
         return None
     waiting = [approval.id for approval in await pending(tx)]
     mine, formats = words[founder.language], Formats(founder.language, zone, now)
-    brief = await write_brief(
-        tx, mine, formats, since=begins(founder, day, zone), until=now + timedelta(seconds=1), waiting=waiting
-    )
-    return Morning(founder, day, mine, formats, brief, len(waiting))
+    figures = Figures(tx, ZoneInfo(there), await latest_seq(tx))
+    facts = await read_facts(tx, figures, since=begins(founder, day, zone), waiting=waiting)
+    return Morning(founder, day, mine, formats, say(facts, mine, formats), len(waiting))

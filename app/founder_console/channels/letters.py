@@ -9,6 +9,7 @@ import msgspec
 from app.auth import b64url, unb64url
 from app.canon.notice import Button, Notice
 from app.canon.vocabulary import Tier
+from app.founder_console.channels.push import worker_of
 from app.founder_console.errors import LinkUnusable
 from app.founder_console.formats import Formats
 from app.founder_console.keyfiles import Seal
@@ -41,18 +42,12 @@ def link_to(seal: Seal, approval: Approval, now: datetime) -> str:
     """The path of a link that opens the card for whoever is signed in, until a week after its deadline."""
     at = int(now.timestamp())
     x = min(int(approval.expires_at.timestamp()) + MOST_LINK_SECONDS // 2, at + MOST_LINK_SECONDS)
-    body = msgspec.json.encode(Opening(approval.id, x))
-    return f"/open/{b64url(body)}.{b64url(seal.mac(OPENING, body))}"
+    return f"/open/{seal.stamped(OPENING, Opening(approval.id, x))}"
 
 
 def read_opening(seal: Seal, text: str) -> UUID:
     """The card that a link opens. Raises `LinkUnusable`."""
-    body, _, mac = text.partition(".")
-    try:
-        content = unb64url(body)
-        opening = msgspec.json.decode(content, type=Opening) if seal.holds(OPENING, content, unb64url(mac)) else None
-    except (ValueError, msgspec.DecodeError):
-        opening = None
+    opening = seal.read(OPENING, text, Opening)
     if opening is None or opening.x < time.time():
         raise LinkUnusable("this link is not one of ours or has expired: open the console itself")
     return opening.a
@@ -150,8 +145,7 @@ class Pen(msgspec.Struct, frozen=True):
         return self.origin + link_to(self.seal, approval, self.formats.now)
 
     def _worker(self, approval: Approval) -> str:
-        role = approval.payload.get("role")
-        return str(role.get("name", "")) if isinstance(role, dict) else self.words("router")
+        return worker_of(approval) or self.words("router")
 
     def _act(self, approval: Approval) -> str:
         text = approval.payload.get("text")

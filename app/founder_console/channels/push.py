@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.auth import b64url, unb64url
+from app.auth import unb64url
 from app.canon.approval import Decision
 from app.canon.push import PushMessage, Urgency
 from app.canon.vocabulary import Tier, new_id
@@ -96,18 +96,12 @@ def _check_keys(new: NewSubscription) -> None:
 def mint(seal: Seal, approval: Approval, decision: Decision) -> str:
     """A token for one button, valid for an hour and not beyond the deadline."""
     x = min(int(time.time()) + TOKEN_SECONDS, int(approval.expires_at.timestamp()))
-    body = msgspec.json.encode(ActionToken(approval.id, decision, approval.version, secrets.token_urlsafe(9), x))
-    return f"{b64url(body)}.{b64url(seal.mac(ACTION, body))}"
+    return seal.stamped(ACTION, ActionToken(approval.id, decision, approval.version, secrets.token_urlsafe(9), x))
 
 
 async def open_token(tx: Transaction, seal: Seal, text: str) -> ActionToken:
     """Use a token up. Raises `ActionTokenRefused` when it is not ours, too old or used."""
-    body, _, mac = text.partition(".")
-    try:
-        content = unb64url(body)
-        token = msgspec.json.decode(content, type=ActionToken) if seal.holds(ACTION, content, unb64url(mac)) else None
-    except (ValueError, msgspec.DecodeError):
-        token = None
+    token = seal.read(ACTION, text, ActionToken)
     if token is None:
         raise ActionTokenRefused("this button is not one of ours")
     if token.x < time.time():

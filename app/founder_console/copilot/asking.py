@@ -10,7 +10,9 @@ from app.canon.model import ModelFailed
 from app.founder_console.copilot.brief import Sentence
 from app.founder_console.copilot.questions import DAYS, QUESTIONS, Asked, answer, question_of
 from app.founder_console.copilot.secretary import Facts, Secretary, Written
+from app.founder_console.counts import Figures
 from app.founder_console.naming import Naming
+from app.governance_ledger import latest_seq
 from app.postgres import Database, Transaction
 from app.role_registry import Role
 from app.work_queue import NewTicket, Ticket, open_ticket
@@ -106,7 +108,8 @@ class Conversation:
         role_id = self._role(given.get("worker"))
         asked = Asked(name=question.name, role_id=role_id, days=int(given.get("days") or 7))
         async with self._database.transaction(self._tenant) as tx:
-            found = await answer(tx, self._naming, asked)
+            figures = Figures(tx, self._naming.formats.zone, await latest_seq(tx))
+            found = await answer(tx, figures, self._naming, asked)
         return self._facts.add(found) or "the ledger has nothing on it"
 
     def _propose(self, given: dict[str, Any]) -> str:

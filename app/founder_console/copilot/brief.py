@@ -1,39 +1,43 @@
 """The brief: what a founder should know of a day, by rules, from the ledger. No sentence without its sources."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from app.canon.vocabulary import Money
+from app.founder_console.counts import NEVER, Count, Figures, Source, events_in, newest_of
 from app.founder_console.formats import Formats
-from app.founder_console.naming import money_of, revenue_of
-from app.founder_console.readings import read_family
 from app.founder_console.wording import Words
-from app.governance_ledger import RecordedEvent
+from app.governance_ledger import read_these
 from app.postgres import Transaction
 
-FAMILIES = ("ticket.", "approval.", "tool.refused", "tool.unknown", "tool.done", "revenue.recorded")
+TYPES = (
+    "approval.decided",
+    "approval.expired",
+    "revenue.recorded",
+    "ticket.done",
+    "ticket.failed",
+    "ticket.opened",
+    "ticket.returned",
+    "tool.done",
+    "tool.refused",
+    "tool.unknown",
+)
 MOST_SENTENCES = 5
 MOST_NAMES = 3
 
 
-class Source(msgspec.Struct, frozen=True):
-    """A ledger event that a sentence rests on."""
-
-    event_id: UUID
-    at: datetime
-
-
 class Finding(msgspec.Struct, frozen=True):
-    """One thing found: a catalogue key, its count and values, and the events it was counted from."""
+    """One thing found: a catalogue key, how many events, the newest of them, and values; `rest` has no name here."""
 
     code: str
     n: int
-    events: tuple[RecordedEvent, ...]
+    sources: tuple[Source, ...]
     names: tuple[str, ...] = ()
+    rest: int = 0
     amount: Money | None = None
     yes: int = 0
     nays: int = 0
@@ -41,8 +45,8 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Sentence(msgspec.Struct, frozen=True):
-    """A finding in one language. `more` is the page that lists the rest of its sources, or where to act on it, which
-    `act` names. `kind` is fact, forecast, anomaly or suggestion."""
+    """A finding in one language. `sources` are the newest of the `n` events that it was counted from; `more` lists the
+    rest, or is where to act on it, which `act` names. `kind` is fact, forecast, anomaly or suggestion."""
 
     code: str
     text: str
@@ -50,6 +54,7 @@ class Sentence(msgspec.Struct, frozen=True):
     more: str
     kind: str = "fact"
     act: str = ""
+    n: int = 0
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -64,111 +69,119 @@ class Brief(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What the rules look at: a day's events by type, and the ids of what still waits."""
+    """What the rules look at: a day's counts, those of the questions that still wait, and the titles of tickets."""
 
-    by_type: dict[str, tuple[RecordedEvent, ...]]
-    waiting: frozenset[str]
+    counts: tuple[Count, ...]
+    waiting: tuple[Count, ...] = ()
+    titles: Mapping[UUID, str] = {}
 
-    def of(self, *types: str) -> tuple[RecordedEvent, ...]:
-        return tuple(event for name in types for event in self.by_type.get(name, ()))
+    def of(self, *types: str) -> tuple[Count, ...]:
+        return tuple(one for one in self.counts if one.type in types)
 
-
-async def write_brief(
-    tx: Transaction,
-    words: Words,
-    formats: Formats,
-    *,
-    since: datetime,
-    until: datetime,
-    waiting: Sequence[UUID],
-) -> Brief:
-    """The brief of the time between `since` and `until`; `waiting` are the approvals that are pending now."""
-    events = [event for family in FAMILIES for event in await read_family(tx, family, since=since, until=until)]
-    sentences = [_say(finding, words, formats) for finding in findings(events, waiting)]
-    return Brief(tuple(sentences[:MOST_SENTENCES]), len(events), formats.now)
+    def find(self, code: str, counts: Iterable[Count], *, titled: bool = False) -> Iterator[Finding]:
+        counts = tuple(counts)
+        if n := events_in(counts):
+            sources = newest_of(counts)
+            names = [self.titles.get(source.event_id, "") for source in sources[:MOST_NAMES]] if titled else []
+            yield Finding(code, n, sources, tuple(names), rest=n - len(names) if titled else 0)
 
 
-def findings(events: Sequence[RecordedEvent], waiting: Sequence[UUID] = ()) -> list[Finding]:
+async def read_facts(
+    tx: Transaction, figures: Figures, *, since: datetime, until: datetime = NEVER, waiting: Sequence[UUID]
+) -> Facts:
+    """What happened in that time, counted, whoever reads it in whichever language."""
+    counts = await figures.count(*TYPES, since=since, until=until)
+    raised: tuple[Count, ...] = ()
+    if waiting:
+        raised = await figures.count("approval.raised", since=since, until=until, names=[*map(str, waiting)])
+    named = Facts(counts)
+    titled = [source for rule in TITLED for one in rule(named) for source in one.sources[:MOST_NAMES]]
+    events = await read_these(tx, [source.event_id for source in titled])
+    return Facts(counts, raised, {name: str(event.data.get("title", "")) for name, event in events.items()})
+
+
+def say(facts: Facts, words: Words, formats: Formats) -> Brief:
+    """The gravest of what the rules find, in words."""
+    sentences = [_say(finding, words, formats) for finding in findings(facts)]
+    return Brief(tuple(sentences[:MOST_SENTENCES]), events_in((*facts.counts, *facts.waiting)), formats.now)
+
+
+def findings(facts: Facts) -> list[Finding]:
     """All that the rules find, gravest first. Pure."""
-    by_type: dict[str, tuple[RecordedEvent, ...]] = {}
-    for event in events:
-        by_type[event.type] = (*by_type.get(event.type, ()), event)
-    facts = Facts(by_type, frozenset(map(str, waiting)))
     return [finding for rule in RULES for finding in rule(facts)]
 
 
 def _waiting(facts: Facts) -> Iterator[Finding]:
-    raised = tuple(event for event in facts.of("approval.raised") if event.data.get("approval_id") in facts.waiting)
-    if raised:
-        yield Finding("waiting", len(raised), raised, at=min(event.occurred_at for event in raised))
+    for found in facts.find("waiting", facts.waiting):
+        first = min(source.at for one in facts.waiting for source in one.sources)
+        yield msgspec.structs.replace(found, at=first)
 
 
 def _unknown(facts: Facts) -> Iterator[Finding]:
-    if lost := facts.of("tool.unknown"):
-        yield Finding("unknown", len(lost), lost)
+    return facts.find("unknown", facts.of("tool.unknown"))
 
 
 def _failed(facts: Facts) -> Iterator[Finding]:
-    if failed := facts.of("ticket.failed"):
-        yield Finding("failed", len(failed), failed, _titles(failed))
+    return facts.find("failed", facts.of("ticket.failed"), titled=True)
 
 
 def _late(facts: Facts) -> Iterator[Finding]:
-    late = tuple(event for event in facts.of("ticket.done", "ticket.returned") if event.data.get("sla_met") is False)
-    if late:
-        yield Finding("late", len(late), late, _titles(late))
+    late = [one for one in facts.of("ticket.done", "ticket.returned") if one.verdict == "late"]
+    return facts.find("late", late, titled=True)
 
 
 def _refused(facts: Facts) -> Iterator[Finding]:
-    if refused := facts.of("tool.refused"):
-        tools = Counter(str(event.data.get("tool", "")) for event in refused)
-        yield Finding("refused", len(refused), refused, tuple(tool for tool, _ in tools.most_common(MOST_NAMES)))
+    refused = facts.of("tool.refused")
+    for found in facts.find("refused", refused):
+        by_tool: Counter[str] = Counter()
+        for one in refused:
+            by_tool[one.name] += one.n
+        names = tuple(tool for tool, _ in by_tool.most_common(MOST_NAMES))
+        yield msgspec.structs.replace(found, names=names)
 
 
 def _expired(facts: Facts) -> Iterator[Finding]:
-    if expired := facts.of("approval.expired"):
-        yield Finding("expired", len(expired), expired)
+    return facts.find("expired", facts.of("approval.expired"))
 
 
 def _revenue(facts: Facts) -> Iterator[Finding]:
-    yield from _by_currency("revenue", facts.of("revenue.recorded"), revenue_of)
+    for found in _by_currency("revenue", facts, "revenue.recorded"):
+        assert found.amount is not None
+        if found.amount.minor < 0:
+            gone = Money(-found.amount.minor, found.amount.currency)
+            yield msgspec.structs.replace(found, code="refunded", amount=gone)
+        else:
+            yield found
 
 
 def _paid(facts: Facts) -> Iterator[Finding]:
-    yield from _by_currency("paid", facts.of("tool.done"), money_of)
+    return _by_currency("paid", facts, "tool.done")
 
 
-def _by_currency(
-    code: str, events: Sequence[RecordedEvent], read: Callable[[RecordedEvent], Money | None]
-) -> Iterator[Finding]:
-    by_currency: dict[str, list[tuple[RecordedEvent, int]]] = {}
-    for event in events:
-        if (amount := read(event)) is not None:
-            by_currency.setdefault(amount.currency, []).append((event, amount.minor))
-    for currency, entries in sorted(by_currency.items()):
-        total = sum(minor for _, minor in entries)
-        said = "refunded" if code == "revenue" and total < 0 else code
-        amount = Money(abs(total) if said == "refunded" else total, currency)
-        yield Finding(said, len(entries), tuple(event for event, _ in entries), amount=amount)
+def _by_currency(code: str, facts: Facts, kind: str) -> Iterator[Finding]:
+    counts = [one for one in facts.of(kind) if one.unit]
+    for currency in sorted({one.unit for one in counts}):
+        own = [one for one in counts if one.unit == currency]
+        for found in facts.find(code, own):
+            yield msgspec.structs.replace(found, amount=Money(sum(one.amount for one in own), currency))
 
 
 def _done(facts: Facts) -> Iterator[Finding]:
-    if done := facts.of("ticket.done"):
-        yield Finding("done", len(done), done, _titles(done))
+    return facts.find("done", facts.of("ticket.done"), titled=True)
 
 
 def _decided(facts: Facts) -> Iterator[Finding]:
-    if decided := facts.of("approval.decided"):
-        yes = sum(event.data.get("decision") == "approve" for event in decided)
-        yield Finding("decided", len(decided), decided, yes=yes, nays=len(decided) - yes)
+    decided = facts.of("approval.decided")
+    yes = events_in(one for one in decided if one.verdict == "approve")
+    for found in facts.find("decided", decided):
+        yield msgspec.structs.replace(found, yes=yes, nays=found.n - yes)
 
 
 def _opened(facts: Facts) -> Iterator[Finding]:
-    if opened := facts.of("ticket.opened"):
-        yield Finding("opened", len(opened), opened, _titles(opened))
+    return facts.find("opened", facts.of("ticket.opened"), titled=True)
 
 
-RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
+RULES = (
     _waiting,
     _unknown,
     _failed,
@@ -181,6 +194,7 @@ RULES: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     _decided,
     _opened,
 )
+TITLED = (_failed, _late, _done, _opened)
 
 MORE = {
     "waiting": "/approvals",
@@ -200,13 +214,9 @@ KINDS = {
 }
 
 
-def _titles(events: Sequence[RecordedEvent]) -> tuple[str, ...]:
-    return tuple(str(event.data.get("title", "")) for event in events)
-
-
 def _say(finding: Finding, words: Words, formats: Formats) -> Sentence:
     names = [words(f"tool.{name}") if words.has(f"tool.{name}") else name for name in finding.names]
-    named = _list(names, words)
+    named = ", ".join(names) + (f" {words('say.and_more', n=finding.rest)}" if finding.rest else "")
     text = words(
         f"say.{finding.code}",
         n=finding.n,
@@ -217,12 +227,5 @@ def _say(finding: Finding, words: Words, formats: Formats) -> Sentence:
         nays=finding.nays,
         at=formats.moment(finding.at) if finding.at else "",
     )
-    sources = tuple(Source(event.event_id, event.occurred_at) for event in finding.events)
     more = MORE.get(finding.code) or f"/ledger?kind={KINDS[finding.code]}"
-    return Sentence(finding.code, text, sources, more)
-
-
-def _list(names: Sequence[str], words: Words) -> str:
-    shown = ", ".join(names[:MOST_NAMES])
-    rest = len(names) - MOST_NAMES
-    return f"{shown} {words('say.and_more', n=rest)}" if rest > 0 else shown
+    return Sentence(finding.code, text, finding.sources, more, n=finding.n)

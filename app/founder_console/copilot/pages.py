@@ -4,7 +4,7 @@ A model is asked outside of any transaction. What it would do becomes a card tha
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,17 +22,18 @@ from app.canon.model import ModelFailed
 from app.canon.vocabulary import Rol
 from app.founder_console.copilot import lookings, writing
 from app.founder_console.copilot.asking import MOST_CHARACTERS, Conversation, Proposal, Reply, put_up
-from app.founder_console.copilot.brief import Brief, Sentence, write_brief
-from app.founder_console.copilot.insights import insights, read_evidence
+from app.founder_console.copilot.brief import Brief, Sentence, read_facts, say
+from app.founder_console.copilot.insights import insights, look_at
 from app.founder_console.copilot.questions import DAYS as SPANS
 from app.founder_console.copilot.questions import QUESTIONS, Asked, Name, Question, answer, question_of
 from app.founder_console.copilot.secretary import Secretary
+from app.founder_console.counts import NEVER
 from app.founder_console.formats import DAYS
 from app.founder_console.model import Language
-from app.founder_console.naming import Naming
+from app.founder_console.naming import Naming, as_uuid
 from app.founder_console.readers import read_for
 from app.founder_console.readings import midnight
-from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
+from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
 from app.problems import documented
 from app.work_queue import Ticket
@@ -56,9 +57,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 async def brief_of(visit: Visit, *, days_ago: int = 0) -> Brief:
     """By rules, over a day of the company."""
     since = midnight(visit.formats, days_ago)
-    until = visit.formats.now + timedelta(seconds=1) if days_ago == 0 else since + timedelta(days=1)
+    until = midnight(visit.formats, days_ago - 1)
     waiting = [card.id for card in visit.cards] if days_ago == 0 else []
-    return await write_brief(visit.tx, visit.words, visit.formats, since=since, until=until, waiting=waiting)
+    return await _brief(visit, since, until, waiting)
+
+
+async def _brief(visit: Visit, since: datetime, until: datetime, waiting: Sequence[UUID]) -> Brief:
+    facts = await read_facts(visit.tx, visit.figures, since=since, until=until, waiting=waiting)
+    return say(facts, visit.words, visit.formats)
 
 
 async def look(visit: Visit, *, days_ago: int = 0) -> Seen:
@@ -69,11 +75,10 @@ async def look(visit: Visit, *, days_ago: int = 0) -> Seen:
     found: list[Sentence] = []
     news, since = None, None
     if days_ago == 0:
-        found = insights(await read_evidence(visit.tx, visit.roles, visit.naming), visit.naming)
+        found = insights(await look_at(visit.tx, visit.figures, visit.roles, visit.naming), visit.naming)
         since = await lookings.note_visit(visit.tx, visit.founder.id)
         if visit.formats.now - since > timedelta(minutes=30):
-            until = visit.formats.now + timedelta(seconds=1)
-            news = await write_brief(visit.tx, visit.words, visit.formats, since=since, until=until, waiting=[])
+            news = await _brief(visit, since, NEVER, [])
     return Seen(brief=written or rules, rules=rules, insights=tuple(found), news=news, since=since)
 
 
@@ -133,7 +138,7 @@ async def answered(
     visit = await enter(request, tx)
     question = question_of(q) or QUESTIONS[0]
     asked = Asked(name=question.name, role_id=as_uuid(worker), days=days)
-    facts = await answer(tx, visit.naming, asked)
+    facts = await answer(tx, visit.figures, visit.naming, asked)
     return _answer(visit, asked, visit.words(f"ask.{question.name}"), Reply(sentences=facts), by_model=False)
 
 
@@ -184,7 +189,7 @@ async def rewrite(request: Caller) -> Page | Redirect:
     async with state.database.transaction(request.auth.tid) as tx:
         visit = await enter(request, tx)
         rules = await brief_of(visit)
-        found = insights(await read_evidence(tx, visit.roles, visit.naming), visit.naming)
+        found = insights(await look_at(tx, visit.figures, visit.roles, visit.naming), visit.naming)
         language, day = visit.founder.language, midnight(visit.formats).date()
     facts = [*rules.sentences, *found]
     try:
@@ -268,7 +273,7 @@ async def answer_api(
     if found is None or days not in SPANS:
         raise Invalid("ask one of GET /console/questions, over 1, 7 or 30 days")
     asked = Asked(name=found.name, role_id=role_id, days=days)
-    told = {language: await answer(tx, naming, asked) for language, naming in reading.namings.items()}
+    told = {language: await answer(tx, reading.figures, naming, asked) for language, naming in reading.namings.items()}
     pairs = zip(told["id"], told["en"], strict=True)
     return Answer(
         written_by="ledger",

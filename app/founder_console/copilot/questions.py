@@ -4,7 +4,6 @@ Each answer is a list of facts, a fact is a sentence with the events that it was
 reads through these same questions and through nothing else.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -14,10 +13,11 @@ import msgspec
 
 from app.canon.vocabulary import Money
 from app.founder_console.cards.inbox import pending
-from app.founder_console.copilot.brief import Sentence, Source
-from app.founder_console.naming import Naming, money_of, revenue_of, whole
-from app.founder_console.readings import midnight, read_family
-from app.governance_ledger import EventFilter, RecordedEvent, read_events
+from app.founder_console.copilot.brief import Sentence
+from app.founder_console.counts import Count, Figures, Source, events_in, newest_of, source_of
+from app.founder_console.naming import Naming
+from app.founder_console.readings import midnight
+from app.governance_ledger import EventFilter, RecordedEvent, read_events, read_these
 from app.postgres import Transaction
 from app.role_registry import budgets_of
 from app.work_queue import Ticket, TicketStatus, list_tickets
@@ -26,8 +26,6 @@ Name: TypeAlias = Literal[
     "waiting", "spent", "earned", "paid", "refused", "failed", "done", "decided", "doing", "budget", "due"
 ]
 DAYS = (1, 7, 30)
-MOST = 5_000
-MOST_SOURCES = 200
 MOST_FACTS = 12
 
 
@@ -66,6 +64,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """What every question needs."""
 
     tx: Transaction
+    figures: Figures
     naming: Naming
     asked: Asked
 
@@ -77,14 +76,26 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
         wanted = self.asked.role_id
         return [event for event in events if wanted is None or event.data.get("role_id") == str(wanted)]
 
-    async def read(self, family: str) -> list[RecordedEvent]:
-        return self.mine(await read_family(self.tx, family, since=self.since, most=MOST))
+    async def count(self, kind: str) -> list[Count]:
+        """What there was of that kind, in the time and of the worker that were asked for."""
+        wanted = self.asked.role_id
+        counts = await self.figures.count(kind, since=self.since)
+        return [one for one in counts if wanted is None or one.role_id == wanted]
+
+    def told(self, code: str, counts: Sequence[Count], more: str, **values: object) -> Sentence:
+        """A fact about all that was counted."""
+        return self._say(code, newest_of(counts), more, events_in(counts), values)
 
     def fact(self, code: str, events: Sequence[RecordedEvent], more: str, **values: object) -> Sentence:
+        """A fact about these events."""
+        return self._say(code, tuple(map(source_of, events)), more, len(events), values)
+
+    def _say(
+        self, code: str, sources: tuple[Source, ...], more: str, of: int, values: Mapping[str, object]
+    ) -> Sentence:
         words = self.naming.words
         text = words(f"fact.{code}", who=self.who, time=words(f"days.{self.asked.days}"), **values)
-        sources = tuple(Source(event.event_id, event.occurred_at) for event in events[:MOST_SOURCES])
-        return Sentence(code, text, sources, more)
+        return Sentence(code, text, sources, more, n=of)
 
     @property
     def who(self) -> str:
@@ -95,10 +106,10 @@ def question_of(name: str) -> Question | None:
     return next((one for one in QUESTIONS if one.name == name), None)
 
 
-async def answer(tx: Transaction, naming: Naming, asked: Asked) -> tuple[Sentence, ...]:
+async def answer(tx: Transaction, figures: Figures, naming: Naming, asked: Asked) -> tuple[Sentence, ...]:
     """The facts, most telling first; empty when the ledger has none."""
     days = asked.days if asked.days in DAYS else 7
-    desk = Desk(tx=tx, naming=naming, asked=msgspec.structs.replace(asked, days=days))
+    desk = Desk(tx=tx, figures=figures, naming=naming, asked=msgspec.structs.replace(asked, days=days))
     found = await ANSWERS[asked.name](desk)
     return tuple(fact for fact in found if fact.sources)[:MOST_FACTS]
 
@@ -116,15 +127,18 @@ async def _raised(desk: Desk) -> list[Sentence]:
     return found
 
 
-async def _titles(desk: Desk, family: str, code: str, each: str) -> list[Sentence]:
-    events = await desk.read(family)
-    if not events:
+async def _titles(desk: Desk, kind: str, code: str, each: str) -> list[Sentence]:
+    counts = await desk.count(kind)
+    if not counts:
         return []
+    newest = newest_of(counts, MOST_FACTS - 1)
+    events = await read_these(desk.tx, [source.event_id for source in newest])
     titles = [
         desk.fact(each, [event], f"/tickets/{event.ticket_id}", title=event.data.get("title", ""))
-        for event in events[: MOST_FACTS - 1]
+        for source in newest
+        if (event := events.get(source.event_id))
     ]
-    return [desk.fact(code, events, f"/ledger?kind={family}", n=len(events)), *titles]
+    return [desk.told(code, counts, f"/ledger?kind={kind}", n=events_in(counts)), *titles]
 
 
 async def _done(desk: Desk) -> list[Sentence]:
@@ -136,66 +150,56 @@ async def _failed(desk: Desk) -> list[Sentence]:
 
 
 async def _refused(desk: Desk) -> list[Sentence]:
-    events = await desk.read("tool.refused")
-    by_tool = Counter(str(event.data.get("tool")) for event in events)
+    counts = await desk.count("tool.refused")
+    by_tool = {tool: [one for one in counts if one.name == tool] for tool in dict.fromkeys(one.name for one in counts)}
+    most_first = sorted(by_tool.items(), key=lambda entry: -events_in(entry[1]))
     return [
-        desk.fact(
-            "refused",
-            [event for event in events if event.data.get("tool") == tool],
-            "/ledger?kind=tool.refused",
-            n=count,
-            tool=desk.naming.tool(tool),
-        )
-        for tool, count in by_tool.most_common()
+        desk.told("refused", own, "/ledger?kind=tool.refused", n=events_in(own), tool=desk.naming.tool(tool))
+        for tool, own in most_first
     ]
 
 
 async def _decided(desk: Desk) -> list[Sentence]:
-    events = await desk.read("approval.decided")
-    yes = [event for event in events if event.data.get("decision") == "approve"]
-    no = [event for event in events if event.data.get("decision") != "approve"]
+    counts = await desk.count("approval.decided")
+    yes = [one for one in counts if one.verdict == "approve"]
+    no = [one for one in counts if one.verdict != "approve"]
     return [
-        desk.fact("approved", yes, "/approvals/history", n=len(yes)),
-        desk.fact("rejected", no, "/approvals/history", n=len(no)),
+        desk.told("approved", yes, "/approvals/history", n=events_in(yes)),
+        desk.told("rejected", no, "/approvals/history", n=events_in(no)),
     ]
 
 
 async def _earned(desk: Desk) -> list[Sentence]:
-    return _sums(desk, await desk.read("revenue.recorded"), "earned", "revenue")
+    return _sums(desk, await desk.count("revenue.recorded"), "earned", "revenue")
 
 
 async def _paid(desk: Desk) -> list[Sentence]:
-    return _sums(desk, await desk.read("tool.done"), "paid", "paid")
+    return _sums(desk, await desk.count("tool.done"), "paid", "paid")
 
 
-def _sums(desk: Desk, events: Sequence[RecordedEvent], code: str, figure: str) -> list[Sentence]:
-    by_currency: dict[str, list[tuple[RecordedEvent, int]]] = {}
-    for event in events:
-        amount = revenue_of(event) or money_of(event)
-        if amount is not None and amount.minor:
-            by_currency.setdefault(amount.currency, []).append((event, amount.minor))
+def _sums(desk: Desk, counts: Sequence[Count], code: str, figure: str) -> list[Sentence]:
+    by_currency = {unit: [one for one in counts if one.unit == unit] for unit in {one.unit for one in counts} - {""}}
     return [
-        desk.fact(
+        desk.told(
             code,
-            [event for event, _ in parts],
+            own,
             f"/money/evidence?figure={figure}&currency={currency}",
-            amount=desk.naming.formats.money(Money(sum(minor for _, minor in parts), currency)),
-            n=len(parts),
+            amount=desk.naming.formats.money(Money(sum(one.amount for one in own), currency)),
+            n=events_in(own),
         )
-        for currency, parts in sorted(by_currency.items())
+        for currency, own in sorted(by_currency.items())
     ]
 
 
 async def _spent(desk: Desk) -> list[Sentence]:
-    events = await desk.read("model.done")
-    cost = sum(whole(event.data.get("cost_usd_micros")) for event in events)
-    tokens = sum(whole(event.data.get("tokens")) for event in events)
+    counts = await desk.count("model.done")
+    sums = {unit: sum(one.amount for one in counts if one.unit == unit) for unit in ("usd_micros", "tokens")}
     values = {
-        "amount": desk.naming.formats.usd(cost),
-        "n": len(events),
-        "tokens": desk.naming.formats.number(tokens),
+        "amount": desk.naming.formats.usd(sums["usd_micros"]),
+        "n": events_in(counts),
+        "tokens": desk.naming.formats.number(sums["tokens"]),
     }
-    return [desk.fact("spent", events, "/money/evidence?figure=models", **values)]
+    return [desk.told("spent", counts, "/money/evidence?figure=models", **values)]
 
 
 async def _doing(desk: Desk) -> list[Sentence]:

@@ -15,7 +15,8 @@ import msgspec
 from app.canon.canonical_json import digest
 from app.canon.model import ModelAnswer, ModelClient, ModelFailed, ModelRequest
 from app.canon.vocabulary import Principal, new_id
-from app.founder_console.copilot.brief import Sentence, Source
+from app.founder_console.copilot.brief import Sentence
+from app.founder_console.counts import Source
 from app.governance_ledger import Event, append, keep_evidence
 from app.postgres import Database
 from app.role_registry import Short, Want, reserve, settle

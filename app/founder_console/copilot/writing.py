@@ -8,8 +8,9 @@ from uuid import UUID
 import msgspec
 
 from app.canon.model import ModelFailed
-from app.founder_console.copilot.brief import Brief, Sentence, Source
+from app.founder_console.copilot.brief import Brief, Sentence
 from app.founder_console.copilot.secretary import Checked, Facts, Secretary, Written
+from app.founder_console.counts import Source
 from app.founder_console.model import Language
 from app.governance_ledger import Event, EventFilter, append, read_events
 from app.postgres import Transaction

@@ -15,7 +15,8 @@ from app.canon.approval import Decision, PasskeyProof, ProofVerifier, VerifiedPr
 from app.canon.canonical_json import canonical_bytes
 from app.canon.errors import Conflict, Fault, Forbidden, Invalid, TooMany
 from app.founder_console.cards.inbox import card_of
-from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
+from app.founder_console.naming import as_uuid
+from app.founder_console.visits import Caller, Visit, enter, go, seen_version
 from app.postgres import Transaction
 from app.role_registry import pause
 from app.work_queue import (
@@ -77,7 +78,6 @@ async def decide_card(
 
 async def _decide(visit: Visit, approval_id: UUID, decision: Decision, data: dict[str, Any]) -> Approval:
     proof = await _proof(visit, approval_id, decision, str(data.get("proof") or ""))
-    version = str(data.get("version") or "")
     await keep_pace(visit.tx, visit.by)
     return await decide(
         visit.tx,
@@ -86,7 +86,7 @@ async def _decide(visit: Visit, approval_id: UUID, decision: Decision, data: dic
         by=visit.by,
         signer=visit.request.app.state.approval_tokens,
         proof=proof,
-        version=int(version) if version.isdigit() else None,
+        version=seen_version(data),
         reason=str(data.get("words") or data.get("reason") or "")[:500] if decision == "reject" else "",
     )
 

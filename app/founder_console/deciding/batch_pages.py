@@ -15,7 +15,8 @@ from app.canon.canonical_json import canonical_bytes
 from app.canon.errors import Conflict, Fault
 from app.canon.vocabulary import Money
 from app.founder_console.cards.inbox import Card, card_of
-from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
+from app.founder_console.naming import as_uuid
+from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
 from app.work_queue import (
     ApprovalClosed,

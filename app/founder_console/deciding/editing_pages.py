@@ -18,7 +18,7 @@ from app.canon.tool import Arguments, ToolSpec
 from app.execution_graph import Edit, EditRefused, Retry, edit_call, retry_call
 from app.founder_console.cards.inbox import card_of
 from app.founder_console.deciding.call_fields import Field, again, fields_of, typed
-from app.founder_console.visits import Caller, Visit, enter, go
+from app.founder_console.visits import Caller, Visit, enter, go, seen_version
 from app.governance_ledger import keeper_of
 from app.postgres import Transaction
 from app.work_queue import Approval, ApprovalClosed, get_approval
@@ -47,10 +47,9 @@ async def edit(
         return go(f"/approvals/{approval_id}")
     fields = again(_fields(visit, approval), data)
     try:
-        version = str(data.get("version") or "")
         wanted = Edit(
             arguments=typed(_tool(visit, approval), data, _arguments(approval)),
-            version=int(version) if version.isdigit() else None,
+            version=seen_version(data),
         )
         async with tx.savepoint():
             after = await edit_call(
@@ -76,13 +75,12 @@ async def retry(
 ) -> Page | Redirect:
     """Ask whether a call with a lost answer is made again, with the same key: the card to sign."""
     visit, approval = await enter(request, tx), await get_approval(tx, approval_id)
-    version = str(data.get("version") or "")
     try:
         async with tx.savepoint():
             after = await retry_call(
                 tx,
                 approval_id,
-                Retry(int(version) if version.isdigit() else None),
+                Retry(seen_version(data)),
                 by=visit.by,
                 tools=visit.naming.tools,
                 evidence=request.app.state.store,

@@ -14,52 +14,70 @@ import msgspec
 
 from app.canon.vocabulary import Money
 from app.canon.written import minor_digits
+from app.founder_console.counts import Count, Figures
 from app.founder_console.money.settings import MoneySettings, Rate, convert
-from app.founder_console.naming import money_of, revenue_of, whole
-from app.founder_console.readings import read_family
-from app.governance_ledger import RecordedEvent
+from app.founder_console.naming import as_uuid, money_of, revenue_of, whole
+from app.founder_console.tallies import LONGEST_LOOK_SECONDS
+from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.postgres import Transaction
 
 Figure: TypeAlias = Literal["revenue", "paid", "models", "time"]
 FIGURES: tuple[Figure, ...] = ("revenue", "paid", "models", "time")
-MOST_EVENTS = 50_000
-LONGEST_LOOK_SECONDS = 900
+KINDS: dict[Figure, str] = {
+    "revenue": "revenue.recorded",
+    "paid": "tool.done",
+    "models": "model.done",
+    "time": "approval.decided",
+}
+UNITS: dict[str, tuple[Figure, str]] = {"usd_micros": ("models", "USD"), "seconds_open": ("time", "")}
+PAGE = 500
 MICROS = Decimal(1_000_000)
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One event's part of a figure. `value` is never negative but for revenue that went back."""
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a figure. `value` is never negative but for revenue that went back."""
 
     figure: Figure
-    event: RecordedEvent
     role_id: UUID | None
     currency: str
     value: int
 
 
+class Item(Part, frozen=True, kw_only=True):
+    """One event's part."""
+
+    event: RecordedEvent
+
+
+class Sum(Part, frozen=True, kw_only=True):
+    """The part of `n` events of one day, which begins at `at`."""
+
+    at: datetime
+    n: int
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A month. `unmeasured` decisions say no time; `partial`: there was more than could be read."""
+    """A month. `unmeasured` decisions say no time."""
 
-    items: tuple[Item, ...]
+    sums: tuple[Sum, ...]
     unmeasured: int
-    partial: bool
 
-    def of(self, figure: Figure, currency: str | None = None) -> tuple[Item, ...]:
+    def of(self, figure: Figure, currency: str | None = None) -> tuple[Sum, ...]:
         return tuple(
-            one for one in self.items if one.figure == figure and (currency is None or one.currency == currency)
+            one for one in self.sums if one.figure == figure and (currency is None or one.currency == currency)
         )
 
-    def worker(self, role_id: UUID | None) -> tuple[Item, ...]:
-        return tuple(one for one in self.items if one.role_id == role_id)
+    def worker(self, role_id: UUID | None) -> tuple[Sum, ...]:
+        return tuple(one for one in self.sums if one.role_id == role_id)
 
     @property
     def currencies(self) -> tuple[str, ...]:
-        return tuple(sorted({one.currency for one in self.items if one.figure in ("revenue", "paid")}))
+        return tuple(sorted({one.currency for one in self.sums if one.figure in ("revenue", "paid")}))
 
     @property
     def workers(self) -> tuple[UUID | None, ...]:
         """Everybody who has a part in a figure; None: nobody's."""
-        return tuple({one.role_id: None for one in self.items})
+        return tuple({one.role_id: None for one in self.sums})
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,51 +99,79 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     converted: frozenset[Figure]
 
 
-def total(items: Iterable[Item]) -> int:
-    return sum(one.value for one in items)
+def total(parts: Iterable[Part]) -> int:
+    return sum(one.value for one in parts)
 
 
-async def read_facts(tx: Transaction, since: datetime, until: datetime) -> Facts:
-    """All that the ledger says of money between the two."""
-    revenue, done, models, decided = [
-        await read_family(tx, family, since=since, until=until, most=MOST_EVENTS)
-        for family in ("revenue.recorded", "tool.done", "model.done", "approval.decided")
-    ]
-    found = [*_moved("revenue", revenue), *_moved("paid", done), *_models(models), *_looked(decided)]
-    return Facts(
-        items=tuple(found),
-        unmeasured=sum(event.data.get("seconds_open") is None for event in decided),
-        partial=any(len(events) == MOST_EVENTS for events in (revenue, done, models, decided)),
+async def read_facts(figures: Figures, since: datetime, until: datetime) -> Facts:
+    """All that the ledger says of money between the two, by the day."""
+    counts = await figures.count(*KINDS.values(), since=since, until=until, step="day")
+    decided = sum(one.n for one in counts if one.unit == "seconds_pending")
+    measured = sum(one.n for one in counts if one.unit == "seconds_open")
+    return Facts(sums=tuple(one for count in counts if (one := _sum(count))), unmeasured=decided - measured)
+
+
+def _sum(one: Count) -> Sum | None:
+    """None for what says nothing of money or time."""
+    moved: Figure = "revenue" if one.type == "revenue.recorded" else "paid"
+    figure, currency = UNITS.get(one.unit, (moved, one.unit))
+    says = one.type == KINDS[figure] and (currency or figure == "time") and one.amount
+    if not says or one.at is None:
+        return None
+    return Sum(
+        figure=figure,
+        role_id=one.role_id,
+        currency=currency,
+        value=one.amount,
+        at=one.at,
+        n=one.n,
     )
 
 
-def _moved(figure: Literal["revenue", "paid"], events: Sequence[RecordedEvent]) -> Iterable[Item]:
-    read = revenue_of if figure == "revenue" else money_of
-    for event in events:
-        amount = read(event)
-        if amount is not None and amount.minor:
-            yield _item(figure, event, amount.currency, amount.minor)
+async def read_items(
+    tx: Transaction,
+    figure: Figure,
+    since: datetime,
+    until: datetime,
+    *,
+    most: int | None = None,
+    currency: str | None = None,
+    worker: tuple[UUID | None] | None = None,
+) -> list[Item]:
+    """The events behind a figure, newest first, `most` of them: of one currency and one worker where they are given."""
+    where, cursor, found = EventFilter(type=KINDS[figure], since=since, until=until), None, list[Item]()
+    while most is None or len(found) < most:
+        page = await read_events(tx, where, after=cursor, limit=PAGE)
+        items = [one for event in page.items if (one := item_of(figure, event))]
+        found += [
+            one for one in items if currency in (None, one.currency) and (worker is None or worker == (one.role_id,))
+        ]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return found[:most]
 
 
-def _models(events: Sequence[RecordedEvent]) -> Iterable[Item]:
-    for event in events:
-        if cost := whole(event.data.get("cost_usd_micros")):
-            yield _item("models", event, "USD", cost)
+def item_of(figure: Figure, event: RecordedEvent) -> Item | None:
+    """The event's part of the figure; None where it has none."""
+    currency, value = _value(figure, event)
+    if not value:
+        return None
+    role_id = as_uuid(str(event.data.get("role_id")))
+    return Item(figure=figure, event=event, role_id=role_id, currency=currency, value=value)
 
 
-def _looked(events: Sequence[RecordedEvent]) -> Iterable[Item]:
-    """From the card's opening to the answer; a phone left lying counts for a quarter of an hour at most."""
-    for event in events:
-        if seconds := min(max(whole(event.data.get("seconds_open")), 0), LONGEST_LOOK_SECONDS):
-            yield _item("time", event, "", seconds)
+def _value(figure: Figure, event: RecordedEvent) -> tuple[str, int]:
+    """A phone that was left lying with a card open counts for a quarter of an hour at most."""
+    if figure == "models":
+        return "USD", whole(event.data.get("cost_usd_micros"))
+    if figure == "time":
+        return "", min(max(whole(event.data.get("seconds_open")), 0), LONGEST_LOOK_SECONDS)
+    amount = revenue_of(event) if figure == "revenue" else money_of(event)
+    return (amount.currency, amount.minor) if amount else ("", 0)
 
 
-def _item(figure: Figure, event: RecordedEvent, currency: str, value: int) -> Item:
-    role = event.data.get("role_id")
-    return Item(figure=figure, event=event, role_id=UUID(str(role)) if role else None, currency=currency, value=value)
-
-
-def result_of(items: Sequence[Item], settings: MoneySettings, until: date) -> Result:
+def result_of(items: Sequence[Part], settings: MoneySettings, until: date) -> Result:
     """Everything in the company's currency, at the founder's rates up to that day. Pure."""
     to, used, missing, converted = settings.currency, dict[str, Rate](), set[str](), set[Figure]()
 

@@ -56,7 +56,7 @@ class WorkerScore(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
-    """A month. `revenue` and `payments` are recorded, one amount a currency; `partial`: more than could be read."""
+    """A month. `revenue` and `payments` are recorded, one amount a currency."""
 
     month: str
     currency: str
@@ -66,7 +66,6 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     target: Money | None
     in_own_currency: Converted
     workers: tuple[WorkerScore, ...]
-    partial: bool
 
 
 @get(
@@ -83,7 +82,7 @@ async def scorecard(
     if month is not None and not MONTH.fullmatch(month):
         raise Invalid(f"{month!r} is no month such as 2026-11")
     naming = reading.namings["en"]
-    found = await read_month(tx, naming, its_company.currency, month or "")
+    found = await read_month(tx, reading.figures, naming, its_company.currency, month or "")
     return Scorecard(
         month=found.month.key,
         currency=its_company.currency,
@@ -100,7 +99,6 @@ async def scorecard(
             )
             for line in worker_lines(found, naming)
         ),
-        partial=found.facts.partial,
     )
 
 

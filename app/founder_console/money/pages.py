@@ -11,14 +11,20 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from app.canon.vocabulary import Money
+from app.founder_console.counts import Figures, newest_of
 from app.founder_console.money.figures import (
     FIGURES,
+    KINDS,
     Facts,
     Figure,
     Item,
+    Part,
     Result,
+    Sum,
     as_money,
+    item_of,
     read_facts,
+    read_items,
     result_of,
     total,
 )
@@ -26,14 +32,15 @@ from app.founder_console.money.files import entries_csv, scorecard_csv
 from app.founder_console.money.scorecard import Month, by_day, month_of, months_back
 from app.founder_console.money.settings import MoneySettings, money_settings
 from app.founder_console.money.settings_pages import shown_rates
-from app.founder_console.naming import Naming, revenue_of
-from app.founder_console.readings import read_family
+from app.founder_console.naming import Naming, as_uuid
 from app.founder_console.screens.charts import Chart, Point, bars
-from app.founder_console.visits import Caller, Visit, as_uuid, enter
+from app.founder_console.tallies import NEWEST
+from app.founder_console.visits import Caller, Visit, enter
+from app.governance_ledger import read_these
 from app.postgres import Transaction
 
 Page = Response[bytes]
-MOST_ENTRIES = 12
+MOST_ENTRIES = NEWEST
 MOST_EVIDENCE = 500
 YEAR = 12
 NOBODY = "none"
@@ -76,13 +83,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     result: Result
 
 
-async def read_month(tx: Transaction, naming: Naming, currency: str, key: str) -> Reading:
+async def read_month(tx: Transaction, figures: Figures, naming: Naming, currency: str, key: str) -> Reading:
     """The facts of a month and what the founder set for it."""
     month = month_of(naming.formats, key)
-    facts = await read_facts(tx, month.since, month.until)
+    facts = await read_facts(figures, month.since, month.until)
     settings = await money_settings(tx, currency)
     day = (month.until - timedelta(days=1)).date()
-    return Reading(month=month, facts=facts, settings=settings, result=result_of(facts.items, settings, day))
+    return Reading(month=month, facts=facts, settings=settings, result=result_of(facts.sums, settings, day))
 
 
 def name_of(role_id: UUID | None, naming: Naming) -> str:
@@ -113,8 +120,9 @@ async def money(
 ) -> Page:
     """The scorecard of a month."""
     visit = await enter(request, tx)
-    reading = await read_month(tx, visit.naming, visit.company.currency, month)
-    entries = _entries(_newest(reading.facts.items, ("revenue", "paid")), visit.naming)
+    reading = await read_month(tx, visit.figures, visit.naming, visit.company.currency, month)
+    moved = [one for one in reading.facts.sums if one.figure in ("revenue", "paid")]
+    entries = _entries(await _last_of(visit, reading.month), visit.naming)
     return visit.page(
         "money.html",
         tab="money",
@@ -129,9 +137,8 @@ async def money(
         progress=_progress(reading),
         workers=worker_lines(reading, visit.naming),
         year=await _year(visit, reading),
-        entries=entries[:MOST_ENTRIES],
-        truncated=len(entries) > MOST_ENTRIES,
-        partial=reading.facts.partial,
+        entries=entries,
+        truncated=sum(one.n for one in moved) > len(entries),
         unmeasured=reading.facts.unmeasured,
     )
 
@@ -165,11 +172,11 @@ def _book(currency: str, reading: Reading, visit: Visit) -> Book:
     )
 
 
-def _days(incoming: Sequence[Item], month: Month, currency: str, visit: Visit) -> Chart | None:
+def _days(incoming: Sequence[Sum], month: Month, currency: str, visit: Visit) -> Chart | None:
     formats = visit.formats
     until = min(month.until, formats.now)
     count = max((until - month.since).days + 1, 1)
-    sums = by_day(((one.event.occurred_at, one.value) for one in incoming), month.since, count)
+    sums = by_day(((one.at, one.value) for one in incoming), month.since, count)
     days = [month.since + timedelta(days=index) for index in range(count)]
     points = [
         Point(formats.date(at), value, formats.money(Money(value, currency)))
@@ -185,13 +192,12 @@ async def _year(visit: Visit, reading: Reading) -> Chart | None:
     """Twelve months of recorded revenue in the company's currency."""
     currency, formats = visit.company.currency, visit.formats
     months = months_back(formats, reading.month, YEAR)
-    events = await read_family(visit.tx, "revenue.recorded", since=months[0].since, until=months[-1].until)
+    since, until = months[0].since, months[-1].until
+    counts = await visit.figures.count("revenue.recorded", since=since, until=until, step="month")
     sums = {month.key: 0 for month in months}
-    for event in events:
-        amount = revenue_of(event)
-        there = formats.local(event.occurred_at)
-        if amount is not None and amount.currency == currency:
-            sums[f"{there.year}-{there.month:02}"] += amount.minor
+    for one in counts:
+        if one.unit == currency and one.at is not None:
+            sums[f"{one.at.year}-{one.at.month:02}"] += one.amount
     points = [
         Point(
             month.label, sums[month.key], formats.money(Money(sums[month.key], currency)), f"/money?month={month.key}"
@@ -205,9 +211,19 @@ async def _year(visit: Visit, reading: Reading) -> Chart | None:
     return bars("year", title, says, points, target.minor if target else None)
 
 
-def _newest(items: Sequence[Item], figures: Sequence[Figure]) -> list[Item]:
-    chosen = [one for one in items if one.figure in figures]
-    return sorted(chosen, key=lambda one: one.event.occurred_at, reverse=True)
+async def _last_of(visit: Visit, month: Month) -> list[Item]:
+    """The newest entries of the month, as many as every count keeps."""
+    kinds: tuple[Figure, ...] = ("revenue", "paid")
+    counts = await visit.figures.count(*(KINDS[one] for one in kinds), since=month.since, until=month.until)
+    newest = newest_of([one for one in counts if one.unit], MOST_ENTRIES)
+    events = await read_these(visit.tx, [source.event_id for source in newest])
+    told = [events[source.event_id] for source in newest]
+    return [item for event in told for kind in kinds if event.type == KINDS[kind] and (item := item_of(kind, event))]
+
+
+async def _all_of(tx: Transaction, month: Month) -> list[Item]:
+    items = [one for figure in FIGURES for one in await read_items(tx, figure, month.since, month.until)]
+    return sorted(items, key=lambda one: one.event.occurred_at, reverse=True)
 
 
 def _entries(items: Sequence[Item], naming: Naming) -> list[Entry]:
@@ -226,7 +242,7 @@ def _entry(item: Item, naming: Naming) -> Entry:
     return Entry(item=item, text=text, source=source, money=money, value=_value(item, naming))
 
 
-def _value(item: Item, naming: Naming) -> str:
+def _value(item: Part, naming: Naming) -> str:
     if item.figure == "models":
         return naming.formats.usd(item.value)
     if item.figure == "time":
@@ -245,13 +261,16 @@ async def evidence(
 ) -> Page:
     """Exactly the events that a figure was counted from, and their sum."""
     visit = await enter(request, tx)
-    reading = await read_month(tx, visit.naming, visit.company.currency, month)
+    reading = await read_month(tx, visit.figures, visit.naming, visit.company.currency, month)
     role_id = as_uuid(worker)
-    items = [one for one in reading.facts.items if not worker or one.role_id == role_id]
-    chosen: list[dict[str, Any]] = []
-    for one in FIGURES:
-        if figure in ("", one):
-            chosen += _groups(one, [item for item in items if item.figure == one], currency, visit)
+    sums = [one for one in reading.facts.sums if not worker or one.role_id == role_id]
+    who = (role_id,) if worker else None
+    chosen = [
+        await _group(visit, reading.month, own, who)
+        for one in FIGURES
+        if figure in ("", one)
+        for own in _by_currency(one, sums, currency)
+    ]
     return visit.page(
         "money_evidence.html",
         tab="money",
@@ -261,36 +280,36 @@ async def evidence(
         role_id=role_id,
         groups=chosen,
         rates=shown_rates(reading.result.used),
-        partial=reading.facts.partial,
     )
 
 
-def _groups(figure: Figure, items: Sequence[Item], currency: str, visit: Visit) -> list[dict[str, Any]]:
-    """One group for each currency, with its exact sum over all of its events, shown or not."""
-    found = []
-    for code in sorted({one.currency for one in items}):
-        if currency and figure in ("revenue", "paid") and code != currency:
-            continue
-        own = [one for one in items if one.currency == code]
-        whole = Item(figure=figure, event=own[0].event, role_id=None, currency=code, value=total(own))
-        found.append(
-            {
-                "figure": figure,
-                "sum": _value(whole, visit.naming),
-                "n": len(own),
-                "entries": _entries(_newest(own, FIGURES)[:MOST_EVIDENCE], visit.naming),
-            }
-        )
-    return found
+def _by_currency(figure: Figure, sums: Sequence[Sum], currency: str) -> list[list[Sum]]:
+    own = [one for one in sums if one.figure == figure]
+    codes = sorted({one.currency for one in own})
+    wanted = [code for code in codes if not currency or figure not in ("revenue", "paid") or code == currency]
+    return [[one for one in own if one.currency == code] for code in wanted]
+
+
+async def _group(visit: Visit, month: Month, sums: Sequence[Sum], who: tuple[UUID | None] | None) -> dict[str, Any]:
+    """A figure in one currency, with its exact sum over all of its events, shown or not."""
+    figure, currency = sums[0].figure, sums[0].currency
+    span = (month.since, month.until)
+    items = await read_items(visit.tx, figure, *span, most=MOST_EVIDENCE, currency=currency, worker=who)
+    whole = Part(figure=figure, role_id=None, currency=currency, value=total(sums))
+    return {
+        "figure": figure,
+        "sum": _value(whole, visit.naming),
+        "n": sum(one.n for one in sums),
+        "entries": _entries(items, visit.naming),
+    }
 
 
 @get("/money/entries.csv", include_in_schema=False)
 async def entries_file(request: Caller, tx: NamedDependency[Transaction], month: FromQuery[str] = "") -> Response[str]:
     """Every event behind the month's figures, one a line."""
     visit = await enter(request, tx)
-    reading = await read_month(tx, visit.naming, visit.company.currency, month)
-    rows = entries_csv(_newest(reading.facts.items, FIGURES), visit.naming)
-    return _file(rows, f"entries-{reading.month.key}.csv")
+    whole = month_of(visit.formats, month)
+    return _file(entries_csv(await _all_of(tx, whole), visit.naming), f"entries-{whole.key}.csv")
 
 
 @get("/money/scorecard.csv", include_in_schema=False)
@@ -299,7 +318,7 @@ async def scorecard_file(
 ) -> Response[str]:
     """The month's figures, each with what it is: recorded, converted or an estimate."""
     visit = await enter(request, tx)
-    reading = await read_month(tx, visit.naming, visit.company.currency, month)
+    reading = await read_month(tx, visit.figures, visit.naming, visit.company.currency, month)
     lines = [(line.name, line.result) for line in worker_lines(reading, visit.naming)]
     rows = scorecard_csv(visit.company.currency, [(visit.company.name, reading.result), *lines])
     return _file(rows, f"scorecard-{reading.month.key}.csv")

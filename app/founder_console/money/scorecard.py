@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from statistics import fmean
 
 import msgspec
 
 from app.canon.vocabulary import Money
+from app.founder_console.counts import Count, Figures, events_in
 from app.founder_console.formats import MONTHS, Formats
 from app.founder_console.money.settings import MONTH
-from app.founder_console.naming import Naming, revenue_of, whole
-from app.founder_console.readings import midnight, read_family
-from app.governance_ledger import RecordedEvent
-from app.postgres import Transaction
+from app.founder_console.naming import Naming
+from app.founder_console.readings import midnight
 
 POINTS = 12
 WEEK = 7
@@ -58,41 +56,38 @@ def by_day(entries: Iterable[tuple[datetime, int]], first: datetime, days: int) 
     return sums
 
 
-async def tiles(tx: Transaction, naming: Naming, *, in_work: int, currency: str) -> tuple[Tile, ...]:
+async def tiles(figures: Figures, naming: Naming, *, in_work: int, currency: str) -> tuple[Tile, ...]:
     """The four figures of Today."""
     formats = naming.formats
-    since = midnight(formats, POINTS - 1)
-    week = midnight(formats, WEEK - 1)
-    revenue = await read_family(tx, "revenue.recorded", since=since)
-    models = await read_family(tx, "model.done", since=midnight(formats))
-    done = [event for event in await read_family(tx, "ticket.done", since=week) if event.occurred_at >= week]
-    decided = await read_family(tx, "approval.decided", since=week)
+    since, week = midnight(formats, POINTS - 1), midnight(formats, WEEK - 1)
+    found = await figures.count("revenue.recorded", "ticket.done", "approval.decided", since=since, step="day")
+    by_type = {name: [one for one in found if one.type == name] for name in {one.type for one in found}}
+    recent = {name: [one for one in counts if one.at and one.at >= week] for name, counts in by_type.items()}
+    models = await figures.count("model.done", since=midnight(formats))
+    done = events_in(recent.get("ticket.done", ()))
     return (
-        _revenue_tile(naming, revenue, since, week, currency),
+        _revenue_tile(naming, by_type.get("revenue.recorded", ()), since, week, currency),
         _cost_tile(naming, models),
         Tile(
             name="done",
             label=naming.words("tile.done"),
-            value=formats.number(len(done)),
+            value=formats.number(done),
             note=naming.words("tile.done_note", n=in_work),
             href="/tickets?show=done",
         ),
-        _wait_tile(naming, decided),
+        _wait_tile(naming, recent.get("approval.decided", ())),
     )
 
 
-def _revenue_tile(
-    naming: Naming, events: Sequence[RecordedEvent], since: datetime, week: datetime, currency: str
-) -> Tile:
-    amounts = [(event.occurred_at, amount) for event in events if (amount := revenue_of(event)) is not None]
-    recent = [amount for at, amount in amounts if at >= week]
-    others = len({amount.currency for amount in recent} - {currency})
-    total = Money(sum(amount.minor for amount in recent if amount.currency == currency), currency)
+def _revenue_tile(naming: Naming, counts: Sequence[Count], since: datetime, week: datetime, currency: str) -> Tile:
+    recent = [one for one in counts if one.at and one.at >= week and one.unit]
+    others = len({one.unit for one in recent} - {currency})
+    total = Money(sum(one.amount for one in recent if one.unit == currency), currency)
     words = naming.words
-    note = words("tile.revenue_note", n=len(recent)) if recent else words("tile.none")
+    note = words("tile.revenue_note", n=events_in(recent)) if recent else words("tile.none")
     if others:
         note = words("tile.more_currencies", n=others)
-    own = [(at, amount.minor) for at, amount in amounts if amount.currency == currency]
+    own = [(one.at, one.amount) for one in counts if one.unit == currency and one.at]
     return Tile(
         name="revenue",
         label=words("tile.revenue"),
@@ -103,16 +98,17 @@ def _revenue_tile(
     )
 
 
-def _cost_tile(naming: Naming, events: Sequence[RecordedEvent]) -> Tile:
-    cost = sum(whole(event.data.get("cost_usd_micros")) for event in events)
-    note = naming.words("tile.ai_note", n=len(events))
+def _cost_tile(naming: Naming, counts: Sequence[Count]) -> Tile:
+    cost = sum(one.amount for one in counts if one.unit == "usd_micros")
+    note = naming.words("tile.ai_note", n=events_in(counts))
     return Tile(name="ai", label=naming.words("tile.ai"), value=naming.formats.usd(cost), note=note, href="/money")
 
 
-def _wait_tile(naming: Naming, events: Sequence[RecordedEvent]) -> Tile:
-    waits = [whole(event.data.get("seconds_pending")) for event in events]
-    value = naming.formats.span(timedelta(seconds=fmean(waits))) if waits else "–"
-    note = naming.words("tile.wait_note", n=len(waits))
+def _wait_tile(naming: Naming, counts: Sequence[Count]) -> Tile:
+    waits = [one for one in counts if one.unit == "seconds_pending"]
+    n = events_in(waits)
+    value = naming.formats.span(timedelta(seconds=sum(one.amount for one in waits) / n)) if n else "–"
+    note = naming.words("tile.wait_note", n=n)
     return Tile(name="wait", label=naming.words("tile.waiting"), value=value, note=note, href="/approvals/history")
 
 

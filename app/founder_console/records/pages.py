@@ -12,8 +12,9 @@ from app.canon.canonical_json import canonical_bytes
 from app.canon.errors import NotFound
 from app.founder_console.cards import story
 from app.founder_console.cards.story import row_of
+from app.founder_console.naming import as_uuid
 from app.founder_console.records.searching import KINDS, Look, look
-from app.founder_console.visits import Caller, as_uuid, enter, go
+from app.founder_console.visits import Caller, enter, go
 from app.founder_console.workers import traces
 from app.governance_ledger import read_document, read_event, verify_chain
 from app.governance_ledger.evidence_http import links_of

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from app.canon.contract import Terms
 from app.canon.errors import Conflict, Invalid, NotFound
-from app.founder_console.visits import Caller, Visit, enter, go
+from app.founder_console.visits import Caller, Visit, enter, go, seen_version
 from app.founder_console.workers.amending import amended, limit_fields, tool_choices
 from app.founder_console.workers.ladders import ladder_sentences, laddered, open_choices, rung_fields
 from app.postgres import Transaction
@@ -52,12 +52,12 @@ async def _proposed(visit: Visit, role: Role, terms: Terms, data: dict[str, Any]
     """The address of the card that asks for a signature under `terms`. Raises `Conflict`, `Invalid`."""
     if terms == role.terms:
         raise Invalid(visit.words("amend.same"))
-    seen, state = str(data.get("version") or ""), visit.request.app.state
+    state = visit.request.app.state
     async with visit.tx.savepoint():
         changed = await amend(
             visit.tx,
             role.id,
-            seen_version=int(seen) if seen.isdigit() else 0,
+            seen_version=seen_version(data) or 0,
             terms=terms,
             by=visit.by,
             undo_seconds=state.settings.undo_seconds,

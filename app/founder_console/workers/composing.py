@@ -14,7 +14,8 @@ from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.canon.errors import Conflict, Invalid
-from app.founder_console.visits import Caller, Visit, as_uuid, enter, go
+from app.founder_console.naming import as_uuid
+from app.founder_console.visits import Caller, Visit, enter, go, seen_version
 from app.postgres import Transaction
 from app.role_registry import get_role
 from app.work_queue import MAX_INPUT_BYTES, NewTicket, TicketPatch, attach_input, get_ticket, open_ticket, patch_ticket
@@ -168,8 +169,7 @@ async def cancel_ticket(
     request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], data: Form
 ) -> Redirect:
     visit = await enter(request, tx)
-    version = str(data.get("version") or "0")
-    patch = TicketPatch(version=int(version) if version.isdigit() else 0, cancel=True)
+    patch = TicketPatch(version=seen_version(data) or 0, cancel=True)
     await patch_ticket(tx, ticket_id, patch, actor=visit.by.actor)
     return go(f"/tickets/{ticket_id}")
 

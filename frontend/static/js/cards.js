@@ -74,17 +74,24 @@ function comeBack(card) {
   card.classList.remove('leaving');
 }
 
+const tries = new Map();
+
+/** One key for one decision until it is answered, so that it is not made twice. */
+const keyOf = what => tries.get(what) ?? tries.set(what, crypto.randomUUID()).get(what);
+const whatOf = (form, fields) => `${form.action} ${new URLSearchParams(fields)}`;
+
 const queueable = (card, button) => card && !button.hasAttribute('data-key') &&
   new Date(card.dataset.expires) - Date.now() > HALF_HOUR;
 
 async function decide(form, button) {
-  const card = form.closest('approval-card'), fields = new FormData(form, button);
+  const card = form.closest('approval-card'), fields = new FormData(form, button), signed = button.hasAttribute('data-key');
+  if (signed && !navigator.onLine) return say(word('offline_key'));
   mine[form.action.endsWith('/undo') ? 'delete' : 'add'](`a-${form.action.split('/').at(-2)}`);
   button.setAttribute('aria-busy', 'true');
   try {
-    if (button.hasAttribute('data-key')) fields.set('proof', JSON.stringify(await sign(card)));
+    if (signed) fields.set('proof', JSON.stringify(await sign(card)));
     if (card?.querySelector('.act a')) leave(card);
-    await deliver(form, new URLSearchParams(fields), card);
+    await deliver(form, fields, card);
   } catch (error) {
     if (card) comeBack(card);
     await undelivered(error, form, fields, card, button);
@@ -94,8 +101,15 @@ async function decide(form, button) {
 }
 
 async function deliver(form, fields, card) {
-  const answer = await post(form.action, fields, { 'x-fragment': '1' });
+  const what = whatOf(form, fields), headers = { 'x-fragment': '1', 'idempotency-key': keyOf(what) };
+  const answer = await post(form.action, new URLSearchParams(fields), headers);
+  tries.delete(what);
   if (answer.status === 401) return location.reload();
+  if (answer.headers.has('idempotent-replayed')) {
+    card?.remove();
+    say(word('decided'));
+    return refresh();
+  }
   const element = await piece(answer);
   if (!answer.ok) {
     if (card) comeBack(card);
@@ -116,13 +130,14 @@ async function deliver(form, fields, card) {
 async function undelivered(error, form, fields, card, button) {
   if (error.name === 'NotAllowedError') return say(word('cancelled'));
   if (error instanceof Mismatch) return say(word('mismatch'));
-  if (navigator.onLine) return say(word(button.hasAttribute('data-key') ? 'failed_key' : 'no_answer'));
+  if (navigator.onLine) return say(word(button.hasAttribute('data-key') ? 'failed_key' : 'unanswered'));
   if (!queueable(card, button)) return say(word('offline_key'));
-  await keep(form.action, Object.fromEntries(fields));
+  await keep(form.action, Object.fromEntries(fields), keyOf(whatOf(form, fields)));
   form.replaceChildren(Object.assign(document.createElement('p'), { className: 'stored', textContent: word('stored') }));
 }
 
 async function decideList(form, button) {
+  if (!navigator.onLine) return say(word('offline_key'));
   button.setAttribute('aria-busy', 'true');
   try {
     const proof = Object.assign(document.createElement('input'), { type: 'hidden', name: 'proof' });

@@ -9,7 +9,7 @@ export const parse = async answer => {
 
 export const getPage = async url => {
   const answer = await fetch(url, { headers: { accept: 'text/html' } });
-  if (answer.redirected) location.assign(answer.url);
+  if (answer.redirected) return new Promise(() => location.assign(answer.url));
   if (answer.status >= 500) throw new TypeError('the server has a problem');
   return parse(answer);
 };

@@ -107,27 +107,45 @@ function state(name) {
   line.textContent = word(name, { at: new Date(at).toLocaleString(lang(), { ...date, ...clock }), ago: ago(Math.floor((Date.now() - at) / 60_000)) });
 }
 
+let stream, ends = 0;
+
+/** A browser comes back to a stream that broke, not to one that was refused: then the page itself says why, or leads to
+ * the door, and is tried less and less often. */
 function listen() {
-  const stream = new EventSource(`/events?seen=${main().dataset.seen}`);
-  const hear = () => {
+  let timer;
+  stream?.close();
+  stream = new EventSource(`/events?seen=${main().dataset.seen}`);
+  stream.addEventListener('beat', () => {
+    ends = 0;
     heard = Date.now();
     if (shown) refresh();
-  };
-  let timer;
-  stream.addEventListener('beat', hear);
-  stream.addEventListener('change', () => { heard = Date.now(); clearTimeout(timer); timer = setTimeout(refresh, Math.max(0, REST + done - Date.now())); });
-  stream.addEventListener('error', () => state(navigator.onLine ? 'reconnecting' : 'offline'));
-  return stream;
+  });
+  stream.addEventListener('change', ({ data }) => {
+    heard = Date.now();
+    clearTimeout(timer);
+    if (data === 'approvals') refresh();
+    else timer = setTimeout(refresh, Math.max(0, REST + done - Date.now()));
+  });
+  stream.addEventListener('error', () => {
+    state(navigator.onLine ? 'reconnecting' : 'offline');
+    if (stream.readyState === EventSource.CLOSED) setTimeout(comeBack, 1000 * 2 ** Math.min(ends++, 5));
+  });
+}
+
+async function comeBack() {
+  if (stream.readyState !== EventSource.CLOSED || document.visibilityState !== 'visible') return;
+  await refresh();
+  listen();
 }
 
 export function live() {
-  let stream = listen();
+  listen();
   addEventListener('offline', () => state('offline'));
   addEventListener('online', refresh);
   addEventListener('settled', refresh);
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState !== 'visible') return;
-    if (stream.readyState === EventSource.CLOSED || Date.now() - Math.max(heard, began) > QUIET) { stream.close(); stream = listen(); }
+    if (stream.readyState === EventSource.CLOSED || Date.now() - Math.max(heard, began) > QUIET) listen();
     refresh();
   });
   setInterval(() => {
@@ -135,6 +153,6 @@ export function live() {
     else if (Date.now() - Math.max(heard, began) > QUIET) state('reconnecting');
   }, 5000);
   addEventListener('pagehide', () => stream.close());
-  addEventListener('pageshow', e => { if (e.persisted) { stream = listen(); refresh(); } });
+  addEventListener('pageshow', e => { if (e.persisted) { listen(); refresh(); } });
   if (!navigator.onLine) state('offline');
 }

@@ -16,9 +16,9 @@ const run = async (mode, work) => {
 
 export const waiting = () => run('readonly', store => store.getAll());
 
-/** Keeps a decision until there is a network; only for R1, and only if its deadline is not near. */
-export const keep = (url, fields) =>
-  run('readwrite', store => store.put({ key: crypto.randomUUID(), url, fields, at: Date.now() }));
+/** Keeps a decision until there is a network; only for R1, and only if its deadline is not near. A first try with the same
+ * key may have arrived though its answer did not: then the server gives that answer again. */
+export const keep = (url, fields, key) => run('readwrite', store => store.put({ key, url, fields, at: Date.now() }));
 
 const drop = entry => run('readwrite', store => store.delete(entry.key));
 const OLD = 6 * 3600_000;
