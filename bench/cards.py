@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.work_queue import list_approvals, raise_approval
 from bench._machine import bench_home
 from bench.console import Bench
-from bench.figures import Figure, arguments, show
+from bench.figures import Figure, arguments, middle, show
 from e2e.browser import FLAGS, chromium_path
 from tests.builders import a_question
 from tests.processes import free_port
@@ -109,6 +109,7 @@ async def measure(settings: Settings, *, cards: int) -> dict[str, Figure]:
     about = f"{cards} cards, {READING_SECONDS:g} s to read each, every answer {LATE_SECONDS * 1000:g} ms late"
     return {
         "cleared": Figure(whole, "s", f"{about}: from the first to none left", 3 * cards, "less"),
+        "middle_wait": Figure(middle(waits), "ms", f"{about}: from a tap to the next card, p50", 100, "less"),
         "longest_wait": Figure(max(waits), "ms", f"{about}: the longest from a tap to the next card", 100, "less"),
     }
 

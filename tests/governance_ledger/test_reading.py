@@ -50,6 +50,8 @@ async def mixed(database: Database) -> None:
         (EventFilter(run_id=RUN), [0]),
         (EventFilter(ticket_id=TICKET, type="tool.refused", actor="worker:1"), [1]),
         (EventFilter(ticket_id=RUN), []),
+        (EventFilter(ticket_ids=(RUN, TICKET)), [0, 1]),
+        (EventFilter(ticket_ids=(RUN,)), []),
     ],
 )
 async def test_a_filter_finds_what_it_says(database: Database, where: EventFilter, found: list[int]) -> None:

@@ -20,6 +20,7 @@ from app.work_queue import (
     get_approval,
     get_ticket,
     inputs_of,
+    list_due,
     list_tickets,
     move_ticket,
     open_ticket,
@@ -106,6 +107,23 @@ async def test_pages_hold_every_ticket_once_though_new_ones_come(database: Datab
             if cursor is None:
                 break
         assert seen == list(reversed(made))
+
+
+async def test_what_is_due_is_listed_soonest_first_and_only_while_it_is_open(database: Database) -> None:
+    tenant, now = new_id(), datetime.now(UTC)
+    async with database.transaction(tenant) as tx:
+        later, sooner, done = [
+            await open_ticket(
+                tx, NewTicket("T", "I", due_at=now + timedelta(hours=hours)), actor="founder:x", founder_wrote=True
+            )
+            for hours in (3, 1, 2)
+        ]
+        await open_ticket(tx, NewTicket("T", "I"), actor="founder:x", founder_wrote=True)
+        await move_ticket(tx, done.id, "working", actor="worker:x")
+        await move_ticket(tx, done.id, "done", actor="worker:x", result="Done.")
+        assert [one.id for one in await list_due(tx, now + timedelta(days=1))] == [sooner.id, later.id]
+        assert [one.id for one in await list_due(tx, now + timedelta(hours=2))] == [sooner.id]
+        assert [one.id for one in await list_due(tx, now + timedelta(days=1), limit=1)] == [sooner.id]
 
 
 async def test_a_list_filters_by_status_and_role(database: Database) -> None:
