@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from app.governance_ledger.errors import SubjectErased
+from app.governance_ledger.errors import SubjectErased, SubjectUnknown
 from app.postgres import Transaction
 
 ALG = "HPKE-X25519-SHA256-A256GCM"
@@ -42,11 +42,16 @@ class Recipient(msgspec.Struct, frozen=True):
 
 
 async def recipient_of(tx: Transaction, subject: str | None) -> Recipient | None:
-    """The subject, when it was opened to be written about without its key."""
+    """To whom what is written about `subject` is encrypted; None for nobody.
+
+    Raises `SubjectUnknown` for one that was not opened `addressed`: nothing about it is ever written in the clear.
+    """
     if subject is None:
         return None
     row = await tx.connection.fetchrow(_RECIPIENT, tx.tenant, subject)
-    return None if row is None else Recipient(row["id"], row["subject"], row["public_key"], row["erased"])
+    if row is None:
+        raise SubjectUnknown(f"subject {subject} has no key that others can write to")
+    return Recipient(row["id"], row["subject"], row["public_key"], row["erased"])
 
 
 def public_key_of(key: bytes) -> bytes:

@@ -29,6 +29,7 @@ from app.governance_ledger import (
     keep_evidence,
     read_event,
     read_events,
+    recipient_of,
 )
 from app.governance_ledger import read_evidence as read
 from app.governance_ledger.errors import (
@@ -173,6 +174,26 @@ async def test_nothing_is_kept_of_an_unknown_subject(database: Database) -> None
 
 
 @pytest.mark.parametrize("subject", ["", "Dewi Lestari", "a/b", "-x", "x" * 121, "ü"])
+async def test_nothing_is_written_in_the_clear_about_a_subject_that_others_cannot_write_to(
+    database: Database, keeper: Keeper, tmp_path: Path
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        await open_subject(tx, keeper, "customer:1")
+        await open_subject(tx, keeper, "customer:2", addressed=True)
+        for subject in ("customer:1", "customer:3"):
+            with pytest.raises(SubjectUnknown, match="no key that others can write to"):
+                await recipient_of(tx, subject)
+        assert await recipient_of(tx, None) is None
+        found = await recipient_of(tx, "customer:2")
+        assert found is not None
+        ref = await keep_evidence(tx, LETTER, media_type="text/plain", name="x", subject=found)
+        assert await read(tx, FolderStore(tmp_path), ref.key, 5, 16, keeper=keeper) == LETTER[5:17]
+        await erase_subject(tx, "customer:2", by="founder:7")
+        erased = await recipient_of(tx, "customer:2")
+        with pytest.raises(SubjectErased):
+            await keep_evidence(tx, LETTER, media_type="text/plain", name="x", subject=erased)
+
+
 async def test_what_is_no_subject_is_refused(database: Database, keeper: Keeper, subject: str) -> None:
     with pytest.raises(EventRefused):
         await tell(database, keeper, Personal(subject, SECRET))
