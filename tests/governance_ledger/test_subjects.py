@@ -173,7 +173,6 @@ async def test_nothing_is_kept_of_an_unknown_subject(database: Database) -> None
         await erase(database, "customer:1")
 
 
-@pytest.mark.parametrize("subject", ["", "Dewi Lestari", "a/b", "-x", "x" * 121, "ü"])
 async def test_nothing_is_written_in_the_clear_about_a_subject_that_others_cannot_write_to(
     database: Database, keeper: Keeper, tmp_path: Path
 ) -> None:
@@ -194,6 +193,7 @@ async def test_nothing_is_written_in_the_clear_about_a_subject_that_others_canno
             await keep_evidence(tx, LETTER, media_type="text/plain", name="x", subject=erased)
 
 
+@pytest.mark.parametrize("subject", ["", "Dewi Lestari", "a/b", "-x", "x" * 121, "ü"])
 async def test_what_is_no_subject_is_refused(database: Database, keeper: Keeper, subject: str) -> None:
     with pytest.raises(EventRefused):
         await tell(database, keeper, Personal(subject, SECRET))
