@@ -344,7 +344,7 @@ async def test_bytes_that_the_key_did_not_encrypt_are_refused(
 ) -> None:
     key, _ = await evidenced(database, keeper)
     await superuser.execute(
-        "UPDATE governance_ledger.evidence_spool SET content = overlay(content PLACING '\\xff' FROM 20)"
+        "UPDATE governance_ledger.evidence_spool SET content = set_byte(content, 20, 255 - get_byte(content, 20))"
     )
     async with database.transaction(TENANT) as tx:
         assert (await find_evidence(tx, key)).plain_bytes == len(LETTER)
