@@ -296,7 +296,7 @@ class Server(uvicorn.Server):
 def serve(settings: Settings) -> int:
     """Runs the API until SIGTERM or SIGINT; the process's exit code."""
     try:
-        listener = _listen(settings.host, settings.port)
+        listener = listen(settings.host, settings.port)
     except OSError as error:
         sys.stderr.write(f"FLR_PORT={settings.port} cannot be opened on {settings.host}: {error.strerror}\n")
         return 1
@@ -308,9 +308,11 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """The socket to serve on. asyncio sends at once only over a socket that names its protocol: without that, a page's
+    body waits for its head to be acknowledged, 40 ms on one machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     return listener
