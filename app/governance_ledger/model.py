@@ -69,7 +69,7 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """All given conditions hold. `type` ending in `.` or `*` is a prefix. `since` is inclusive, `until` exclusive,
-    both on `occurred_at`."""
+    both on `occurred_at`. `names` is an id that stands anywhere in the document."""
 
     type: str | None = None
     actor: str | None = None
@@ -78,6 +78,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     ticket_id: UUID | None = None
     ticket_ids: tuple[UUID, ...] | None = None
     run_id: UUID | None = None
+    names: UUID | None = None
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

@@ -203,6 +203,7 @@ def _conditions(where: EventFilter) -> tuple[list[str], list[object]]:
         ("{at}.ticket_id = ?", where.ticket_id),
         ("{at}.ticket_id = ANY (?)", where.ticket_ids),
         ("{at}.run_id = ?", where.run_id),
+        ("strpos(e.body, ?) > 0", None if where.names is None else str(where.names)),
     )
     for condition, value in wanted:
         if value is not None:

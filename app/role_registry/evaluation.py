@@ -35,7 +35,7 @@ async def _events(
     tx: Transaction, family: str, role_id: UUID, since: datetime, until: datetime
 ) -> AsyncIterator[RecordedEvent]:
     cursor = None
-    where = EventFilter(type=family, since=since, until=until)
+    where = EventFilter(type=family, since=since, until=until, names=role_id)
     while True:
         page = await read_events(tx, where, after=cursor, limit=_PAGE, newest_first=False)
         for event in page.items:

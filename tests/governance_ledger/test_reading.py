@@ -12,7 +12,7 @@ from app.postgres import Database, Transaction
 from tests.governance_ledger.ledgers import OTHER, TENANT, record
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
-TICKET, RUN = new_id(), new_id()
+TICKET, RUN, ROLE = new_id(), new_id(), new_id()
 
 
 async def numbers(tx: Transaction, where: EventFilter) -> list[object]:
@@ -28,7 +28,7 @@ async def mixed(database: Database) -> None:
         Event(type="tool.done", actor=worker, ticket_id=TICKET, run_id=RUN, occurred_at=MARCH, data={"number": 0}),
         Event(type="tool.refused", actor=worker, ticket_id=TICKET, occurred_at=MARCH + day, data={"number": 1}),
         Event(type="toolbox.opened", actor=founder, occurred_at=MARCH + 2 * day, data={"number": 2}),
-        Event(type="x.mine", actor=founder, occurred_at=MARCH + 3 * day, data={"number": 3}),
+        Event(type="x.mine", actor=founder, occurred_at=MARCH + 3 * day, data={"number": 3, "of": str(ROLE)}),
     ]
     async with database.transaction(TENANT) as tx:
         await append_many(tx, events)
@@ -52,6 +52,9 @@ async def mixed(database: Database) -> None:
         (EventFilter(ticket_id=RUN), []),
         (EventFilter(ticket_ids=(RUN, TICKET)), [0, 1]),
         (EventFilter(ticket_ids=(RUN,)), []),
+        (EventFilter(names=ROLE), [3]),
+        (EventFilter(names=TICKET, type="tool.done"), [0]),
+        (EventFilter(names=new_id()), []),
     ],
 )
 async def test_a_filter_finds_what_it_says(database: Database, where: EventFilter, found: list[int]) -> None:
