@@ -120,6 +120,7 @@ def test_a_second_tap_after_a_lost_answer_says_that_it_is_decided(
     asked = company.ask(raka)
     phone = phones(state=keychain.state)
     page = phone.open("/approvals")
+    page.route(f"{phone.origin}/approvals", lambda route: route.abort())  # no news takes the card away meanwhile
     lose_answers(phone, offline=False)
     approve = page.locator(f"#a-{asked.id}").get_by_role("button", name="Setujui")
     approve.click()

@@ -1,6 +1,7 @@
 """A tool server from the founder's signature to a call, and into quarantine when it changes."""
 
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -40,6 +41,10 @@ class Far:
     def __init__(self) -> None:
         self.lists = WEATHER.description
         self.calls: list[ToolCall] = []
+        self.left: list[UUID] = []
+
+    def leave(self, run_id: UUID) -> None:
+        self.left.append(run_id)
 
     def __call__(self, server: ToolServer, tool: ServerTool) -> "FarTool":
         return FarTool(self, server, tool)
@@ -86,6 +91,7 @@ async def test_a_signed_servers_tool_is_called_under_the_gate(ring: Ring, far: F
     await sign(ring, approval)
     role = await ring.hire("weather.forecast", procedure=FORECAST)
     view = await ring.run(role)
+    assert far.left == [view.run.id], "its programs end with the run"
     assert (view.run.status, steps_of(view)) == ("done", [("weather.forecast", "done")])
     assert [call.arguments for call in far.calls] == [{"city": "Bogor"}]
     said = [name for name in await ring.types(view.run) if name.startswith("tool.")]
