@@ -13,6 +13,7 @@ Invariants:
 """
 
 from app.execution_graph.editing import Edit, edit_call
+from app.execution_graph.erasing import erase_ticket
 from app.execution_graph.errors import EditRefused
 from app.execution_graph.model import Run, RunStatus, RunView, StepView, Totals
 from app.execution_graph.pruning import Pruned, prune_tenant, would_prune
@@ -40,6 +41,7 @@ __all__ = [
     "Totals",
     "cancel_run",
     "edit_call",
+    "erase_ticket",
     "get_run",
     "prune_tenant",
     "request_resume",

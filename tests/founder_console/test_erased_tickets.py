@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from app.canon.contract import ProcedureStep, ToolRule
+from app.canon.vocabulary import Rol
 from app.execution_graph.erasing import erase_ticket
 from app.governance_ledger import ensure_subjects_key, keeper_of
 from app.work_queue import NewTicket, Ticket, open_ticket
+from tests.founder_console.test_http import OWN, PAGE
 from tests.founder_console.test_worker_pages import Office, office
 
 __all__ = ["office"]
@@ -52,3 +54,26 @@ async def test_its_pages_are_read_before_and_after(office: Office) -> None:
         await erase_ticket(tx, ticket.id, by=office.by)
     for path in paths:
         assert NAME not in await office.read(path), path
+
+
+async def test_it_is_opened_and_erased_on_the_phone(office: Office) -> None:
+    ensure_subjects_key(office.settings.keys)
+    assert 'name="personal"' in await office.read("/tickets/new")
+    typed = {"title": f"Balas {NAME}", "instructions": f"Tulis kepada {NAME}.", "personal": "yes"}
+    answer = await office.client.post(
+        "/tickets", data=typed, files={"files": ("", b"")}, headers=OWN | PAGE, follow_redirects=False
+    )
+    path = answer.headers["location"]
+    assert "Hapus data pribadi" not in await office.read(path), "it is still open"
+    assert "end it or cancel it first" in await office.post(f"{path}/erase", {"sure": "yes"}, status=409)
+    version = str((await office.client.get(f"/api/v1{path}", headers=office.token(Rol.FOUNDER))).json()["version"])
+    await office.post(f"{path}/cancel", {"version": version})
+    page = await office.read(path)
+    assert "Hapus data pribadi" in page
+    await office.post(f"{path}/erase")
+    assert NAME in await office.read(path), "without the tick nothing is erased"
+    await office.post(f"{path}/erase", {"sure": "yes"})
+    page = await office.read(path)
+    assert NAME not in page
+    assert "Apa yang terjadi tetap bisa diperiksa" in page
+    assert "/erase" not in page

@@ -10,16 +10,17 @@ from litestar.response import Redirect
 
 from app.canon.canonical_json import canonical_bytes
 from app.canon.errors import NotFound
+from app.canon.vocabulary import Rol
 from app.founder_console.cards import story
 from app.founder_console.cards.story import row_of
 from app.founder_console.naming import as_uuid
 from app.founder_console.records.searching import KINDS, Look, look
-from app.founder_console.visits import Caller, enter, go
+from app.founder_console.visits import Caller, Visit, enter, go
 from app.founder_console.workers import traces
 from app.governance_ledger import read_document, read_event, verify_chain
 from app.governance_ledger.evidence_http import links_of
 from app.postgres import Transaction
-from app.work_queue import Ticket, TicketStatus, get_ticket, inputs_of, list_tickets
+from app.work_queue import CLOSED, Ticket, TicketStatus, get_ticket, inputs_of, list_tickets
 
 Page = Response[bytes]
 LIST = 25
@@ -92,7 +93,14 @@ async def ticket(request: Caller, tx: NamedDependency[Transaction], ticket_id: F
         story=told.steps,
         story_cut=told.cut,
         cost=told.cost_usd_micros,
+        may_erase=_may_erase(visit, found),
     )
+
+
+def _may_erase(visit: Visit, found: Ticket) -> bool:
+    """Of a ticket with personal data that is over, by a founder, once."""
+    mine = visit.by.rol == Rol.FOUNDER and found.subject is not None
+    return mine and found.status in CLOSED and found.erased_at is None
 
 
 def _shown(row: story.TicketRow) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Tickets from the phone: the form with its files and camera, opening, cancelling."""
+"""Tickets from the phone: the form with its files and camera, opening, cancelling, erasing."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,11 +14,22 @@ from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.canon.errors import Conflict, Invalid
+from app.execution_graph import erase_ticket
 from app.founder_console.naming import as_uuid
 from app.founder_console.visits import Caller, Visit, enter, go, seen_version
+from app.governance_ledger import keeper_of
 from app.postgres import Transaction
 from app.role_registry import get_role
-from app.work_queue import MAX_INPUT_BYTES, NewTicket, TicketPatch, attach_input, get_ticket, open_ticket, patch_ticket
+from app.work_queue import (
+    MAX_INPUT_BYTES,
+    NewTicket,
+    NotErasable,
+    TicketPatch,
+    attach_input,
+    get_ticket,
+    open_ticket,
+    patch_ticket,
+)
 
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -36,6 +47,7 @@ class Draft(msgspec.Struct, frozen=True):
     asks: bool = False
     trusted: bool = False
     secret: bool = False
+    personal: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -91,7 +103,8 @@ async def new_ticket(request: Caller, tx: NamedDependency[Transaction], data: Fi
     try:
         new = await _new(visit, draft)
         async with tx.savepoint():
-            opened = await open_ticket(tx, new, actor=visit.by.actor, founder_wrote=True)
+            keeper = keeper_of(request.app.state.settings.keys)
+            opened = await open_ticket(tx, new, actor=visit.by.actor, founder_wrote=True, keeper=keeper)
             await _attach(visit, opened.id, draft, data)
     except (Conflict, Invalid) as refusal:
         return await composer(visit, draft, str(refusal), status=422)
@@ -109,6 +122,7 @@ def _draft(data: dict[str, Any]) -> Draft:
         asks=bool(data.get("approval_required")),
         trusted=bool(data.get("trusted")),
         secret=bool(data.get("secret")),
+        personal=bool(data.get("personal")),
     )
 
 
@@ -128,6 +142,7 @@ async def _new(visit: Visit, draft: Draft) -> NewTicket:
         priority=draft.priority,
         approval_required=draft.asks,
         due_at=_due(visit, draft.due_at),
+        personal=draft.personal,
     )
 
 
@@ -174,4 +189,20 @@ async def cancel_ticket(
     return go(f"/tickets/{ticket_id}")
 
 
-ROUTES = (compose, new_ticket, cancel_ticket)
+@post("/tickets/{ticket_id:uuid}/erase", status_code=303, include_in_schema=False)
+async def erase(
+    request: Caller, tx: NamedDependency[Transaction], ticket_id: FromPath[UUID], data: Form
+) -> Page | Redirect:
+    """Destroy the key of a personal ticket's data; nobody can undo it, so it is confirmed with a tick."""
+    visit = await enter(request, tx)
+    if data.get("sure") != "yes":
+        return go(f"/tickets/{ticket_id}")
+    try:
+        await erase_ticket(tx, ticket_id, by=visit.by)
+    except NotErasable as refusal:
+        words = visit.words
+        return visit.notice(words("ticket.not_erased"), str(refusal), href=f"/tickets/{ticket_id}", status=409)
+    return go(f"/tickets/{ticket_id}")
+
+
+ROUTES = (compose, new_ticket, cancel_ticket, erase)
