@@ -44,12 +44,14 @@ FROM (SELECT tenant_id, ticket_id, 'n' AS k FROM execution_graph.notes UNION ALL
 WHERE tenant_id = $1 GROUP BY ticket_id
 """
 _STEPS = """
+WITH told AS (
+  SELECT run_id, step, count(*) FILTER (WHERE type IN ('tool.done', 'tool.failed')) AS ends,
+         count(*) FILTER (WHERE type = 'tool.intended') AS intents
+    FROM governance_ledger.governance_events WHERE tenant_id = $1 GROUP BY run_id, step
+)
 SELECT s.run_id::text, s.step, s.name, s.state, s.attempts, s.effect,
-       (SELECT count(*) FROM governance_ledger.governance_events e WHERE e.tenant_id = s.tenant_id
-          AND e.run_id = s.run_id AND e.step = s.step AND e.type IN ('tool.done', 'tool.failed')) AS ends,
-       (SELECT count(*) FROM governance_ledger.governance_events e WHERE e.tenant_id = s.tenant_id
-          AND e.run_id = s.run_id AND e.step = s.step AND e.type = 'tool.intended') AS intents
-FROM execution_graph.run_steps s WHERE s.tenant_id = $1
+       coalesce(told.ends, 0) AS ends, coalesce(told.intents, 0) AS intents
+  FROM execution_graph.run_steps s LEFT JOIN told USING (run_id, step) WHERE s.tenant_id = $1
 """
 _TYPES = "SELECT type, count(*) FROM governance_ledger.governance_events WHERE tenant_id = $1 GROUP BY type"
 
