@@ -15,6 +15,7 @@ from app.adapters.evidence import FolderStore
 from app.auth import raw_public
 from app.canon.contract import ProcedureStep, ToolRule
 from app.execution_graph import Run, runs_of_ticket
+from app.execution_graph.taking import LEASE_SECONDS
 from app.governance_ledger import sealing, verify_chain
 from app.postgres import Database
 from tests.builders import APPROVALS
@@ -25,7 +26,6 @@ from tests.journeys.receiver import Receiver, http_receiver
 pytestmark = pytest.mark.timeout(240)
 
 ROOT = Path(__file__).parents[2]
-TAKE_OVER_SECONDS = 5
 NOTE = ProcedureStep("write_note", {"text": "{{ ticket.title }}"})
 
 
@@ -151,7 +151,7 @@ async def test_killed_after_the_effect_and_before_its_record_an_idempotent_call_
     await asyncio.sleep(3)
     workers.kill()
     took = await until(becomes(ring, run, "done"), workers)
-    assert took < TAKE_OVER_SECONDS, f"another worker went on after {took:.1f} s"
+    assert took < LEASE_SECONDS, f"another worker went on after {took:.1f} s: the lease of the dead one was waited for"
     assert len(receiver.requests) == 2
     assert len(receiver.keys()) == 1
 
