@@ -24,10 +24,16 @@ VERSIONS = (((22, 19), "13.5.0"), ((18, 20), "12.8.2"))
 PAGES = ("/", "/approvals", "/workers", "/money", "/copilot", "/settings", "/login")
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 SECONDS = 300
+ATTEMPTS = 3
+"""It loses the start of a page now and then, and asks itself to be run again."""
 
 
 class NoNode(Exception):
     """Says what to install."""
+
+
+class NotMeasured(Exception):
+    """Lighthouse came to no result with a page, as often as it was asked."""
 
 
 def version_for(node: str) -> str:
@@ -62,7 +68,7 @@ def furnished(served: Machine) -> tuple[Company, str]:
 
 
 def scores(version: str, url: str, cookie: str, folder: Path) -> dict[str, int]:
-    """Each category out of 100."""
+    """Each category out of 100. Raises `NotMeasured`."""
     report = folder / "report.json"
     headers = folder / "headers.json"
     headers.write_bytes(msgspec.json.encode({"Cookie": cookie}))
@@ -72,9 +78,16 @@ def scores(version: str, url: str, cookie: str, folder: Path) -> dict[str, int]:
         f"--chrome-flags=--headless=new {' '.join(FLAGS)}",
         f"--extra-headers={headers}",
     ]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
-    if ran.returncode:
-        raise NoNode(f"Lighthouse ended with {ran.returncode}: {ran.stderr.strip()[-600:]}")
+    said = ""
+    for _ in range(ATTEMPTS):
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+        if ran.returncode == 0:
+            return _read(report)
+        said = f"Lighthouse ended with {ran.returncode}: {ran.stderr.strip()[-600:]}"
+    raise NotMeasured(said)
+
+
+def _read(report: Path) -> dict[str, int]:
     found: dict[str, Any] = msgspec.json.decode(report.read_bytes())["categories"]
     return {name: round(100 * (found[name]["score"] or 0)) for name in CATEGORIES}
 
@@ -93,7 +106,10 @@ def report(version: str) -> dict[str, dict[str, int]]:
             origin = served.settings.origin
             told = {}
             for path in PAGES:
-                told[path] = scores(version, origin + path, "" if path == "/login" else cookie, Path(folder))
+                try:
+                    told[path] = scores(version, origin + path, "" if path == "/login" else cookie, Path(folder))
+                except NotMeasured as why:
+                    sys.stderr.write(f"{path}: {why}\n")
         cluster.drop(name)
     return told
 
@@ -111,7 +127,7 @@ def main() -> int:
     sys.stdout.write(f"Lighthouse {version} (phone, its own throttling){'':14}{'  '.join(CATEGORIES)}\n")
     for path, row in told.items():
         sys.stdout.write(f"{path:<16}" + "  ".join(f"{row[name]:>{len(name)}}" for name in CATEGORIES) + "\n")
-    return 0
+    return 0 if len(told) == len(PAGES) else 1
 
 
 if __name__ == "__main__":
