@@ -1,5 +1,6 @@
 """A contract changed on the phone: tools, limits and job, or the ladder; the founder signs the card that this makes."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -35,11 +36,18 @@ async def ask_change(
 ) -> Page | Redirect:
     """Propose the changed contract; what is in force stays so until the founder signs the card."""
     visit = await enter(request, tx)
-    role = await get_role(tx, role_id)
+    return await _ask(visit, role_id, data, lambda terms: amended(terms, data, visit.words), _form)
+
+
+async def _ask(
+    visit: Visit, role_id: UUID, data: dict[str, Any], change: Callable[[Terms], Terms], form: Callable[..., Page]
+) -> Page | Redirect:
+    """To the card that asks for the changed terms; what is refused is said over the form."""
+    role = await get_role(visit.tx, role_id)
     try:
-        return go(await _proposed(visit, role, amended(_signed(visit, role), data, visit.words), data))
+        return go(await _proposed(visit, role, change(_signed(visit, role)), data))
     except (Conflict, Invalid) as refusal:
-        return _form(visit, role, problem=str(refusal), status=422)
+        return form(visit, role, problem=str(refusal), status=422)
 
 
 def _signed(visit: Visit, role: Role) -> Terms:
@@ -103,16 +111,11 @@ async def ask_ladder(
 ) -> Page | Redirect:
     """Propose another ladder: a change of the contract like any other."""
     visit = await enter(request, tx)
-    role = await get_role(tx, role_id)
-    try:
-        terms = _signed(visit, role)
-        return go(await _proposed(visit, role, _climbing(visit, terms, data), data))
-    except (Conflict, Invalid) as refusal:
-        return _ladder(visit, role, problem=str(refusal), status=422)
 
+    def climbing(terms: Terms) -> Terms:
+        return structs.replace(terms, escalation=laddered(terms.escalation, data, visit.words))
 
-def _climbing(visit: Visit, terms: Terms, data: dict[str, Any]) -> Terms:
-    return structs.replace(terms, escalation=laddered(terms.escalation, data, visit.words))
+    return await _ask(visit, role_id, data, climbing, _ladder)
 
 
 def _ladder(visit: Visit, role: Role, *, problem: str = "", status: int = 200) -> Page:
