@@ -19,9 +19,11 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
+from litestar.enums import MediaType
 from litestar.params import HeaderParameter, ParameterKwarg
 from litestar.serialization import get_serializer
 from litestar.types import ASGIApp, ExceptionHandlersMap, Receive, Scope, Send
+from litestar.utils import get_enum_string_value
 
 from app.canon.answers import GivenOnce
 from app.canon.errors import Invalid
@@ -152,7 +154,7 @@ async def remember(response: Response[Any]) -> Response[Any]:
         return response
     handler: Any = note.request.route_handler
     status = response.status_code or handler.status_code
-    media_type = str(getattr(response.media_type, "value", response.media_type) or handler.media_type)
+    media_type = get_enum_string_value(response.media_type or handler.media_type or MediaType.JSON)
     kept = response.content.for_repetition() if isinstance(response.content, GivenOnce) else response.content
     content = response.render(kept, media_type, get_serializer(handler.resolve_type_encoders()))
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:

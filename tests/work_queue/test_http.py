@@ -229,6 +229,17 @@ async def test_the_same_request_twice_is_done_once(api: Api) -> None:
     assert third.json()["id"] != first.json()["id"]
 
 
+@pytest.mark.parametrize(
+    ("content_type", "status"), [("application/json", 201), ("application/x-ndjson", 200)], ids=["one", "a batch"]
+)
+async def test_events_of_ones_own_are_recorded_once_with_a_key(api: Api, content_type: str, status: int) -> None:
+    event = {"content": b'{"type":"x.order","data":{"n":1}}', "headers": {"Content-Type": content_type}}
+    first, again = [await api.ask("POST", "/events", key="order-1", **event) for _ in range(2)]  # type: ignore[arg-type]
+    assert (first.status_code, again.status_code) == (status, status), first.text
+    assert first.json() == again.json()
+    assert len((await api.get("/events", type="x."))["items"]) == 1
+
+
 async def test_a_key_belongs_to_one_request_and_one_caller(api: Api) -> None:
     await api.ask("POST", "/tickets", TICKET, key="one")
     other = await api.ask("POST", "/tickets", {**TICKET, "title": "Another"}, key="one")
