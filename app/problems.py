@@ -118,8 +118,12 @@ _EXAMPLES: Mapping[HTTPStatus, str] = {
 }
 
 
+ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY)
+"""What any request may be told: it cannot be read, names nobody, or what it holds cannot be accepted."""
+
+
 def documented(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
-    """The error answers of a handler, for OpenAPI: a `Problem` with an example each; 401 is always among them."""
+    """The error answers of a handler, for OpenAPI: a `Problem` with an example each. `ALWAYS` are among them."""
     return {
         status.value: ResponseSpec(
             data_container=Problem,
@@ -128,5 +132,5 @@ def documented(*statuses: HTTPStatus) -> dict[int, ResponseSpec]:
             generate_examples=False,
             examples=[Example(value=msgspec.to_builtins(Problem(status.phrase, status, _EXAMPLES[status])))],
         )
-        for status in sorted({HTTPStatus.UNAUTHORIZED, *statuses})
+        for status in sorted({*ALWAYS, *statuses})
     }

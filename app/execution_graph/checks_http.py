@@ -42,8 +42,8 @@ PROPOSED: Mapping[str, object] = {
     "readings": [{"tool": "read_input", "text": "Please answer to ana@mitra.example"}],
 }
 _WHO = "Founder, deputy, operator, auditor. Nothing is run, reserved or recorded."
-_ALONE = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
-_OF_ROLE = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
+_ALONE = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
+_OF_ROLE = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
 @post(

@@ -21,13 +21,7 @@ from app.work_queue import Approval
 Caller = Request[Principal, Principal, State]
 
 _BODY = Body(examples=[Example(value={"arguments": {"to": "ana@mitra.example", "subject": "Report"}, "version": 1})])
-_REFUSALS = documented(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
+_REFUSALS = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
 @post(

@@ -22,13 +22,7 @@ from app.problems import documented
 
 TAGS = ["exec"]
 AGENTS = (Rol.WORKER, Rol.SERVICE, Rol.FOUNDER)
-_MOVED = documented(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
+_MOVED = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 SESSION = "018f0000-0000-7000-8000-000000000001"
 
 Caller = Request[Principal, Principal, State]
@@ -106,9 +100,7 @@ async def propose(
     summary="Ask what became of a proposed call",
     description="`working`: ask again; `waiting`: a human decides; `stopped`: the run is closed. Asking keeps "
     "the session alive.",
-    responses=documented(
-        HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
-    ),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 async def answer(
     request: Caller, tx: NamedDependency[Transaction], run_id: FromPath[UUID], number: FromPath[int]

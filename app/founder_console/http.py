@@ -43,7 +43,7 @@ __all__ = ["API_ROUTES", "PAGE_ROUTES", "configure"]
 
 TAGS = ["console"]
 DECIDERS = (Rol.FOUNDER, Rol.DEPUTY)
-_REFUSALS = documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+_REFUSALS = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 Texts = dict[Language, str]
 
@@ -174,7 +174,7 @@ async def reject(
     summary="What a founder should know of a day",
     description="Written by rules from ledger facts; every sentence names its sources. Without `day`: today, in the "
     "company's zone.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def copilot_brief(
     request: Caller, tx: NamedDependency[Transaction], day: FromQuery[date | None] = None
@@ -208,7 +208,7 @@ async def copilot_brief(
     "/ledger/recent",
     tags=TAGS,
     summary="The newest events as sentences",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def ledger_recent(
     request: Caller,

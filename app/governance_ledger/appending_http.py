@@ -160,12 +160,10 @@ class AppendOperation(Operation):
             Batch, description="A batch: what became of each line", examples=[Example(value=_BATCH)]
         ),
         **documented(
-            HTTPStatus.BAD_REQUEST,
             HTTPStatus.FORBIDDEN,
             HTTPStatus.CONFLICT,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
         ),
     },
 )

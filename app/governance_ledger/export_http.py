@@ -39,7 +39,7 @@ Caller = Request[Principal, Principal, State]
     "(inclusive) and `until` (exclusive) are times of sealing. A download that broke off is continued with `from_seq`.",
     responses={
         HTTPStatus.OK.value: ResponseSpec(bytes, description="The export", media_type=MEDIA_TYPE),
-        **documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
+        **documented(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
     },
 )
 async def download_export(

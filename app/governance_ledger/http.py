@@ -85,7 +85,7 @@ async def provide_filter(
     "`until` exclusive, both on `occurred_at`. `cursor` is the `next_cursor` of the page before. `seq` and `hash` are "
     "null until the event is sealed. `data.personal` is shown decrypted, or with `erased_at` once its subject was "
     "erased.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def list_events(
     request: Caller,

@@ -25,13 +25,7 @@ from app.problems import documented
 
 TAGS = ["ledger"]
 READERS = (Rol.FOUNDER, Rol.DEPUTY, Rol.OPERATOR, Rol.AUDITOR, Rol.SERVICE)
-REFUSED = documented(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.INTERNAL_SERVER_ERROR,
-)
+REFUSED = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 Caller = Request[Principal, Principal, State]
 
@@ -41,7 +35,7 @@ Caller = Request[Principal, Principal, State]
     tags=TAGS,
     summary="List signed checkpoints",
     description="Newest first. `note` is the C2SP signed note. `cursor` is the `next_cursor` of the page before.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def list_signed(
     request: Caller,

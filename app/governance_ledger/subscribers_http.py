@@ -36,9 +36,7 @@ class NewSubscriber(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     "null: who lost it subscribes anew); what is not answered with 2xx is sent again, later each time. A copy on a "
     "machine that is not this one is what shows a rewritten ledger. Private addresses are "
     "refused unless FLR_HTTP_ALLOW_PRIVATE lists them.",
-    responses=documented(
-        HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
-    ),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
 )
 async def add_subscriber(
     request: Caller, tx: NamedDependency[Transaction], data: JSONBody[NewSubscriber]

@@ -47,9 +47,7 @@ async def get_company(request: Caller, tx: NamedDependency[Transaction]) -> Comp
     tags=["company"],
     summary="Change name, time zone, currency or language",
     description="Founder only. The time zone decides when a budget's day and month begin.",
-    responses=documented(
-        HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
-    ),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
 async def change_company(
     request: Caller,
@@ -106,13 +104,7 @@ async def list_budgets(
     tags=["roles"],
     summary="Ask for another limit of one budget line",
     description="Raises an approval (kind `budget_raise`, R2); signed, it is a new version of the contract.",
-    responses=documented(
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-    ),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 async def ask_raise(
     request: Caller, tx: NamedDependency[Transaction], role_id: FromPath[UUID], data: JSONBody[RaiseBody]
@@ -141,9 +133,7 @@ async def list_parties(request: Caller, tx: NamedDependency[Transaction]) -> Pag
     tags=["parties"],
     summary="Propose a known party",
     description="Raises an approval (kind `party`, R2); signed, the party is known.",
-    responses=documented(
-        HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
-    ),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
 )
 async def add_party(
     request: Caller,

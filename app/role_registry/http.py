@@ -62,13 +62,7 @@ TERMS: Mapping[str, object] = {
 }
 _ONE = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 _MOVED = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-_SIGNED = documented(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
+_SIGNED = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
 @get(
@@ -193,7 +187,7 @@ async def list_versions(
     summary="Evaluate a role on facts from the ledger",
     description="Each metric with its unit and the event types it was counted from. The last 30 days unless said "
     "otherwise; at most 400 days.",
-    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
 async def evaluate_role(
     request: Caller,

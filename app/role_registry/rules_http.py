@@ -59,13 +59,7 @@ _RULE = {
     "until": "2027-01-31T00:00:00+07:00",
 }
 _BODY = Body(examples=[Example(value=_RULE)])
-_REFUSALS = documented(
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.CONFLICT,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)
+_REFUSALS = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
 @get(
@@ -86,7 +80,7 @@ async def list_rules(
     "/approvals/{approval_id:uuid}/precedents",
     tags=["approvals"],
     summary="What became of questions like this one, and a rule for them",
-    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
 async def precedents(request: Caller, tx: NamedDependency[Transaction], approval_id: FromPath[UUID]) -> Suggestion:
     require(request.auth, *READERS)

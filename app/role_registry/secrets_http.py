@@ -50,9 +50,7 @@ async def list_secrets(request: Caller, tx: NamedDependency[Transaction]) -> Pag
     summary="Set or replace a secret",
     description="Founder only. Sealed at once under a key that is not in the database. Takes no `Idempotency-Key`: "
     "nothing derived from the value is kept.",
-    responses=documented(
-        HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
-    ),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 async def set_secret(
     request: Caller,

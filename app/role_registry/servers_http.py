@@ -50,7 +50,7 @@ async def list_servers(request: Caller, tx: NamedDependency[Transaction]) -> Pag
     description="Founder only. Raises an approval (kind `tool_server`, R2) that shows where the server runs, what it "
     "reaches, and each tool; signed, its tools can be named in a role's boundary as `server.tool`. `flr server add` "
     "asks the server for its tools. Proposing the name again replaces it and ends its quarantine.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def propose_server(
     request: Caller,

@@ -43,7 +43,7 @@ class StatementBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _BODY = example(version=1, reason="")
-_REFUSALS = documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+_REFUSALS = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 _NAMED = (
     "When several approvals wait on the ticket: 409 with their ids in `data.approval_ids`; name one as `approval_id`. "
 )
@@ -131,7 +131,7 @@ async def reject_ticket(
     tags=TAGS,
     summary="List approvals",
     description="Newest first. `payload` is all that is shown and signed.",
-    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def list_approvals(
     request: Caller,

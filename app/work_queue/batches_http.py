@@ -50,9 +50,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ITEM = {"approval_id": "01890000-0000-7000-8000-000000000001", "decision": "approve", "version": 1}
-_REFUSALS = documented(
-    HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
-)
+_REFUSALS = documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
 
 
 @post(

@@ -53,7 +53,7 @@ NEW_TICKET = {
     tags=TAGS,
     summary="List tickets",
     description="Newest first, filtered by status, role or parent ticket.",
-    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def list_tickets(
     request: Caller,
@@ -75,9 +75,7 @@ async def list_tickets(
     description="For a role, or without one: then the router chooses. The text is trusted by the gate only when a "
     "founder or deputy opens the ticket. With `start` false it waits for its files until `POST /exec/start/{id}`. "
     "With `personal` the ledger keeps its texts and evidence encrypted, and `POST /tickets/{id}/erase` erases them.",
-    responses=documented(
-        HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY
-    ),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND),
 )
 async def open_ticket(
     request: Caller,
@@ -107,7 +105,7 @@ async def get_ticket(request: Caller, tx: NamedDependency[Transaction], ticket_i
     summary="Change priority, deadline or role, or cancel",
     description="`version` is the one you saw: 409 when the ticket has changed since. Cancelling withdraws what waits "
     "for a decision on the ticket.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
 )
 async def patch_ticket(
     request: Caller,
@@ -175,11 +173,7 @@ class _Upload(msgspec.Struct, frozen=True):
     "what is read from it for the words of a stranger. `secret` says that its text may not leave without a human.",
     operation_class=_FileOperation,
     responses=documented(
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     ),
 )
 async def attach_input(

@@ -40,6 +40,8 @@ KEYED: Mapping[str, ParameterKwarg] = {
         name=HEADER,
         annotation=str | None,
         required=False,
+        min_length=1,
+        max_length=200,
         description="The same request sent again with the same key gets the first answer again "
         "(`Idempotent-Replayed: true`), and nothing is done twice.",
     )

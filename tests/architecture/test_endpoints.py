@@ -63,3 +63,18 @@ def test_a_fixed_endpoint_is_there_and_documented(endpoint: str) -> None:
 def test_every_endpoint_of_the_api_has_a_summary_and_a_tag() -> None:
     assert [name for name, operation in paths().items() if not operation.get("summary")] == []
     assert [name for name, operation in paths().items() if not operation.get("tags")] == []
+
+
+def test_whatever_is_refused_is_refused_as_problem_json() -> None:
+    bodies = {
+        f"{name} {status}": sorted(answer.get("content", {}))
+        for name, operation in paths().items()
+        for status, answer in operation["responses"].items()
+        if status.startswith(("4", "5"))
+    }
+    assert {where: types for where, types in bodies.items() if types != ["application/problem+json"]} == {}
+
+
+@pytest.mark.parametrize("status", ["400", "401", "422"])
+def test_what_any_request_may_be_told_is_documented(status: str) -> None:
+    assert [name for name, operation in paths().items() if status not in operation["responses"]] == []

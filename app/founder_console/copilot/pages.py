@@ -259,7 +259,7 @@ def _offered(question: Question, namings: dict[Language, Naming]) -> Offered:
     tags=TAGS,
     summary="An answer that the ledger gives by itself",
     description="`days` is 1, 7 or 30 and counts today. Every sentence names its events.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def answer_api(
     request: Caller,
@@ -292,7 +292,7 @@ def _sentence(text: dict[Language, str], sentence: Sentence) -> AnsweredSentence
     summary="A free question to the Copilot's model",
     description="The model reads through the same questions and changes nothing; a sentence that no event bears out is "
     "dropped. What it would have done is a `proposal`: its ticket waits on a card.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
+    responses=documented(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),
 )
 async def ask_api(request: Caller, data: JSONBody[FreeQuestion]) -> Answer:
     require(request.auth, Rol.FOUNDER, Rol.DEPUTY)

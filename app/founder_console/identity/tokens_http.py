@@ -37,7 +37,7 @@ class Revoked(msgspec.Struct, frozen=True):
     tags=["tokens"],
     summary="Let an API token hold no more",
     description="Founder only. Every API process refuses it within two seconds. A token of another company is refused.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def revoke_token(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[RevokeBody]) -> Revoked:
     tokens: Tokens = request.app.state.tokens

@@ -73,7 +73,7 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     tags=["console"],
     summary="The scorecard of a month",
     description="Without `month` (`2026-11`): the present one, in the company's zone.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def scorecard(
     request: Caller, tx: NamedDependency[Transaction], month: FromQuery[str | None] = None

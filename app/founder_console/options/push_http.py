@@ -53,7 +53,7 @@ class Told(msgspec.Struct, frozen=True):
     tags=TAGS,
     summary="Ring this browser",
     description="Addresses of push services that are not known are refused.",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def keep_subscription(
     request: Caller, tx: NamedDependency[Transaction], data: JSONBody[NewSubscription]
@@ -68,7 +68,7 @@ async def keep_subscription(
     status_code=HTTPStatus.NO_CONTENT,
     tags=TAGS,
     summary="Ring this browser no more",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def drop_subscription(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[Gone]) -> None:
     await enter(request, tx)
@@ -80,7 +80,7 @@ async def drop_subscription(request: Caller, tx: NamedDependency[Transaction], d
     status_code=HTTPStatus.NO_CONTENT,
     tags=TAGS,
     summary="A notification was shown",
-    responses=documented(HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN),
+    responses=documented(HTTPStatus.FORBIDDEN),
 )
 async def push_receipt(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[ReceiptOf]) -> None:
     require(request.auth, *DECIDERS)
