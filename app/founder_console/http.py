@@ -19,9 +19,9 @@ from app.founder_console.copilot.brief import Brief, read_facts, say
 from app.founder_console.deciding import actions, batch_pages, editing_pages, rule_pages
 from app.founder_console.identity import doors, key_pages, people_pages, quorum_pages, tokens_http
 from app.founder_console.model import Language
+from app.founder_console.money import evidence_pages, payment_pages, revenue_pages
 from app.founder_console.money import http as money_http
 from app.founder_console.money import pages as money_pages
-from app.founder_console.money import payment_pages, revenue_pages
 from app.founder_console.money import settings_pages as money_settings_pages
 from app.founder_console.options import channel_pages, company_pages, preferences, push_http, secret_pages, server_pages
 from app.founder_console.readers import read_for
@@ -250,6 +250,7 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *copilot_pages.ROUTES,
     *records.ROUTES,
     *money_pages.ROUTES,
+    *evidence_pages.ROUTES,
     *money_settings_pages.ROUTES,
     *revenue_pages.ROUTES,
     *payment_pages.ROUTES,

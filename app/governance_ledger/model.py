@@ -1,5 +1,6 @@
 """What is appended, what is read back, and what verifying says."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -69,9 +70,11 @@ class RecordedEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """All given conditions hold. `type` ending in `.` or `*` is a prefix. `since` is inclusive, `until` exclusive,
-    both on `occurred_at`. `names` is an id that stands anywhere in the document."""
+    both on `occurred_at`. `names` is an id that stands anywhere in the document. `says` and `never` map a path within
+    `data` (`money.currency`) to the texts of which one, or none, stands there; an empty one means nothing there."""
 
     type: str | None = None
+    types: tuple[str, ...] | None = None
     actor: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -79,6 +82,8 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     ticket_ids: tuple[UUID, ...] | None = None
     run_id: UUID | None = None
     names: UUID | None = None
+    says: Mapping[str, tuple[str, ...]] = {}
+    never: Mapping[str, tuple[str, ...]] = {}
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

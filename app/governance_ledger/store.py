@@ -188,15 +188,18 @@ def _conditions(where: EventFilter) -> tuple[list[str], list[object]]:
     conditions: list[str] = []
     values: list[object] = []
 
-    def add(condition: str, value: object) -> None:
-        values.append(value)
-        conditions.append(condition.replace("?", f"${len(values) + 1}"))
+    def add(condition: str, *given: object) -> None:
+        for value in given:
+            values.append(value)
+            condition = condition.replace("?", f"${len(values) + 1}", 1)
+        conditions.append(condition)
 
     if where.type is not None:
         prefix = where.type.removesuffix("*")
         exact = prefix == where.type and not prefix.endswith(".")
         add("{at}.type = ?" if exact else "starts_with({at}.type, ?)", prefix)
-    wanted: Sequence[tuple[str, UUID | str | datetime | Sequence[UUID] | None]] = (
+    wanted: Sequence[tuple[str, UUID | str | datetime | Sequence[UUID] | Sequence[str] | None]] = (
+        ("{at}.type = ANY (?)", where.types),
         ("e.actor = ?", where.actor),
         ("{at}.occurred_at >= ?", where.since),
         ("{at}.occurred_at < ?", where.until),
@@ -208,6 +211,9 @@ def _conditions(where: EventFilter) -> tuple[list[str], list[object]]:
     for condition, value in wanted:
         if value is not None:
             add(condition, value)
+    for outcome, said in (("", where.says), ("NOT ", where.never)):
+        for path, texts in said.items():
+            add(f"{outcome}coalesce(e.body::jsonb #>> ?, '') = ANY (?)", ["body", "data", *path.split(".")], texts)
     return conditions, values
 
 

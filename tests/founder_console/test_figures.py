@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from app.canon.errors import Forbidden, Invalid
 from app.canon.vocabulary import Money, Rol
 from app.founder_console.counts import Figures
-from app.founder_console.money.figures import Item, read_facts, read_items, result_of, total
+from app.founder_console.money.entries import read_items
+from app.founder_console.money.figures import Item, read_facts, result_of, total
 from app.founder_console.money.settings import (
     MoneySettings,
     Rate,
@@ -119,7 +120,7 @@ async def test_the_month_is_read_from_the_ledger_alone(database: Database) -> No
             data |= {"role_id": role, "ticket_id": None}
             await append(tx, Event(type="revenue.recorded", actor="founder:x", data=data, occurred_at=at))
         facts = await read_facts(Figures(tx, ZoneInfo("UTC"), 0), SINCE, UNTIL)
-        items = await read_items(tx, "revenue", SINCE, UNTIL)
+        items = (await read_items(tx, "revenue", SINCE, UNTIL)).items
     assert sorted((one.value, one.at.day) for one in facts.of("revenue", "IDR")) == [(-30, 30), (100, 1)]
     assert {one.role_id for one in facts.sums} == {UUID(role)}
     assert [one.value for one in items] == [-30, 100]

@@ -24,8 +24,9 @@ async def numbers(tx: Transaction, where: EventFilter) -> list[object]:
 async def mixed(database: Database) -> None:
     day = timedelta(days=1)
     worker, founder = "worker:1", "founder:1"
+    paid: dict[str, object] = {"number": 0, "money": {"minor": "500", "currency": "IDR"}, "of": None}
     events = [
-        Event(type="tool.done", actor=worker, ticket_id=TICKET, run_id=RUN, occurred_at=MARCH, data={"number": 0}),
+        Event(type="tool.done", actor=worker, ticket_id=TICKET, run_id=RUN, occurred_at=MARCH, data=paid),
         Event(type="tool.refused", actor=worker, ticket_id=TICKET, occurred_at=MARCH + day, data={"number": 1}),
         Event(type="toolbox.opened", actor=founder, occurred_at=MARCH + 2 * day, data={"number": 2}),
         Event(type="x.mine", actor=founder, occurred_at=MARCH + 3 * day, data={"number": 3, "of": str(ROLE)}),
@@ -55,6 +56,14 @@ async def mixed(database: Database) -> None:
         (EventFilter(names=ROLE), [3]),
         (EventFilter(names=TICKET, type="tool.done"), [0]),
         (EventFilter(names=new_id()), []),
+        (EventFilter(types=("tool.done", "x.mine")), [0, 3]),
+        (EventFilter(types=()), []),
+        (EventFilter(says={"of": (str(ROLE),)}), [3]),
+        (EventFilter(says={"of": ("",)}), [0, 1, 2]),
+        (EventFilter(says={"of": ("", str(ROLE))}, never={"number": ("1", "2")}), [0, 3]),
+        (EventFilter(says={"money.currency": ("IDR",)}, never={"money.minor": ("", "0")}), [0]),
+        (EventFilter(says={"money.currency": ("USD",)}), []),
+        (EventFilter(never={"money.currency": ("",)}), [0]),
     ],
 )
 async def test_a_filter_finds_what_it_says(database: Database, where: EventFilter, found: list[int]) -> None:

@@ -18,8 +18,7 @@ from app.founder_console.counts import Count, Figures
 from app.founder_console.money.settings import MoneySettings, Rate, convert
 from app.founder_console.naming import as_uuid, money_of, revenue_of, whole
 from app.founder_console.tallies import LONGEST_LOOK_SECONDS
-from app.governance_ledger import EventFilter, RecordedEvent, read_events
-from app.postgres import Transaction
+from app.governance_ledger import RecordedEvent
 
 Figure: TypeAlias = Literal["revenue", "paid", "models", "time"]
 FIGURES: tuple[Figure, ...] = ("revenue", "paid", "models", "time")
@@ -30,7 +29,6 @@ KINDS: dict[Figure, str] = {
     "time": "approval.decided",
 }
 UNITS: dict[str, tuple[Figure, str]] = {"usd_micros": ("models", "USD"), "seconds_open": ("time", "")}
-PAGE = 500
 MICROS = Decimal(1_000_000)
 
 
@@ -126,30 +124,6 @@ def _sum(one: Count) -> Sum | None:
         at=one.at,
         n=one.n,
     )
-
-
-async def read_items(
-    tx: Transaction,
-    figure: Figure,
-    since: datetime,
-    until: datetime,
-    *,
-    most: int | None = None,
-    currency: str | None = None,
-    worker: tuple[UUID | None] | None = None,
-) -> list[Item]:
-    """The events behind a figure, newest first, `most` of them: of one currency and one worker where they are given."""
-    where, cursor, found = EventFilter(type=KINDS[figure], since=since, until=until), None, list[Item]()
-    while most is None or len(found) < most:
-        page = await read_events(tx, where, after=cursor, limit=PAGE)
-        items = [one for event in page.items if (one := item_of(figure, event))]
-        found += [
-            one for one in items if currency in (None, one.currency) and (worker is None or worker == (one.role_id,))
-        ]
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    return found[:most]
 
 
 def item_of(figure: Figure, event: RecordedEvent) -> Item | None:

@@ -2,13 +2,14 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from app.canon.written import minor_digits
 from app.founder_console.money.figures import Figure, Item, Result
 from app.founder_console.money.settings import Rate
 from app.founder_console.naming import Naming
 
+AT_ONCE = 100
 FORMULA = "=+-@\t\r"
 BASES = {"revenue": "recorded", "paid": "recorded", "models": "recorded", "time": "estimate"}
 
@@ -25,16 +26,23 @@ def _major(minor: int, currency: str) -> str:
     return f"-{text}" if minor < 0 else text
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerows([header, *rows])
+    csv.writer(text).writerows(rows)
     return text.getvalue()
 
 
-def entries_csv(items: Sequence[Item], naming: Naming) -> str:
-    """One line for each event: amounts in major units, models in US dollars, time in seconds."""
-    header = ("occurred_at", "figure", "amount", "unit", "basis", "worker", "source", "description", "event_id")
-    return _table(header, [_line(item, naming) for item in items])
+async def entry_lines(items: AsyncIterator[Item], naming: Naming) -> AsyncIterator[str]:
+    """One line for each event, some at a time: amounts in major units, models in US dollars, time in seconds."""
+    rows: list[Sequence[str]] = [
+        ("occurred_at", "figure", "amount", "unit", "basis", "worker", "source", "description", "event_id")
+    ]
+    async for item in items:
+        rows.append(_line(item, naming))
+        if len(rows) >= AT_ONCE:
+            yield _table(rows)
+            rows.clear()
+    yield _table(rows)
 
 
 def _line(item: Item, naming: Naming) -> tuple[str, ...]:
@@ -69,7 +77,7 @@ def scorecard_csv(own: str, lines: Sequence[tuple[str, Result]]) -> str:
         for figure, value, basis, used in _sums(result)
         if value is not None
     ]
-    return _table(header, rows)
+    return _table([header, *rows])
 
 
 def _said(rates: Sequence[Rate]) -> str:

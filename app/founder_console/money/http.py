@@ -13,7 +13,7 @@ from litestar.params import FromQuery
 from app.canon.errors import Invalid
 from app.canon.vocabulary import Money
 from app.founder_console.money.figures import Facts, Figure, Result, total
-from app.founder_console.money.pages import NOBODY, read_month, worker_lines
+from app.founder_console.money.months import NOBODY, read_month, worker_lines
 from app.founder_console.money.settings import MONTH
 from app.founder_console.readers import read_for
 from app.founder_console.visits import Caller
