@@ -257,6 +257,14 @@ async def test_a_cookie_for_another_tenant_opens_nothing(desk: Desk) -> None:
     assert (await desk.client.get("/api/v1/console/summary")).status_code == 401
 
 
+@pytest.mark.parametrize("foreign", ["a@b=1", 'state={"tab": 1}', "user name=x", "a,b=\x22;"])
+async def test_cookies_of_other_servers_on_this_host_lock_nobody_out(desk: Desk, foreign: str) -> None:
+    own = f"__Host-flr={desk.client.cookies['__Host-flr']}"
+    desk.client.cookies.clear()
+    answer = await desk.client.get("/api/v1/console/summary", headers={"cookie": f"{foreign}; {own}"})
+    assert answer.status_code == 200
+
+
 async def test_a_button_of_a_notification_decides_once_with_the_session(desk: Desk) -> None:
     asked = await desk.ask(undo_seconds=10)
     token = mint(Seal(desk.settings.keys), asked, "approve")

@@ -6,7 +6,6 @@ The cookie's value is `<tenant>.<token>`: the tenant must be entered before anyt
 import hashlib
 import secrets
 from datetime import timedelta
-from http.cookies import SimpleCookie
 from typing import Any
 from uuid import UUID
 
@@ -60,13 +59,18 @@ def cookie_header(origin: str, value: str, *, max_age: int = TTL_SECONDS) -> str
 
 def read_cookie(connection: ASGIConnection[Any, Any, Any, Any]) -> tuple[UUID, str] | None:
     """The tenant and the token's hash of the request's cookie."""
-    cookies: SimpleCookie = SimpleCookie(connection.headers.get("cookie", ""))
-    morsel = cookies.get(cookie_name(connection.app.state.settings.origin))
-    tenant, _, token = morsel.value.partition(".") if morsel else ("", "", "")
+    value = _cookie(connection.headers.get("cookie", ""), cookie_name(connection.app.state.settings.origin))
+    tenant, _, token = value.partition(".")
     try:
         return (UUID(hex=tenant), hashed(token)) if token else None
     except ValueError:
         return None
+
+
+def _cookie(header: str, name: str) -> str:
+    """The cookie's value, whatever else other servers of this host have put into the header."""
+    pairs = (pair.strip().partition("=") for pair in header.split(";"))
+    return next((value for found, _, value in pairs if found == name), "")
 
 
 async def session_of_cookie(connection: ASGIConnection[Any, Any, Any, Any], database: Database) -> Session | None:
