@@ -93,7 +93,7 @@ async def test_a_passkey_signs_in_without_a_name_and_each_time_anew(database: Da
         device = await a_passkey(tx, founder)
         credential = device.get(login_options(PARTY, seal))
         assert tenant_of_login(credential) == tx.tenant
-        assert await log_in(tx, PARTY, seal, credential) == founder.id
+        assert (await log_in(tx, PARTY, seal, credential)).founder_id == founder.id
         with pytest.raises(KeyRefused):
             await log_in(tx, PARTY, seal, credential)
 

@@ -292,10 +292,17 @@ async def test_an_unknown_push_address_is_refused(desk: Desk) -> None:
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("path", ["//evil.example", "/\\evil.example", "https://evil.example", "/ok\nset-cookie: a=b"])
+ELSEWHERE = ["//evil.example", "/\\evil.example", "https://evil.example", "/ok\nset-cookie: a=b", "/\t/evil.example"]
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
 async def test_signing_in_never_leads_to_another_site(desk: Desk, path: str) -> None:
     answer = await desk.client.get("/login", params={"next": path}, headers=PAGE, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    desk.client.cookies.clear()
+    options = (await desk.client.post("/login/options", headers=OWN)).json()
+    body = {"credential": desk.device.get(options), "next": path}
+    assert (await desk.client.post("/login", json=body, headers=OWN)).json() == {"next": "/"}
 
 
 async def test_who_comes_over_plain_http_is_told_what_to_do(database: Database, tmp_path: Path) -> None:

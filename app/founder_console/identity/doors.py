@@ -190,7 +190,8 @@ def _login(request: Anybody, path: str, problem: str = "", status: int = 200) ->
 
 def _own(path: str) -> str:
     """A path of ours, whatever was asked: never another site."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and "\n" not in path else "/"
+    inside = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if inside else "/"
 
 
 @post("/login/options", status_code=200, exclude_from_auth=True, include_in_schema=False)
@@ -205,9 +206,10 @@ async def login_passkey(request: Anybody, data: JSONBody[Login]) -> Response[Nex
     with _counted(request):
         tenant = tenant_of_login(data.credential)
         async with request.app.state.database.transaction(tenant) as tx:
-            founder_id = await log_in(tx, _party(request), request.app.state.seal, data.credential)
-            await _check_mandate(request, tx, founder_id)
-            cookie = await start_session(tx, founder_id, label=data.label)
+            key = await log_in(tx, _party(request), request.app.state.seal, data.credential)
+            await _check_mandate(request, tx, key.founder_id)
+            waits = key.usable_from > await store.now(tx)
+            cookie = await start_session(tx, key.founder_id, label=data.label, recovered=waits)
     return _signed_in(request, cookie, _own(data.next))
 
 
@@ -244,7 +246,7 @@ async def login_recovery(request: Anybody, data: Form) -> Page | Redirect:
             async with request.app.state.database.transaction(tenant) as tx:
                 founder = await use_code(tx, code)
                 await _check_mandate(request, tx, founder.id)
-                cookie = await start_session(tx, founder.id, label="recovery", recovered=True)
+                cookie = await start_session(tx, founder.id, label="recovery", recovered=True, by_code=True)
     except TooManyTries as error:
         minutes = -(-int(str(error.data["retry_after_seconds"])) // 60)
         said = words("login.slow", minutes=minutes)

@@ -188,14 +188,14 @@ def tenant_of_login(credential: Json) -> UUID:
     return UUID(bytes=handle[:16])
 
 
-async def log_in(tx: Transaction, party: RelyingParty, seal: Seal, credential: Json) -> UUID:
-    """The founder whose passkey signed our challenge. Raises `KeyRefused`."""
+async def log_in(tx: Transaction, party: RelyingParty, seal: Seal, credential: Json) -> Passkey:
+    """The passkey that signed our challenge; it names its founder. Raises `KeyRefused`."""
     challenge = _challenge_of(credential)
     _check_login_challenge(unb64url(challenge), seal)
     signed = await check_assertion(tx, party, credential, unb64url(challenge))
     if not await store.spend_login_nonce(tx, challenge, signed.key.founder_id):
         raise KeyRefused("this sign-in was used already: start again")
-    return signed.key.founder_id
+    return signed.key
 
 
 def _check_login_challenge(challenge: bytes, seal: Seal) -> None:

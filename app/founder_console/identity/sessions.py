@@ -31,15 +31,21 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-async def start_session(tx: Transaction, founder_id: UUID, *, label: str, recovered: bool = False) -> str:
-    """Sign a browser in; the cookie's value. Event `founder.signed_in`, or `founder.recovered`."""
+async def start_session(
+    tx: Transaction, founder_id: UUID, *, label: str, recovered: bool = False, by_code: bool = False
+) -> str:
+    """Sign a browser in; the cookie's value. Event `founder.signed_in`, or `founder.recovered` with a recovery code.
+
+    `recovered` holds for what such a code opened, and for what a passkey opens that waits since then: a passkey made
+    in it waits too.
+    """
     token = secrets.token_urlsafe(32)
     name = label[:80] or "browser"
     await store.insert_session(tx, hashed(token), founder_id, label=name, ttl_seconds=TTL_SECONDS, recovered=recovered)
     await append(
         tx,
         Event(
-            type="founder.recovered" if recovered else "founder.signed_in",
+            type="founder.recovered" if by_code else "founder.signed_in",
             actor=f"founder:{founder_id}",
             data={"session": hashed(token)[:24], "label": name},
         ),
