@@ -27,7 +27,7 @@ from app.execution_graph.runs import run_event
 from app.governance_ledger import Event, Keeper, append, append_about
 from app.postgres import Transaction
 from app.role_registry import company, contract_in_force
-from app.work_queue import Approval, get_ticket, hold_open, raise_approval, recipient_of_ticket
+from app.work_queue import Approval, check_reach, get_ticket, hold_open, raise_approval, recipient_of_ticket
 
 _EDITED = "The founder changed the call; as changed, the role's contract would let it pass."
 
@@ -55,11 +55,12 @@ async def edit_call(
     The old question is `superseded` and names its successor; the worker is told what was changed once the call is made.
     Events `approval.superseded`, `approval.raised`, `tool.edited`. What the gate refuses changes nothing.
 
-    Raises `ApprovalUnknown`, `ApprovalClosed`, `ApprovalStale`, `Forbidden` (founder or deputy), `Invalid` (no held
-    call, nothing changed), `EditRefused`, `NotInForce`.
+    Raises `ApprovalUnknown`, `ApprovalClosed`, `ApprovalStale`, `Forbidden` (founder or deputy), `BeyondMandate` (a
+    deputy who could not approve it), `Invalid` (no held call, nothing changed), `EditRefused`, `NotInForce`.
     """
     require(by, Rol.FOUNDER, Rol.DEPUTY)
     before = await hold_open(tx, approval_id, edit.version)
+    await check_reach(tx, before, by)
     run, step, tool = await _held(tx, before, tools)
     arguments: Arguments = {name: exact(value) for name, value in edit.arguments.items()}
     if arguments == before.payload.get("arguments"):

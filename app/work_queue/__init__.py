@@ -30,7 +30,7 @@ from app.work_queue.approvals import (
     withdraw,
 )
 from app.work_queue.batches import Wanted, decide_list, offer_list
-from app.work_queue.bounds import keep_pace
+from app.work_queue.bounds import check_reach, has_say, keep_pace
 from app.work_queue.deciding import decide, hold_open, offer, prove
 from app.work_queue.delivery import Handler, publish
 from app.work_queue.errors import (
@@ -107,6 +107,7 @@ __all__ = [
     "attach_input",
     "blank_tickets",
     "check_enough",
+    "check_reach",
     "company_quorum",
     "consume",
     "decide",
@@ -121,6 +122,7 @@ __all__ = [
     "get_approval",
     "get_ticket",
     "grant_mandate",
+    "has_say",
     "hold_open",
     "inputs_of",
     "is_closed",

@@ -20,8 +20,10 @@ async def mandate_for(
 ) -> GrantedMandate | None:
     """The mandate under which a deputy decides this; None for a founder. Raises `BeyondMandate`."""
     if by.rol is not Rol.DEPUTY:
+        await check_say(tx, by)
         return None
-    found = await store.fetch_mandate(tx, _person_id(by))
+    person = _person_id(by)
+    found = None if person is None else await store.fetch_mandate(tx, person)
     if found is None or found.terms.rol != "deputy":
         raise BeyondMandate(None)
     role_id = str(approval.role_id) if approval.role_id else None
@@ -33,17 +35,38 @@ async def mandate_for(
     return found
 
 
+async def has_say(tx: Transaction, by: Principal) -> bool:
+    """Whether somebody still decides here: a deputy while their mandate is in force, a founder unless what admitted
+    them was ended. The founder whose company it is has no mandate, and needs none."""
+    person = _person_id(by)
+    if by.rol is not Rol.DEPUTY:
+        return person is None or not await store.were_ended(tx, person)
+    found = None if person is None else await store.fetch_mandate(tx, person)
+    return found is not None and found.in_force(await store.now(tx))
+
+
+async def check_say(tx: Transaction, by: Principal) -> None:
+    """Raises `BeyondMandate` for somebody who decides here no more."""
+    if not await has_say(tx, by):
+        raise BeyondMandate("ended")
+
+
+async def check_reach(tx: Transaction, approval: Approval, by: Principal) -> None:
+    """Raises `BeyondMandate` for somebody who could not approve this."""
+    await mandate_for(tx, approval, "approve", by, await store.now(tx))
+
+
 def wants_founders(approval: Approval) -> bool:
     """The company's quorum, as it was signed with the question, counts founders only."""
     wanted = approval.payload.get("quorum")
     return isinstance(wanted, dict) and wanted.get("founders") is True
 
 
-def _person_id(by: Principal) -> UUID:
+def _person_id(by: Principal) -> UUID | None:
     try:
         return UUID(by.sub)
     except ValueError:
-        raise BeyondMandate(None) from None
+        return None
 
 
 async def keep_pace(tx: Transaction, by: Principal) -> None:

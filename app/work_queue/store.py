@@ -288,6 +288,13 @@ async def fetch_mandate(tx: Transaction, person: UUID) -> GrantedMandate | None:
     return None if record is None else _mandate(record)
 
 
+async def were_ended(tx: Transaction, person: UUID) -> bool:
+    """Whether the person had mandates and none is left."""
+    statement = "SELECT count(*) > 0 AND bool_and(ended_at IS NOT NULL) FROM work_queue.mandates WHERE person = $1"
+    ended: bool = await tx.connection.fetchval(statement, person)
+    return ended
+
+
 async def fetch_mandates(tx: Transaction) -> tuple[GrantedMandate, ...]:
     records = await tx.connection.fetch(_MANDATES + " ORDER BY granted_at DESC, id DESC")
     return tuple(_mandate(record) for record in records)

@@ -9,6 +9,7 @@ from app.governance_ledger import append
 from app.postgres import Transaction
 from app.work_queue import store
 from app.work_queue.approvals import event_of
+from app.work_queue.bounds import check_say
 from app.work_queue.deciding import outcome_of
 from app.work_queue.errors import ApprovalClosed, ApprovalUnknown
 from app.work_queue.model import Approval
@@ -18,9 +19,10 @@ async def undo(tx: Transaction, approval_id: UUID, *, by: Principal) -> Approval
     """Take an approval back before its undo window ends; with it those that were decided along by the same tap.
 
     It is pending again and its votes are void. Event `approval.undone`. Raises `ApprovalUnknown`, `Forbidden`,
-    `ApprovalClosed` when the window is over or nothing was approved.
+    `BeyondMandate` for who decides here no more, `ApprovalClosed` when the window is over or nothing was approved.
     """
     require(by, Rol.FOUNDER, Rol.DEPUTY)
+    await check_say(tx, by)
     locked = await store.lock_approvals(tx, approval_id, alike="approved")
     asked = next((approval for approval in locked if approval.id == approval_id), None)
     if asked is None:

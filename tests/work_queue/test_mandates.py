@@ -11,12 +11,13 @@ from app.canon.mandate import DELEGABLE, Mandate, beyond
 from app.canon.vocabulary import Money, Principal, Rol, Tier, new_id
 from app.governance_ledger import EventFilter, read_events
 from app.postgres import Database, Transaction
-from app.work_queue import Approval, decide, end_mandate, keep_pace, mandate_of, propose_mandate, raise_approval
+from app.work_queue import Approval, decide, end_mandate, keep_pace, mandate_of, propose_mandate, raise_approval, undo
 from app.work_queue.errors import BeyondMandate, MandateUnknown, TooManyDecisions
-from tests.builders import APPROVALS, a_deputy, a_question, principal, sign, signed
+from tests.builders import APPROVALS, a_deputy, a_question, a_second_founder, principal, sign, signed
 
 NOW = datetime(2026, 4, 1, 9, tzinfo=UTC)
 TEXT = {"id": "Beri wewenang?", "en": "Give a mandate?"}
+DECISIONS: tuple[Decision, ...] = ("approve", "reject")
 MANDATE = Mandate(
     person="7f3c0000-0000-7000-8000-000000000001",
     name="Budi",
@@ -107,11 +108,39 @@ async def test_when_it_is_over_or_was_ended_a_deputy_decides_nothing_at_all(data
         with pytest.raises(MandateUnknown):
             await end_mandate(tx, UUID(ended.sub), by=founder)
         await tx.connection.execute("SELECT set_config('app.now', (now() + interval '31 days')::text, true)")
-        both: tuple[Decision, ...] = ("approve", "reject")
         for deputy in (ended, over, principal(tx.tenant, Rol.DEPUTY), principal(tx.tenant, Rol.DEPUTY, "nobody")):
-            for decision in both:
+            for decision in DECISIONS:
                 with pytest.raises(BeyondMandate):
                     await decide(tx, question.id, decision, by=deputy, signer=APPROVALS, proof=None)
+
+
+async def test_who_decides_no_more_takes_nothing_back_either(database: Database) -> None:
+    async with database.transaction(new_id()) as tx:
+        founder = principal(tx.tenant)
+        deputy = await a_deputy(tx, founder)
+        approved = await approve(tx, await raise_approval(tx, a_question(undo_seconds=60)), founder)
+        await end_mandate(tx, UUID(deputy.sub), by=founder)
+        for nobody in (deputy, principal(tx.tenant, Rol.DEPUTY)):
+            with pytest.raises(BeyondMandate):
+                await undo(tx, approved.id, by=nobody)
+        assert (await undo(tx, approved.id, by=founder)).status == "pending"
+
+
+async def test_a_second_founder_whose_admission_was_ended_decides_no_more_until_admitted_anew(
+    database: Database,
+) -> None:
+    async with database.transaction(new_id()) as tx:
+        founder = principal(tx.tenant)
+        other = await a_second_founder(tx, founder)
+        question = await raise_approval(tx, a_question())
+        await end_mandate(tx, UUID(other.sub), by=founder)
+        for decision in DECISIONS:
+            with pytest.raises(BeyondMandate):
+                await decide(tx, question.id, decision, by=other, signer=APPROVALS, proof=None)
+        again = Mandate(person=other.sub, name="Sari", rol="founder")
+        asked = await propose_mandate(tx, again, text=TEXT, by=founder, undo_seconds=0)
+        await sign(tx, asked.id, founder)
+        assert (await approve(tx, question, other)).status == "approved"
 
 
 async def test_a_new_mandate_takes_the_place_of_the_one_before(database: Database) -> None:

@@ -212,9 +212,9 @@ def _beyond(approval: Approval, naming: Naming) -> str:
 
 
 def _editable(approval: Approval, naming: Naming) -> bool:
-    """A held call; one that is to be made again is what it was."""
+    """A held call that whoever looks may decide; one that is to be made again is what it was."""
     held = approval.kind == "tool_call" and approval.run_id is not None and "again" not in approval.payload
-    return held and approval.tool in naming.tools
+    return held and approval.tool in naming.tools and not _beyond(approval, naming)
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -16,7 +16,7 @@ from litestar.response import Redirect
 
 from app import clock
 from app.canon.errors import Unauthenticated
-from app.canon.vocabulary import Rol
+from app.canon.vocabulary import Principal
 from app.founder_console import store
 from app.founder_console.channels.letters import read_opening
 from app.founder_console.errors import KeyRefused, LinkUnusable
@@ -33,7 +33,6 @@ from app.founder_console.identity.passkeys import (
 from app.founder_console.identity.sessions import (
     check_origin,
     cookie_header,
-    has_say,
     hashed,
     principal_of_cookie,
     start_session,
@@ -45,6 +44,7 @@ from app.founder_console.visits import go
 from app.founder_console.wording import preferred
 from app.postgres import Transaction
 from app.role_registry import company
+from app.work_queue import has_say
 
 Anybody = Request[Any, Any, State]
 Page = Response[bytes]
@@ -228,9 +228,9 @@ def _counted(request: Anybody) -> Iterator[None]:
 
 
 async def _check_mandate(request: Anybody, tx: Transaction, founder_id: UUID) -> None:
-    """A deputy whose mandate is over comes in no more. Raises `KeyRefused`."""
+    """Whose mandate is over comes in no more. Raises `KeyRefused`."""
     founder = await _founder(tx, str(founder_id))
-    if founder.rol is Rol.DEPUTY and not await has_say(tx, founder_id):
+    if not await has_say(tx, Principal(str(founder_id), tx.tenant, founder.rol)):
         raise KeyRefused(_frontend(request).words[founder.language]("login.over"))
 
 

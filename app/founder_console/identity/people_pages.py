@@ -14,7 +14,7 @@ from litestar.response import Redirect
 from app.auth import require
 from app.canon.errors import Conflict, Invalid, NotFound
 from app.canon.mandate import DELEGABLE
-from app.canon.vocabulary import Rol
+from app.canon.vocabulary import Principal, Rol
 from app.founder_console import store
 from app.founder_console.identity.enrolment import create_enrolment, create_founder, get_founder
 from app.founder_console.identity.mandate_forms import (
@@ -35,6 +35,7 @@ from app.work_queue import (
     GrantedMandate,
     company_quorum,
     end_mandate,
+    has_say,
     mandate_of,
     propose_mandate,
     too_few_without,
@@ -88,18 +89,19 @@ async def _person(visit: Visit, founder: Founder) -> Person:
         name=founder.name,
         rol=founder.rol,
         me=founder.id == visit.founder.id,
-        state=_state(founder, mandate, bool(keys), visit.formats.now),
+        state=await _state(visit, founder, mandate, bool(keys)),
         sentences=() if terms is None else sentences(terms, visit.words, visit.formats, visit.naming.worker),
         ends_at=None if terms is None else terms.ends_at,
     )
 
 
-def _state(founder: Founder, mandate: GrantedMandate | None, has_key: bool, now: datetime) -> str:
-    if founder.rol is Rol.DEPUTY and mandate is not None and not mandate.in_force(now):
+async def _state(visit: Visit, founder: Founder, mandate: GrantedMandate | None, has_key: bool) -> str:
+    if mandate is not None and not mandate.in_force(visit.formats.now):
         return "over"
-    if has_key and (founder.rol is Rol.FOUNDER or mandate is not None):
-        return "active"
-    return "over" if has_key else "unsigned" if mandate is None else "invited"
+    if has_key:
+        has_one = await has_say(visit.tx, Principal(str(founder.id), visit.tx.tenant, founder.rol))
+        return "active" if has_one else "over"
+    return "unsigned" if mandate is None else "invited"
 
 
 @get("/settings/people/new", include_in_schema=False)
@@ -215,12 +217,15 @@ async def change_mandate(
 
 @post("/settings/people/{person_id:uuid}/link", status_code=200, include_in_schema=False)
 async def invitation_link(request: Caller, tx: NamedDependency[Transaction], person_id: FromPath[UUID]) -> Page:
-    """The one-time link of somebody whose mandate is signed. Raises `Conflict` before it is."""
+    """The one-time link of somebody whose mandate is signed. Raises `Conflict` before it is, and for who has a passkey:
+    nobody makes one for somebody else and then decides as both."""
     visit = await enter(request, tx)
     require(visit.by, Rol.FOUNDER)
     person, mandate = await get_founder(tx, person_id), await mandate_of(tx, person_id)
     if mandate is None or not mandate.in_force(visit.formats.now):
         raise Conflict(visit.words("people.not_signed"))
+    if await store.fetch_passkeys(tx, person_id):
+        raise Conflict(visit.words("people.has_key", name=person.name))
     path = await create_enrolment(tx, person.id)
     return await _people(visit, link=request.app.state.settings.origin + path, whose=person.name)
 
@@ -229,7 +234,7 @@ async def invitation_link(request: Caller, tx: NamedDependency[Transaction], per
 async def end(
     request: Caller, tx: NamedDependency[Transaction], person_id: FromPath[UUID], data: Form
 ) -> Page | Redirect:
-    """End a deputy's mandate now, and every session of theirs with it. Whom the quorum needs only on a second word."""
+    """End a mandate now, and every session of theirs with it. Whom the quorum needs only on a second word."""
     visit = await enter(request, tx)
     if not data.get("anyway") and await too_few_without(tx, str(person_id)):
         return await _people(visit, needed=person_id)

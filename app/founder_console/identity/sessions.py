@@ -11,13 +11,13 @@ from uuid import UUID
 
 from litestar.connection import ASGIConnection
 
-from app.canon.vocabulary import Principal, Rol
+from app.canon.vocabulary import Principal
 from app.founder_console import store
 from app.founder_console.errors import ForeignOrigin
 from app.founder_console.model import Session
 from app.governance_ledger import Event, append
 from app.postgres import Database, Transaction
-from app.work_queue import mandate_of
+from app.work_queue import has_say
 
 SECURE_COOKIE = "__Host-flr"
 PLAIN_COOKIE = "flr"
@@ -80,24 +80,18 @@ def _cookie(header: str, name: str) -> str:
 
 
 async def session_of_cookie(connection: ASGIConnection[Any, Any, Any, Any], database: Database) -> Session | None:
-    """The session of a request; its time is extended as it is used."""
+    """The session of a request; its time is extended as it is used. Who decides here no more has none."""
     found = read_cookie(connection)
     if found is None:
         return None
     tenant, token_sha256 = found
     async with database.transaction(tenant) as tx:
         session = await store.fetch_session(tx, token_sha256)
-        if session is not None and session.rol is Rol.DEPUTY and not await has_say(tx, session.founder_id):
+        if session is not None and not await has_say(tx, Principal(str(session.founder_id), tenant, session.rol)):
             return None
         if session is not None and await store.now(tx) - session.seen_at > TOUCH:
             await store.touch_session(tx, token_sha256, TTL_SECONDS)
     return session
-
-
-async def has_say(tx: Transaction, deputy: UUID) -> bool:
-    """Whether a deputy's mandate is in force; without one nothing is shown either."""
-    mandate = await mandate_of(tx, deputy)
-    return mandate is not None and mandate.in_force(await store.now(tx))
 
 
 async def principal_of_cookie(connection: ASGIConnection[Any, Any, Any, Any], database: Database) -> Principal | None:
