@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
@@ -95,10 +96,29 @@ def on_away(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
     return _answer(request, Problem(status.phrase, status, detail, instance=request.url.path), {"retry-after": "5"})
 
 
+UNFIT = (asyncpg.DataError, RecursionError, UnicodeError)
+"""What a request holds that cannot be read or kept: text with a zero byte or in another encoding, a number or an
+instant that no column takes, JSON nested without end."""
+
+
+def on_unfit(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """The request's fault; told to the operator too, for it might be ours."""
+    _LOG.warning("%s %s cannot be read or kept (%s: %s)", request.method, request.url.path, type(error).__name__, error)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return _answer(request, Problem(status.phrase, status, unfit(error), instance=request.url.path))
+
+
+def unfit(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "what was given is nested too deeply"
+    return "what was given holds text, a number or an instant that cannot be kept"
+
+
 HANDLERS: ExceptionHandlersMap = {
     errors.Fault: _on_fault,
     HTTPException: _on_http,
     **dict.fromkeys(AWAY, on_away),
+    **dict.fromkeys(UNFIT, on_unfit),
 }
 
 

@@ -1,5 +1,6 @@
 """Words that more than one room speaks: ids, money, tiers, people."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -10,6 +11,15 @@ from uuid_utils.compat import uuid7
 def new_id() -> UUID:
     """A UUIDv7: sorts by time of creation."""
     return uuid7()
+
+
+FIRST_INSTANT = datetime(1900, 1, 1, tzinfo=UTC)
+LAST_INSTANT = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def on_calendar(moment: datetime) -> bool:
+    """Whether every zone and the database can write it: the ends of the calendar are infinity to the one."""
+    return FIRST_INSTANT <= moment < LAST_INSTANT
 
 
 class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
+from app.canon.digits import whole_number
 from app.founder_console.identity.enrolment import get_founder
 from app.founder_console.identity.sessions import read_cookie, session_of_cookie
 from app.founder_console.model import Language
@@ -92,7 +93,7 @@ async def events(request: Caller, seen: FromQuery[int | None] = None) -> Stream:
             return True
         return session is not None or read_cookie(request) is None
 
-    from_seq = int(last) if last.isdigit() else seen
+    from_seq = seen if (heard := whole_number(last)) is None else heard
     stream = hub.stream(request.auth.tid, seen=from_seq, head=head, allowed=allowed)
     return Stream(stream, status_code=HTTPStatus.OK, media_type="text/event-stream", headers=headers)
 

@@ -87,7 +87,11 @@ class Formats:
         return ZONES.get(self.zone.key, self.now.tzname() or self.zone.key)
 
     def local(self, instant: datetime) -> datetime:
-        return instant.astimezone(self.zone)
+        """At the ends of the calendar, where no zone reaches, as it was given."""
+        try:
+            return instant.astimezone(self.zone)
+        except OverflowError:
+            return instant
 
     def number(self, value: int | str) -> str:
         return grouped(value, self.language)

@@ -10,7 +10,8 @@ from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from app.canon.vocabulary import Money, Rol
+from app.canon.errors import Invalid
+from app.canon.vocabulary import Money, Rol, on_calendar
 from app.founder_console import files, first_steps, pages
 from app.founder_console.cards import story
 from app.founder_console.channels import hook_http
@@ -183,6 +184,8 @@ async def copilot_brief(
     since = midnight(reading.formats)
     if day is not None:
         since = since.replace(year=day.year, month=day.month, day=day.day)
+        if not on_calendar(since):
+            raise Invalid("day lies before the year 1900 or after 8999")
     waiting = [approval.id for approval in reading.waiting] if since == midnight(reading.formats) else []
     until = since + timedelta(days=1)
     facts = await read_facts(tx, reading.figures, since=since, until=until, waiting=waiting)

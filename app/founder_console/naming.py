@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.acts import labels_of
+from app.canon.digits import whole_number
 from app.canon.mandate import Mandate
 from app.canon.sentences import Labels
 from app.canon.tool import ToolSpec
@@ -179,7 +180,7 @@ def money_of(event: RecordedEvent) -> Money | None:
 
 def whole(value: object) -> int:
     """An integer that was written as a number or, as money is, as text; 0 for anything else."""
-    return int(value) if isinstance(value, int | str) and str(value).lstrip("-").isdigit() else 0
+    return (whole_number(str(value)) or 0) if isinstance(value, int | str) else 0
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -34,6 +34,7 @@ def configure(config: AppConfig) -> AppConfig:
         Fault: _on_fault,
         HTTPException: _on_http,
         **dict.fromkeys(AWAY, _on_away),
+        **dict.fromkeys(problems.UNFIT, _on_unfit),
         HTTPStatus.INTERNAL_SERVER_ERROR: _on_crash,
     }
     return config
@@ -62,6 +63,11 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
 def _on_away(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     answer = problems.on_away(request, error)
     return _told(request, HTTPStatus.SERVICE_UNAVAILABLE, "") if _for_a_person(request) else answer
+
+
+def _on_unfit(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    answer = problems.on_unfit(request, error)
+    return _told(request, HTTPStatus.UNPROCESSABLE_ENTITY, problems.unfit(error)) if _for_a_person(request) else answer
 
 
 def _on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

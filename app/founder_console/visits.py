@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from litestar.response import Redirect
 
 from app.auth import require
+from app.canon.digits import whole_number
 from app.canon.mandate import Mandate
 from app.canon.vocabulary import Principal, Rol
 from app.founder_console import store
@@ -124,8 +125,7 @@ async def enter(request: Caller, tx: Transaction) -> Visit:
 
 def seen_version(data: Mapping[str, Any], name: str = "version") -> int | None:
     """The version that the form was made from; None where it does not say."""
-    text = str(data.get(name) or "")
-    return int(text) if text.isdigit() else None
+    return whole_number(str(data.get(name) or ""))
 
 
 def go(path: str) -> Redirect:

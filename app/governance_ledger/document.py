@@ -15,6 +15,7 @@ import msgspec
 from app import clock
 from app.canon.canonical_json import canonical_bytes
 from app.canon.evidence import EvidenceRef
+from app.canon.vocabulary import on_calendar
 from app.governance_ledger.errors import EventRefused
 from app.governance_ledger.event_types import check_type
 from app.governance_ledger.model import Event
@@ -88,7 +89,7 @@ def row_of(event: Event, event_id: UUID) -> Row:
     first = event.evidence[0] if event.evidence else None
     return Row(
         event_id,
-        _utc(event.occurred_at or clock.now()),
+        _occurred(event.occurred_at or clock.now()),
         check_type(event.type),
         _text(event.actor),
         event.ticket_id,
@@ -108,6 +109,12 @@ def _body(event: Event) -> str:
     if len(body) > MAX_BODY_BYTES:
         raise EventRefused(f"the event is larger than {MAX_BODY_BYTES} bytes: keep the bulk as evidence")
     return body[1:-1].decode()
+
+
+def _occurred(moment: datetime) -> datetime:
+    if moment.tzinfo is not None and not on_calendar(moment):
+        raise EventRefused("occurred_at lies before the year 1900 or after 8999")
+    return _utc(moment)
 
 
 def _utc(moment: datetime) -> datetime:

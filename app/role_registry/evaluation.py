@@ -6,6 +6,7 @@ from datetime import datetime
 from statistics import median
 from uuid import UUID
 
+from app.canon.digits import whole_number
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.postgres import Transaction
 from app.role_registry.model import Evaluation, Metric
@@ -101,4 +102,4 @@ def _cost(steps: Iterable[RecordedEvent]) -> Iterable[Metric]:
 
 def _whole(value: object) -> int:
     """An integer that was written as a number or, as money is, as text."""
-    return int(value) if isinstance(value, int | str) and str(value).lstrip("-").isdigit() else 0
+    return (whole_number(str(value)) or 0) if isinstance(value, int | str) else 0

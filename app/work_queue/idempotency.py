@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.enums import MediaType
+from litestar.enums import MediaType, RequestEncodingType
 from litestar.params import HeaderParameter, ParameterKwarg
 from litestar.serialization import get_serializer
 from litestar.types import ASGIApp, ExceptionHandlersMap, Receive, Scope, Send
@@ -80,6 +80,7 @@ class _Keyed:
     def __init__(self, key: str) -> None:
         self.key = key
         self.body = hashlib.sha256()
+        self.whole = False
         self.request_sha256 = ""
         self.caller = ""
         self.tx: Transaction | None = None
@@ -104,6 +105,7 @@ def edge(app: ASGIApp) -> ASGIApp:
             message = await receive()
             if message["type"] == "http.request":
                 note.body.update(message.get("body", b""))
+                note.whole = not message.get("more_body", False)
             return message
 
         try:
@@ -132,10 +134,8 @@ async def replay(tx: Transaction, request: Request[Any, Any, Any]) -> None:
         return
     if not 1 <= len(note.key) <= 200 or not note.key.isprintable():
         raise Invalid(f"{HEADER} has 1 to 200 printable characters, a UUID for example")
-    if "multipart/form-data" not in request.headers.get("content-type", ""):
-        await request.body()
-    else:
-        await request.form()
+    if not note.whole:
+        await (request.form() if request.content_type[0] == RequestEncodingType.MULTI_PART else request.body())
     note.caller, note.tx, note.request = request.auth.actor, tx, request
     place = f"{request.method} {request.url.path}?{request.url.query} ".encode()
     note.request_sha256 = hashlib.sha256(place + note.body.digest()).hexdigest()

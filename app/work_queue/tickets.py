@@ -11,7 +11,7 @@ import msgspec
 
 from app.canon.canonical_json import digest
 from app.canon.errors import Invalid
-from app.canon.vocabulary import new_id
+from app.canon.vocabulary import new_id, on_calendar
 from app.governance_ledger import Event, Keeper, Page, append_about, keep_evidence, recipient_of
 from app.messages import TicketOpened
 from app.postgres import Transaction
@@ -49,6 +49,7 @@ async def open_ticket(
     """
     parent = None if new.parent_id is None else await get_ticket(tx, new.parent_id)
     _check_text(new)
+    _check_due(new.due_at)
     ticket_id, at = new_id(), await store.now(tx)
     subject = await subject_for(tx, new, ticket_id, parent, keeper)
     ticket = store.new_ticket(new, ticket_id, subject=subject, actor=actor, founder_wrote=founder_wrote, at=at)
@@ -57,6 +58,11 @@ async def open_ticket(
     if new.start:
         await publish(tx, TicketOpened(tx.tenant, ticket.id))
     return ticket
+
+
+def _check_due(due_at: object) -> None:
+    if isinstance(due_at, datetime) and not on_calendar(due_at):
+        raise Invalid("due_at lies before the year 1900 or after 8999")
 
 
 def _check_text(new: NewTicket) -> None:
@@ -150,6 +156,7 @@ async def patch_ticket(tx: Transaction, ticket_id: UUID, patch: TicketPatch, *, 
     if ticket.status in CLOSED:
         raise MoveRefused(ticket_id, ticket.status, "changed")
     changes = _changes(ticket, patch)
+    _check_due(changes.get("due_at"))
     if "role_id" in changes and ticket.status != "open":
         raise MoveRefused(ticket_id, ticket.status, "given to another role")
     if not changes:

@@ -12,6 +12,7 @@ from litestar.response import Redirect
 
 from app.canon.approval import Decision, PasskeyListProof
 from app.canon.canonical_json import canonical_bytes
+from app.canon.digits import whole_number
 from app.canon.errors import Conflict, Fault
 from app.canon.vocabulary import Money
 from app.founder_console.cards.inbox import Card, card_of
@@ -124,7 +125,7 @@ def _wanted(data: dict[str, Any]) -> list[Wanted]:
         named = as_uuid(approval_id)
         if named is not None:
             reason = str(data.get("reason") or "")[:500]
-            found.append(Wanted(named, decision, int(version) if version.isdigit() else None, reason))
+            found.append(Wanted(named, decision, whole_number(version), reason))
     return found[:MOST]
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from app.canon.argument_names import argument_label
+from app.canon.digits import whole_number
 from app.canon.errors import Invalid
 from app.canon.tool import Arguments, ToolSpec
 
@@ -118,9 +119,8 @@ def typed(tool: ToolSpec, form: Mapping[str, Any], before: Arguments) -> Argumen
 def _value(kind: Kind, text: str, name: str, before: object) -> object:
     match kind:
         case "number":
-            digits = text.strip()
-            whole = digits.removeprefix("-")
-            return int(digits) if whole.isascii() and whole.isdigit() and not isinstance(before, str) else digits
+            whole = whole_number(text.strip())
+            return text.strip() if whole is None or isinstance(before, str) else whole
         case "lines":
             return [line.strip() for line in text.split("\n") if line.strip()]
         case "json":
@@ -129,7 +129,8 @@ def _value(kind: Kind, text: str, name: str, before: object) -> object:
             except ValueError as error:
                 raise Invalid(f"{name}: this is not valid JSON ({error})") from error
         case "choice":
-            return text if not isinstance(before, int) or not text.isdigit() else int(text)
+            chosen = whole_number(text)
+            return text if not isinstance(before, int) or chosen is None else chosen
         case _:
             return text
 

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 
 from app.canon.argument_names import argument_name
 from app.canon.contract import ArgumentRule, Constraint, Max, OneOf, ToolRule
+from app.canon.digits import whole_number
 from app.canon.errors import Conflict, Invalid
 from app.canon.rule import RuleTerms
 from app.canon.sentences import rule_sentence
@@ -100,21 +101,21 @@ async def _suggested(visit: Visit, approval: Approval) -> RuleTerms | None:
 def _typed(visit: Visit, terms: RuleTerms, form: Any) -> RuleTerms:
     """The rule as the fields say. Raises `Invalid`."""
     bounds = tuple(_bound(rule, str(form.get(f"b.{rule.path}") or "")) for rule in terms.bounds)
-    uses, until = str(form.get("uses") or ""), str(form.get("until") or "")
+    uses, until = whole_number(str(form.get("uses") or "")), str(form.get("until") or "")
     try:
         ends = datetime.combine(datetime.fromisoformat(until).date(), time(23, 59), visit.formats.zone)
     except ValueError:
         raise Invalid(visit.words("rule.problem.until")) from None
-    if not uses.isdigit() or not 1 <= int(uses) <= 1000:
+    if uses is None or not 1 <= uses <= 1000:
         raise Invalid(visit.words("rule.problem.uses"))
-    return msgspec.structs.replace(terms, bounds=bounds, uses=int(uses), until=ends)
+    return msgspec.structs.replace(terms, bounds=bounds, uses=uses, until=ends)
 
 
 def _bound(rule: ArgumentRule, text: str) -> ArgumentRule:
     one: Constraint
     if isinstance(rule.constraints[0], Max):
-        digits = text.replace(".", "").replace(",", "").strip()
-        one = Max(int(digits)) if digits.isascii() and digits.isdigit() else rule.constraints[0]
+        most = whole_number(text.replace(".", "").replace(",", "").strip())
+        one = rule.constraints[0] if most is None or most < 0 else Max(most)
     else:
         values = tuple(line.strip() for line in text.splitlines() if line.strip())
         one = OneOf(values) if values else rule.constraints[0]

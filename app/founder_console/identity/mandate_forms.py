@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from app.canon.digits import whole_number
 from app.canon.errors import Invalid
 from app.canon.mandate import DELEGABLE, Mandate
 from app.canon.vocabulary import Money, Tier
@@ -47,7 +48,7 @@ def sentences(terms: Mandate, words: Words, formats: Formats, worker: Any) -> tu
 
 
 def wanted_of(data: dict[str, Any]) -> Wanted:
-    days, kinds, roles = str(data.get("days") or ""), data.get("kinds"), data.get("roles")
+    days, kinds, roles = whole_number(str(data.get("days") or "")), data.get("kinds"), data.get("roles")
     return Wanted(
         name=" ".join(str(data.get("name") or "").split())[:80],
         language="en" if data.get("language") == "en" else "id",
@@ -56,7 +57,7 @@ def wanted_of(data: dict[str, Any]) -> Wanted:
         kinds=tuple(kind for kind in DELEGABLE if kind in _several(kinds)),
         roles=tuple(_several(roles)),
         cap=str(data.get("cap") or "").strip(),
-        days=int(days) if days.isdigit() and int(days) in DAYS else 14,
+        days=days if days in DAYS else 14,
         until=str(data.get("until") or ""),
     )
 
@@ -87,10 +88,11 @@ def amount_of(visit: Visit, text: str) -> Money | None:
     digits = text.replace(".", "").replace(",", "").replace(" ", "")
     if not digits or digits == "0":
         return None
-    if not digits.isascii() or not digits.isdigit() or int(digits) > LARGEST:
+    amount = whole_number(digits)
+    if amount is None or not 0 <= amount <= LARGEST:
         raise Invalid(visit.words("hire.problem.amount", value=text))
     currency = visit.company.currency
-    return Money(int(digits) * int(10 ** minor_digits(currency)), currency)
+    return Money(amount * int(10 ** minor_digits(currency)), currency)
 
 
 def _last_evening(visit: Visit, wanted: Wanted) -> datetime:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from app.canon.vocabulary import on_calendar
 from app.founder_console.formats import Formats
 from app.founder_console.naming import Line, Naming
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
@@ -61,9 +62,10 @@ class Found(msgspec.Struct, frozen=True):
 def day_of(text: str, formats: Formats) -> datetime | None:
     """The beginning of a day in the company's zone; None for what is no day."""
     try:
-        return datetime.combine(datetime.fromisoformat(text).date(), time(), formats.zone)
+        begin = datetime.combine(datetime.fromisoformat(text).date(), time(), formats.zone)
     except ValueError:
         return None
+    return begin if on_calendar(begin) else None
 
 
 async def look(tx: Transaction, what: Look, naming: Naming, *, after: str | None = None) -> Found:

@@ -14,6 +14,7 @@ from litestar.params import Body, FromPath, FromQuery
 from litestar.response import Redirect
 
 from app.canon.errors import Conflict, Invalid
+from app.canon.vocabulary import on_calendar
 from app.execution_graph import erase_ticket
 from app.founder_console.naming import as_uuid
 from app.founder_console.visits import Caller, Visit, enter, go, seen_version
@@ -151,9 +152,12 @@ def _due(visit: Visit, text: str) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=visit.formats.zone)
+        due = datetime.fromisoformat(text).replace(tzinfo=visit.formats.zone)
     except ValueError:
         raise Invalid(visit.words("ticket.problem.due")) from None
+    if not on_calendar(due):
+        raise Invalid(visit.words("ticket.problem.due"))
+    return due
 
 
 async def _attach(visit: Visit, ticket_id: UUID, draft: Draft, data: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from app.canon.contract import (
     Terms,
     ToolRule,
 )
+from app.canon.digits import whole_number
 from app.canon.errors import Invalid
 from app.canon.presets import PRESETS, PresetName
 from app.canon.written import minor_digits
@@ -150,9 +151,10 @@ def _minor(text: str, currency: str, words: Words) -> int:
 def _whole(text: str, words: Words) -> int:
     """Whole major units, with or without separators of thousands."""
     digits = text.strip().replace(".", "").replace(",", "").replace(" ", "")
-    if not digits.isascii() or not digits.isdigit() or int(digits) > LARGEST:
+    amount = whole_number(digits)
+    if amount is None or not 0 <= amount <= LARGEST:
         raise Invalid(words("hire.problem.amount", value=text.strip() or "–"))
-    return int(digits)
+    return amount
 
 
 def _micros(text: str, words: Words) -> int:
