@@ -9,6 +9,9 @@ from app.canon.canonical_json import digest, exact
 from app.canon.tool import Arguments, ToolFailed, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
+NEVER_SHOWN = ("/", "/etc", "/root", "/home", "/var", "/run", "/proc", "/sys", "/dev", "/tmp", "/boot")  # noqa: S108
+"""Folders that no server is shown as a whole, however they are spelled or linked to."""
+
 _PLACES = re.compile(r"(^|_)(url|uri|host|hostname|domain|endpoint|recipient|email|to)$", re.IGNORECASE)
 
 

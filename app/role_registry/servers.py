@@ -13,7 +13,16 @@ from app.canon.approval import ApprovalReader
 from app.canon.canonical_json import NotCanonical, digest, exact
 from app.canon.errors import Invalid
 from app.canon.tool import ToolSpec
-from app.canon.tool_server import HttpServer, Place, ServerTool, StdioServer, ToolChanged, ToolServer, spec_of
+from app.canon.tool_server import (
+    NEVER_SHOWN,
+    HttpServer,
+    Place,
+    ServerTool,
+    StdioServer,
+    ToolChanged,
+    ToolServer,
+    spec_of,
+)
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
 from app.governance_ledger import Event, append
 from app.postgres import Transaction
@@ -27,7 +36,6 @@ OPEN_SECONDS = 7 * 86_400
 TABLE = "role_registry.tool_servers"
 _SERVER = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _TOOL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-_NEVER = ("/", "/etc", "/root", "/home", "/var", "/run", "/proc", "/sys", "/dev", "/tmp", "/boot")  # noqa: S108
 
 
 async def propose_server(tx: Transaction, server: ToolServer, *, by: Principal, undo_seconds: int) -> Approval:
@@ -63,11 +71,15 @@ def check_place(place: Place) -> None:
             if set(environment) & set(secrets):
                 raise Invalid("a variable is given a value or a secret, not both")
             for folder in folders:
-                path = PurePosixPath(folder.path)
-                if not path.is_absolute() or ".." in path.parts or str(path) in _NEVER:
+                path = PurePosixPath("/", folder.path.lstrip("/"))
+                if not folder.path.startswith("/") or ".." in path.parts or str(path) in NEVER_SHOWN:
                     raise Invalid(f"{folder.path!r} cannot be shown to a server: name a folder of its own")
         case HttpServer(url):
-            parts = urlsplit(url)
+            try:
+                parts = urlsplit(url)
+                _ = parts.port
+            except ValueError:
+                raise Invalid(f"{url!r} is no address") from None
             local = parts.hostname in ("localhost", "127.0.0.1", "::1")
             if (
                 parts.username

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
@@ -15,10 +15,11 @@ from mcp.client.streamable_http import streamable_http_client
 
 from app.adapters.sandbox import Limits, Mount, NoSandbox, bubblewrap, program_mounts, sandboxed
 from app.canon.tool import ToolFailed, Vault
-from app.canon.tool_server import HttpServer, Listed, Place, StdioServer
+from app.canon.tool_server import NEVER_SHOWN, HttpServer, Listed, Place, StdioServer
 
 LIMITS = Limits(memory_bytes=None, data_bytes=1 << 30, processes=64, cpu_seconds=600, open_files=1024)
 MAX_PAGES = 20
+DATABASE_SOCKET = ".s.PGSQL."
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/usr/share/ca-certificates")
 
 
@@ -100,7 +101,7 @@ async def _parameters(place: StdioServer, secrets: Mapping[str, str], home: Path
         bwrap = await asyncio.to_thread(bubblewrap)
     except NoSandbox as missing:
         raise ToolFailed(f"Refused: a program of strangers runs in a sandbox only, and {missing}.") from missing
-    mounts = await asyncio.to_thread(_mounts, place, home)
+    mounts = await asyncio.to_thread(mounts_of, place, home)
     argv = sandboxed(
         bwrap,
         place.command,
@@ -113,7 +114,8 @@ async def _parameters(place: StdioServer, secrets: Mapping[str, str], home: Path
     return StdioServerParameters(command=argv[0], args=argv[1:], env=dict(secrets))
 
 
-def _mounts(place: StdioServer, home: Path) -> list[Mount]:
+def mounts_of(place: StdioServer, home: Path) -> list[Mount]:
+    """What the program sees of this machine. Raises `ToolFailed` for what no server is shown."""
     program = Path(place.command[0])
     if not program.exists():
         raise ToolFailed(f"there is no program {program} on this machine")
@@ -121,16 +123,27 @@ def _mounts(place: StdioServer, home: Path) -> list[Mount]:
     mounts += [Mount(Path(folder.path), folder.path, folder.writable) for folder in place.folders]
     if place.network:
         mounts += [Mount(Path(path).resolve(), path) for path in NETWORK_FILES if Path(path).exists()]
+    ours = _ours(home)
     for mount in mounts:
-        _check_apart(mount.outside.resolve(), home.resolve())
+        _check_apart(mount.outside.resolve(), ours)
     return mounts
 
 
-def _check_apart(shown: Path, home: Path) -> None:
+def _ours(home: Path) -> list[Path]:
+    """`FLR_HOME`, and where its database lies when that is elsewhere."""
+    pointer = home / "postgres.at"
+    return [home.resolve(), *([Path(pointer.read_text(encoding="utf-8").strip())] if pointer.is_file() else [])]
+
+
+def _check_apart(shown: Path, ours: Sequence[Path]) -> None:
     if not shown.exists():
         raise ToolFailed(f"there is no {shown} on this machine")
-    if shown == home or home in shown.parents or shown in home.parents:
-        raise ToolFailed(f"{shown} holds FLR_HOME or lies in it: no server is shown that")
+    if str(shown) in NEVER_SHOWN:
+        raise ToolFailed(f"{shown} is shown to no server: name a folder of its own")
+    if any(shown == one or one in shown.parents or shown in one.parents for one in ours):
+        raise ToolFailed(f"{shown} holds FLR_HOME or its database, or lies in one of them: no server is shown that")
+    if shown.name.startswith(DATABASE_SOCKET) or (shown.is_dir() and any(shown.glob(f"{DATABASE_SOCKET}*"))):
+        raise ToolFailed(f"{shown} holds a database's socket: no server is shown that")
 
 
 def _owner(place: StdioServer) -> int | None:
