@@ -52,9 +52,9 @@ def _add_export(actions: Commands) -> None:
         "export",
         export,
         help="write the signed part of the ledger to a file",
-        about="Writes what signed checkpoints cover: events with their hashes, checkpoints, public keys and the row "
-        "changes of Law 17; with --evidence the evidence too. An interrupted export goes on where it stood when the "
-        "same command is given again.",
+        about="Writes what signed checkpoints cover: events with their hashes and receipts, checkpoints, public keys "
+        "and the row changes of Law 17; with --evidence the evidence too. An interrupted export goes on where it stood "
+        "when the same command is given again.",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: ledger-<tenant>.ndjson.zst")
     parser.add_argument("--from-seq", type=int, metavar="N", help="the first event (default: 1)")

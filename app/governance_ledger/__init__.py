@@ -2,11 +2,11 @@
 
 Tables owned (schema `governance_ledger`): governance_events, changes, ledger_seals, ledger_heads, ledger_mark,
 ledger_checkpoints, ledger_subtrees, ledger_keys, ledger_verifications, ledger_attestations, ledger_attestors,
-checkpoint_subscribers, checkpoint_deliveries, evidence_objects, evidence_spool, subject_keys.
+ledger_receipts, checkpoint_subscribers, checkpoint_deliveries, evidence_objects, evidence_spool, subject_keys.
 
 Invariants, kept by the database:
 - a row of a governed table commits only with an event of the same transaction that names it (Law 17);
-- events, changes, seals and checkpoints are never updated or deleted;
+- events, changes, seals, checkpoints and receipts are never updated or deleted;
 - committed events of a tenant form one gapless SHA-256 chain, linked by the sealer within the merge delay.
 """
 

@@ -1,6 +1,6 @@
 """`POST /events`: one event as JSON, or up to a thousand as NDJSON."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -26,8 +26,8 @@ from app.governance_ledger.batching import BatchRefused, append_batch, give_way
 from app.governance_ledger.document import MAX_BODY_BYTES
 from app.governance_ledger.errors import EventRefused
 from app.governance_ledger.event_types import writers_of
+from app.governance_ledger.issuing import issue
 from app.governance_ledger.model import Event, Receipt
-from app.governance_ledger.receipts import Receipts
 from app.governance_ledger.repeating import append_once
 from app.governance_ledger.revenue import revenue_data
 from app.governance_ledger.subjects import Personal, keeper_of, seal_personal
@@ -187,7 +187,8 @@ async def _append_one(request: Caller, tx: Transaction, body: bytes, header: str
     given = _decoded(body)
     event, event_id = await _sealed(request, tx, given, _id_of(request.auth, given.idempotency_key or header))
     receipt = await (append(tx, event) if event_id is None else append_once(tx, event, event_id))
-    return _recorded(request.app.state.receipts, tx, receipt)
+    issued = await issue(tx, request.app.state.receipts, [receipt])
+    return _recorded(receipt, issued)
 
 
 async def _append_lines(request: Caller, tx: Transaction, body: bytes, header: str | None, *, atomic: bool) -> Batch:
@@ -201,19 +202,20 @@ async def _append_lines(request: Caller, tx: Transaction, body: bytes, header: s
             accepted[number] = await _sealed(request, tx, given, _id_of(request.auth, given.idempotency_key or key))
         except (Fault, ValidationException) as fault:
             problems[number] = _problem(fault)
-    recorded: dict[int, Recorded] = {}
+    receipts: dict[int, Receipt] = {}
     if not (atomic and problems):
         outcomes = await append_batch(tx, list(accepted.values()))
         for number, outcome in zip(accepted, outcomes, strict=True):
-            await give_way(number)
             if isinstance(outcome, Receipt):
-                recorded[number] = _recorded(request.app.state.receipts, tx, outcome)
+                receipts[number] = outcome
             else:
                 problems[number] = _problem(outcome)
     if atomic and problems:
         refused = [BatchItem(line, None, problem) for line, problem in sorted(problems.items())]
         data = {"items": msgspec.to_builtins(refused)}
         raise BatchRefused(f"nothing was recorded: {len(problems)} lines are refused", data)
+    issued = await issue(tx, request.app.state.receipts, receipts.values())
+    recorded = {number: _recorded(receipt, issued) for number, receipt in receipts.items()}
     numbers = sorted(recorded.keys() | problems.keys())
     items = tuple(BatchItem(line, recorded.get(line), problems.get(line)) for line in numbers)
     return Batch(len(recorded), len(problems), items)
@@ -297,8 +299,9 @@ def _id_of(caller: Principal, key: str | None) -> UUID | None:
     return uuid5(IDEMPOTENT, f"{caller.tid}/{caller.actor}/{key}")
 
 
-def _recorded(receipts: Receipts, tx: Transaction, receipt: Receipt) -> Recorded:
-    return Recorded(receipt.event_id, receipt.leaf, receipt.xid, receipt.recorded_at, receipts.sign(tx.tenant, receipt))
+def _recorded(receipt: Receipt, issued: Mapping[UUID, str]) -> Recorded:
+    signed = issued[receipt.event_id]
+    return Recorded(receipt.event_id, receipt.leaf, receipt.xid, receipt.recorded_at, signed)
 
 
 def _problem(fault: Fault | ValidationException) -> Problem:

@@ -23,6 +23,7 @@ from app.governance_ledger.document import DECODER, Document, instant
 from app.governance_ledger.errors import EvidenceDiffers, EvidenceErased
 from app.governance_ledger.evidence import fetch_stored
 from app.governance_ledger.exporting import CHANGES, change_line
+from app.governance_ledger.issuing import fetch_receipts
 from app.governance_ledger.model import CheckpointSummary
 from app.governance_ledger.proving import NotCovered, latest_checkpoint, prove_inclusion
 from app.postgres import Database, Transaction
@@ -114,6 +115,7 @@ class _Gathered(msgspec.Struct, frozen=True):
     checkpoint: CheckpointSummary
     entries: tuple[_Entry, ...]
     changes: Mapping[str, Sequence[asyncpg.Record]]
+    receipts: Mapping[UUID, str]
 
     @property
     def erased(self) -> set[str]:
@@ -182,7 +184,8 @@ async def _gather(tx: Transaction, ticket_id: UUID) -> _Gathered:
     changes: dict[str, list[asyncpg.Record]] = {}
     for change in await tx.connection.fetch(CHANGES, tx.tenant, xids):
         changes.setdefault(change["xid"], []).append(change)
-    return _Gathered(checkpoint, tuple(entries), changes)
+    receipts = await fetch_receipts(tx, [entry.read.id for entry in entries])
+    return _Gathered(checkpoint, tuple(entries), changes, receipts)
 
 
 async def _entry(tx: Transaction, row: asyncpg.Record, size: int, ticket_id: UUID) -> _Entry:
@@ -255,7 +258,7 @@ def _ledger(
     jwks: Sequence[Mapping[str, str]],
     summary: bytes,
 ) -> bytes:
-    tally, written = lines.Tally(), []
+    tally, written = lines.Tally(receipts=True), []
 
     def add(line: bytes, kind: str | None = None) -> None:
         tally.add(line, kind)
@@ -270,6 +273,8 @@ def _ledger(
             for change in gathered.changes.get(entry.xid, ()):
                 add(change_line(change), "changes")
         add(lines.proved_line(entry.document, entry.path, entry.seq), "events")
+        if entry.read.id in gathered.receipts:
+            add(lines.receipt_line(gathered.receipts[entry.read.id]), "receipts")
     for sha256, one in kept.items():
         if one.missing is not None:
             add(lines.missing_line(sha256, one.missing))
@@ -290,6 +295,7 @@ def _header(
         "head": genesis(tenant).hex(),
         "jwks": list(jwks),
         "kind": "case",
+        "receipts": True,
         "tenant": str(tenant),
         "ticket": str(ticket_id),
         "to_seq": checkpoint.size,

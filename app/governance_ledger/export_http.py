@@ -34,9 +34,10 @@ Caller = Request[Principal, Principal, State]
     "/ledger/export",
     tags=TAGS,
     summary="Download the signed part of the ledger",
-    description="NDJSON in zstd frames, streamed: events with their hashes, checkpoints, public keys, the row changes "
-    "of Law 17, and with `evidence=true` the evidence. `flr ledger verify FILE --key KEY` verifies it offline. `since` "
-    "(inclusive) and `until` (exclusive) are times of sealing. A download that broke off is continued with `from_seq`.",
+    description="NDJSON in zstd frames, streamed: events with their hashes and receipts, checkpoints, public keys, "
+    "the row changes of Law 17, and with `evidence=true` the evidence. `flr ledger verify FILE --key KEY` verifies it "
+    "offline. `since` (inclusive) "
+    "and `until` (exclusive) are times of sealing. A download that broke off is continued with `from_seq`.",
     responses={
         HTTPStatus.OK.value: ResponseSpec(bytes, description="The export", media_type=MEDIA_TYPE),
         **documented(HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT),

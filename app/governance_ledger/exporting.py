@@ -13,6 +13,7 @@ import msgspec
 from app.canon.evidence import EvidenceStore
 from app.governance_ledger.errors import EvidenceDiffers, EvidenceErased
 from app.governance_ledger.evidence import fetch_stored
+from app.governance_ledger.issuing import fetch_receipts
 from app.governance_ledger.planning import BATCH, LEAVES, Plan
 from app.governance_ledger.refs import key_of
 from app.postgres import Database, Transaction
@@ -21,7 +22,7 @@ from app.verifier import lines
 READ_BYTES = 8 * 1024 * 1024
 
 _EVENTS = """
-SELECT s.seq, s.hash, s.xid::text AS xid, convert_to(e.body, 'UTF8') AS document,
+SELECT s.seq, s.hash, s.xid::text AS xid, e.event_id, convert_to(e.body, 'UTF8') AS document,
        e.evidence_sha256 IS NOT NULL AS evidenced
   FROM governance_ledger.ledger_seals s
   JOIN governance_ledger.governance_events e ON e.xid = s.xid AND e.n = s.n AND e.tenant_id = s.tenant_id
@@ -57,11 +58,21 @@ SELECT c.xid::text AS xid, c.n, c.rel, c.key, c.op::text AS op, c.old_hash, c.ne
 """
 
 
+# Receipts whose event is gone: somebody cut the ledger.
+_STRAY_RECEIPTS = """
+SELECT r.receipt FROM governance_ledger.ledger_receipts r
+ WHERE r.tenant_id = $1 AND NOT EXISTS (
+   SELECT FROM governance_ledger.governance_events e
+    WHERE e.event_id = r.event_id AND e.tenant_id = r.tenant_id OFFSET 0)
+ ORDER BY r.event_id
+"""
+
+
 class Progress:
     """How far an export was written: enough to go on after the last whole group of lines."""
 
-    def __init__(self, seq: int) -> None:
-        self.tally = lines.Tally()
+    def __init__(self, seq: int, *, receipts: bool) -> None:
+        self.tally = lines.Tally(receipts=receipts)
         self.seq = seq
         self.xid = ""
         self.head = b""
@@ -85,7 +96,7 @@ async def export_pieces(
     Raises `EvidenceAway` when evidence is wanted and the store does not answer.
     """
     if progress is None:
-        progress = Progress(plan.from_seq - 1)
+        progress = Progress(plan.from_seq - 1, receipts=plan.receipts)
         line = lines.header_line(plan.header)
         progress.tally.add(line)
         yield Piece(line, progress.seq, closes=True)
@@ -94,8 +105,8 @@ async def export_pieces(
             yield piece
     while progress.seq < plan.covered_to:
         yield await _leaves(database, tenant, plan, progress)
-    if plan.from_seq == 1 and plan.to_seq == plan.covered_to and plan.header["changes"]:
-        yield await _orphans(database, tenant, progress)
+    if plan.from_seq == 1 and plan.to_seq == plan.covered_to:
+        yield await _orphans(database, tenant, plan, progress)
     yield Piece(progress.tally.end_line(progress.seq, progress.head), progress.seq, closes=True)
 
 
@@ -107,12 +118,15 @@ async def _batch(
         rows = await tx.connection.fetch(_EVENTS, tenant, progress.seq, end)
         checkpoints = await _checkpoints(tx, progress.seq, end)
         changes = await _changes(tx, rows, progress) if plan.header["changes"] else {}
+        receipts = await fetch_receipts(tx, [row["event_id"] for row in rows]) if plan.receipts else {}
     written: list[bytes] = []
     for row in rows:
         if row["xid"] != progress.xid:
             written += [_add(progress, change_line(change), "changes") for change in changes.get(row["xid"], ())]
         progress.xid, progress.head = row["xid"], row["hash"]
         written.append(_add(progress, lines.event_line(row["document"], row["hash"], row["seq"]), "events"))
+        if row["event_id"] in receipts:
+            written.append(_add(progress, lines.receipt_line(receipts[row["event_id"]]), "receipts"))
         written += [_add(progress, line, signed_kind(line)) for line in checkpoints.get(row["seq"], ())]
     progress.seq = end
     wanted = _new_evidence(rows, progress) if plan.header["evidence"] else []
@@ -238,7 +252,11 @@ async def _leaves(database: Database, tenant: UUID, plan: Plan, progress: Progre
     return Piece(b"".join(written), end, closes=True)
 
 
-async def _orphans(database: Database, tenant: UUID, progress: Progress) -> Piece:
+async def _orphans(database: Database, tenant: UUID, plan: Plan, progress: Progress) -> Piece:
+    """Changes and receipts of no event."""
     async with database.transaction(tenant) as tx:
-        rows = await tx.connection.fetch(_ORPHANS, tenant)
-    return Piece(b"".join(_add(progress, change_line(row), "changes") for row in rows), progress.seq, closes=False)
+        changes = await tx.connection.fetch(_ORPHANS, tenant) if plan.header["changes"] else []
+        receipts = await tx.connection.fetch(_STRAY_RECEIPTS, tenant) if plan.receipts else []
+    written = [_add(progress, change_line(row), "changes") for row in changes]
+    written += [_add(progress, lines.receipt_line(row["receipt"]), "receipts") for row in receipts]
+    return Piece(b"".join(written), progress.seq, closes=False)

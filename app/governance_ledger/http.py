@@ -160,15 +160,16 @@ async def link_evidence(request: Caller, tx: NamedDependency[Transaction], event
 async def verify(request: Caller, tx: NamedDependency[Transaction], full: FromQuery[bool] = False) -> ChainReport:
     require(request.auth, *READERS)
     settings: Settings = request.app.state.settings
-    seals, approvals = (
+    seals, approvals, receipts = (
         {kid: raw_public(key) for kid, key in load_public_keys(settings.keys, purpose).items()}
-        for purpose in ("seal", "approval")
+        for purpose in ("seal", "approval", "receipt")
     )
     return await verify_chain(
         tx,
         full=full,
         keys=seals or None,
         approval_keys=approvals,
+        receipt_keys=receipts,
         store=request.app.state.store,
         trust=load_trust(settings.witnesses, settings.timestamp_certificates),
         max_merge_delay_seconds=settings.max_merge_delay_seconds,

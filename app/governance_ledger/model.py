@@ -142,7 +142,7 @@ class CheckpointSummary(msgspec.Struct, frozen=True):
 
 class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of `chain-verify`. `events` counts the events verified now: `from_seq` to `to_seq`; `signatures` the
-    decisions whose signatures were."""
+    decisions whose signatures were, `receipts` those that are stored."""
 
     ok: bool
     tenant: UUID
@@ -153,5 +153,6 @@ class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: CheckpointSummary | None
     unsealed: Unsealed
     signatures: int
+    receipts: int
     first_break: Break | None
     duration_ms: int

@@ -129,7 +129,7 @@ def take_up(path: Path) -> Begun | None:
 
 def _read(written: Iterator[bytes]) -> Begun:
     header = msgspec.json.decode(next(written))["export"]
-    progress = Progress(header["from_seq"] - 1)
+    progress = Progress(header["from_seq"] - 1, receipts=bool(header.get("receipts")))
     progress.tally.add(lines.header_line(header))
     for line in written:
         _take(progress, line)
@@ -152,6 +152,8 @@ def _take(progress: Progress, line: bytes) -> None:
         progress.tally.add(line, "changes")
     elif line.startswith((lines.CHECKPOINT, lines.ATTESTATION)):
         progress.tally.add(line, signed_kind(line))
+    elif line.startswith(lines.RECEIPT):
+        progress.tally.add(line, "receipts")
     elif line.startswith(lines.EVIDENCE):
         _take_evidence(progress, line)
     else:

@@ -84,6 +84,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     to_seq: int
     covered_to: int
 
+    @property
+    def receipts(self) -> bool:
+        """Whether receipts are in it: not where it was begun before they were stored."""
+        return bool(self.header.get("receipts"))
+
 
 def public_keys(folder: Path) -> list[dict[str, str]]:
     """The installation's public keys that an auditor may need, as JWKs, from the folder of keys."""
@@ -114,6 +119,7 @@ async def plan_export(database: Database, tenant: UUID, wanted: Wanted, *, jwks:
         "head": head.hex(),
         "jwks": list(jwks),
         "kind": "range",
+        "receipts": True,
         "tenant": str(tenant),
         "ticket": None,
         "to_seq": last,

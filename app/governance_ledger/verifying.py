@@ -12,6 +12,7 @@ from app.governance_ledger import notes
 from app.governance_ledger.attestations import Trust, hold_attestations
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.chain import genesis
+from app.governance_ledger.issuing import judge_receipts
 from app.governance_ledger.judging import Noted, Sealed, judge_approvals, judge_changes, judge_times
 from app.governance_ledger.model import Attestation, Break, ChainReport, CheckpointSummary, Unsealed
 from app.governance_ledger.replaying import WHOLE_LEDGER_SECONDS, Broken, Position, replay
@@ -108,6 +109,7 @@ class _Verification:
         self.unsealed = Unsealed(0, 0)
         self.attestations: tuple[Attestation, ...] = ()
         self.signatures = 0
+        self.receipts = 0
         self.noted = Noted(())
 
     async def start(self) -> None:
@@ -215,6 +217,11 @@ class _Verification:
             docket = await judge_approvals(self.tx, self.noted, sizes, approval_keys)
             self.signatures = docket.signatures
 
+    async def hold_against_receipts(self, keys: dict[str, bytes] | None) -> None:
+        """What callers were promised, also of events that no seal covers yet."""
+        if self.full:
+            self.receipts = await judge_receipts(self.tx, keys)
+
     async def hold_against_attestors(self, trust: Trust) -> None:
         self.attestations = await hold_attestations(self.tx, trust, full=self.full)
 
@@ -251,6 +258,7 @@ class _Verification:
             checkpoint=_summary(self.checkpoints[-1], self.attestations) if self.checkpoints else None,
             unsealed=self.unsealed,
             signatures=self.signatures,
+            receipts=self.receipts,
             first_break=found,
             duration_ms=round((time.perf_counter() - self.started) * 1000),
         )
@@ -263,6 +271,7 @@ async def verify_chain(
     store: EvidenceStore | None = None,
     keys: dict[str, bytes] | None = None,
     approval_keys: dict[str, bytes] | None = None,
+    receipt_keys: dict[str, bytes] | None = None,
     trust: Trust | None = None,
     max_merge_delay_seconds: int = DEFAULT_MERGE_DELAY_SECONDS,
 ) -> ChainReport:
@@ -270,9 +279,11 @@ async def verify_chain(
 
     Goes on from where the last verification ended; `full` starts at the first event, recomputes the tree's roots,
     looks for events that were never sealed, holds every row change of Law 17 against its event and its row, every
-    approval signature against what it stands for, and the database's catalogue against the pinned one. `keys` (kid to
+    approval signature against what it stands for, every stored receipt against its event, and the database's catalogue
+    against the pinned one. `keys` (kid to
     32 raw bytes) are the sealers' public keys to trust; None takes those that the database names. `approval_keys` are
-    the API's; with None approvals are left unchecked. `store` is asked for checkpoints that the database no longer
+    the API's; with None approvals are left unchecked. `receipt_keys` are the API's, too; with None it is only seen that
+    what was promised is there. `store` is asked for checkpoints that the database no longer
     has. What was rewritten after the last checkpoint held outside the database cannot be found by anyone. Writes one
     row that remembers how far it came.
     """
@@ -284,6 +295,7 @@ async def verify_chain(
         await verification.hold_against_checkpoints(keys if keys is not None else await _keys(tx))
         await verification.look_for_doubles()
         await verification.judge(approval_keys)
+        await verification.hold_against_receipts(receipt_keys)
         if store is not None:
             await verification.hold_against_store(store)
         await verification.hold_against_attestors(trust or Trust())

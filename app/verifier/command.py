@@ -17,8 +17,8 @@ from app.verifier.witnesses import read_witnesses
 
 ABOUT = (
     "Verifies an export (`flr ledger export`) or a case file (`flr ledger case`) offline: canonical bytes, hash chain, "
-    "signed checkpoints, the tree's roots, row changes, evidence, approval signatures. Exit code 0: all of it holds; "
-    "1: the first broken place is named; 2: the file or the key cannot be read."
+    "signed checkpoints, the tree's roots, row changes, evidence, receipts, approval signatures. Exit code 0: all of "
+    "it holds; 1: the first broken place is named; 2: the file or the key cannot be read."
 )
 
 

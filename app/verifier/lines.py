@@ -1,6 +1,7 @@
 """The lines of an export, version 1. Each is one canonical JSON object with its LF; docs/ledger-format.md, section 11.
 
-`{"export":…}` opens, `{"end":…}` closes; between them stand events, bare leaves, row changes, checkpoints, evidence.
+`{"export":…}` opens, `{"end":…}` closes; between them stand events, bare leaves, row changes, checkpoints, receipts,
+evidence.
 """
 
 import base64
@@ -14,10 +15,11 @@ from app.verifier.canonical import canonical_bytes
 FORMAT = "5-layer-runtime/export"
 VERSION = "1"
 EVIDENCE_PART_BYTES = 1024 * 1024
-COUNTED = ("attestations", "changes", "checkpoints", "events", "evidence", "leaves")
+COUNTED = ("attestations", "changes", "checkpoints", "events", "evidence", "leaves", "receipts")
 
 EVENT, LEAF, CHANGE, CHECKPOINT = b'{"event":{', b'{"hash":"', b'{"change":{', b'{"checkpoint":{'
 ATTESTATION, EVIDENCE, HEADER, END = b'{"attestation":{', b'{"evidence":{', b'{"export":{', b'{"end":{'
+RECEIPT = b'{"receipt":{'
 
 # Documents are canonical objects, so what follows the last `},"hash":"` or `},"proof":[` is the line's own.
 EVENT_TAIL = re.compile(rb'\},"hash":"([0-9a-f]{64})","seq":([1-9][0-9]{0,15})\}')
@@ -63,6 +65,11 @@ def change_line(
     return canonical_bytes({"change": change}) + b"\n"
 
 
+def receipt_line(jws: str) -> bytes:
+    """The receipt that was handed out for the event in front of it, as it was handed out."""
+    return canonical_bytes({"receipt": {"jws": jws}}) + b"\n"
+
+
 def checkpoint_line(serial: int, note: str) -> bytes:
     """A signed checkpoint; in a range it follows the event that its size counts to."""
     return canonical_bytes({"checkpoint": {"note": note, "serial": serial}}) + b"\n"
@@ -93,7 +100,9 @@ def file_line(name: str, sha256: str, size_bytes: int) -> bytes:
 class Tally:
     """Counts lines and hashes them: what the last line states over all before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, receipts: bool = False) -> None:
+        """Without `receipts` the last line says nothing of any, as before there were."""
+        self._receipts = receipts
         self.counts = dict.fromkeys(COUNTED, 0)
         self.lines = 0
         self._hash = hashlib.sha256()
@@ -113,5 +122,6 @@ class Tally:
 
     def end_line(self, seq: int, head: bytes) -> bytes:
         """The last line. `seq` and `head` are where the chain stands at the end (in a case: 0 and 32 zero bytes)."""
-        end = {**self.counts, "head": head.hex(), "lines": self.lines, "seq": seq, "sha256": self._hash.hexdigest()}
+        counts = {kind: count for kind, count in self.counts.items() if kind != "receipts" or self._receipts}
+        end = {**counts, "head": head.hex(), "lines": self.lines, "seq": seq, "sha256": self._hash.hexdigest()}
         return canonical_bytes({"end": end}) + b"\n"

@@ -13,11 +13,12 @@ from app.verifier.changes import NOTHING, Change, image_hash
 from app.verifier.documents import shifted
 from app.verifier.errors import Broken
 from app.verifier.files import Opened
-from app.verifier.judging import Judge
+from app.verifier.judging import Judge, Signers
 from app.verifier.keys import Keys, Trusted, keys_of_jwks, trusted_seals
 from app.verifier.notes import Checkpoint, read_note
+from app.verifier.receipts import Receipts
 from app.verifier.report import Report
-from app.verifier.witnesses import Attested, Receipts
+from app.verifier.witnesses import Attested
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _HASHES = re.compile(r"([0-9a-f]{64})*")
@@ -26,6 +27,8 @@ HEADER = {
     "changes", "created_at", "evidence", "format", "from_seq", "frontier", "head", "jwks", "kind", "tenant", "ticket",
     "to_seq", "v",
 }  # fmt: skip
+RECEIPTS = "receipts"
+"""In the header since receipts are stored: an export of before has none, and does not count them at its end."""
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
 
@@ -74,12 +77,14 @@ class Pass:
         self.note = ""
         self.attested = Attested(options.witnesses, options.roots)
         self.ended = False
+        self.behind_event = False
         self.expected: dict[int, Checkpoint] = {}
         self.known: dict[str, Callable[[Any, bytes], None]] = {
             "attestation": self._attestation,
             "change": self._change,
             "checkpoint": self._checkpoint,
             "evidence": self._evidence,
+            "receipt": self._receipt,
             "end": self._end,
         }
 
@@ -122,10 +127,13 @@ class Pass:
             self._begin(line)
         elif line.startswith(lines.EVENT):
             self.event(line)
+            self.behind_event = True
+            return
         elif line.startswith(lines.LEAF):
             self.leaf(line)
         else:
             self._other(line)
+        self.behind_event = False
 
     def _begin(self, line: bytes) -> None:
         try:
@@ -140,20 +148,21 @@ class Pass:
         self.begin_chain()
         notes = [read_note(note, self.tenant, self.seals) for note in self.options.expected]
         self.expected = {note.size: note for note in notes}
+        self.tally = lines.Tally(receipts=header.get(RECEIPTS, False))
         self.tally.add(line)
         if not self.options.chain_only:
             approval = self.options.trusted.approval or keys_of_jwks(header["jwks"], "approval")
-            changes = header["changes"]
-            self.judge = Judge(header["tenant"], approval, whole=self.whole, changes=changes, jobs=self.jobs)
-            keys = self.options.trusted.receipt or keys_of_jwks(header["jwks"], "receipt")
-            self.judge.receipts = Receipts(self.options.receipts, header["tenant"], keys)
+            receipt = self.options.trusted.receipt or keys_of_jwks(header["jwks"], "receipt")
+            keys, changes = Signers(approval, receipt), header["changes"]
+            self.judge = Judge(header["tenant"], keys, whole=self.whole, changes=changes, jobs=self.jobs)
+            self.judge.receipts = Receipts(self.options.receipts, header["tenant"], receipt)
 
     def _read_header(self, header: Mapping[str, Any]) -> None:
         if (header["format"], header["v"]) != (lines.FORMAT, lines.VERSION):
             raise Broken("an export of another version than 1")
-        if set(header) != HEADER or header["kind"] != self.kind or not _UUID.fullmatch(header["tenant"]):
+        if set(header) - {RECEIPTS} != HEADER or header["kind"] != self.kind or not _UUID.fullmatch(header["tenant"]):
             raise Broken("the header has not the members of version 1")
-        if not all(type(header[name]) is bool for name in ("changes", "evidence")):
+        if not all(type(header.get(name, False)) is bool for name in ("changes", "evidence", RECEIPTS)):
             raise Broken("the header does not say what the file holds")
         if not all(type(header[name]) is int for name in ("from_seq", "to_seq")):
             raise Broken("the header names no range")
@@ -197,6 +206,19 @@ class Pass:
         assert self.last is not None
         self.attested.take(said, self.note, self.last.time)
         self.tally.add(line, "attestations")
+
+    def _receipt(self, said: Mapping[str, Any], line: bytes) -> None:
+        if not self.header.get(RECEIPTS):
+            raise Broken("a receipt in an export that holds none")
+        if set(said) != {"jws"} or not isinstance(said["jws"], str):
+            raise Broken("a receipt line with other members than those of version 1")
+        if not self.behind_event:
+            if self.judge is not None and self.whole:
+                raise self.judge.stray_receipt(said["jws"])
+            raise Broken("a receipt stands behind no event")
+        self.tally.add(line, "receipts")
+        if self.judge is not None:
+            self.judge.receipt(self.number, said["jws"])
 
     def _evidence(self, said: Mapping[str, Any], line: bytes) -> None:
         if not self.header["evidence"]:

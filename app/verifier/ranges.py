@@ -82,6 +82,7 @@ class RangePass(Pass):
         self._seq, self._head = self._seq + len(leaves), head
         self._tree.extend(leaves)
         self.tally.add_many(block, "events")
+        self.behind_event = self.behind_event or bool(leaves)
         if self.judge is None:
             self.number += len(block)
             return

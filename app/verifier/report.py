@@ -31,6 +31,7 @@ class Report:
     signatures: int = 0
     proofs: int = 0
     receipts: int = 0
+    stored_receipts: int = 0
     cosignatures: int = 0
     timestamps: int = 0
     checkpoint: dict[str, Any] | None = None
@@ -63,7 +64,8 @@ class Report:
         held = {
             "cosignatures of witnesses": self.cosignatures,
             "time stamps": self.timestamps,
-            "receipts": self.receipts,
+            "receipts that you hold": self.receipts,
+            "receipts in the file": self.stored_receipts,
         }
         return [f"verified: {count} {what}" for what, count in held.items() if count]
 

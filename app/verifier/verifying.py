@@ -7,7 +7,7 @@ from pathlib import Path
 from app.verifier.cases import CasePass
 from app.verifier.errors import Broken, NotAnExport
 from app.verifier.files import Opened, blocks_of, open_export
-from app.verifier.passes import Options, Pass
+from app.verifier.passes import RECEIPTS, Options, Pass
 from app.verifier.ranges import RangePass
 from app.verifier.report import FirstBreak, Report
 
@@ -63,16 +63,20 @@ def _fill(report: Report, run: Pass, options: Options) -> None:
         }  # fmt: skip
     judge = run.judge
     if judge is None:
-        report.unchecked.append("documents, row changes, approvals and evidence: only the chain was asked for")
+        report.unchecked.append("documents, row changes, approvals, receipts, evidence: only the chain was asked for")
         return
     report.changes, report.evidence = judge.law.count, judge.shelf.seen
-    report.receipts = judge.receipts.held
+    report.receipts, report.stored_receipts = judge.receipts.held, judge.stored_receipts
     report.cosignatures, report.timestamps = run.attested.verified, run.attested.stamped
     report.signatures, report.proofs = judge.docket.signatures, judge.docket.proofs
     if judge.docket.unknown:
         report.unchecked.append(f"{judge.docket.unknown} uses of keys or decisions that stand before this range")
     if not run.header.get("changes"):
         report.unchecked.append("row changes: the file holds none")
+    if not run.header.get(RECEIPTS):
+        report.unchecked.append("receipts: the file holds none")
+    elif judge.stored_receipts and not options.trusted.receipt:
+        report.unchecked.append("whose the receipt keys are: they are the file's own")
     if not options.trusted.approval and judge.docket.signatures:
         report.unchecked.append(
             "whose the approval keys are: they are the file's own (founders' own keys were checked against the ledger)"

@@ -6,6 +6,7 @@ import { Approvals } from "./approvals.mjs";
 import { Broken, decode64, hex, members, need, own, parse, same, seconds, sha256, signed, unhex } from "./bytes.mjs";
 
 const HEADER = "format v kind tenant ticket created_at from_seq to_seq head frontier changes evidence jwks".split(" ");
+const CLAIMS = "event_id leaf max_merge_delay_seconds recorded_at tenant xid".split(" ");
 const DOCUMENT = "at body effect id n subjects tenant v xid".split(" ");
 const BODY = "actor approval data evidence occurred_at run_id step ticket_id type".split(" ");
 
@@ -37,7 +38,7 @@ class Tree {
 class Verifier {
   constructor(publicKey) {
     this.key = publicKey;
-    this.counts = { event: 0, checkpoint: 0, change: 0 };
+    this.counts = { event: 0, checkpoint: 0, change: 0, receipt: 0 };
     this.ids = new Set();
     this.changes = [];
     this.unlinked = [];
@@ -45,6 +46,7 @@ class Verifier {
     this.evidence = new Map();
     this.erased = new Set();
     this.parts = null;
+    this.behind = null;
     this.serial = null;
     this.latest = 0;
     this.notBefore = 0;
@@ -63,11 +65,12 @@ class Verifier {
       if (kind === "end") this.sums(lines.slice(0, index), parsed.end);
       this.counts[kind] = (this.counts[kind] ?? 0) + 1;
       this[`take_${kind}`](parsed[kind], parsed, line);
+      if (kind !== "event") this.behind = null;
     });
     need(this.ended, "truncated: there is no end");
     this.close();
-    const { event, checkpoint, change } = this.counts;
-    return { events: event, checkpoints: checkpoint, changes: change, decisions: this.approvals.votes.size };
+    const { event, checkpoint, change, receipt } = this.counts;
+    return { events: event, checkpoints: checkpoint, changes: change, receipts: receipt, decisions: this.approvals.votes.size };
   }
 
   sums(before, end) {
@@ -76,7 +79,7 @@ class Verifier {
 
   // Section 11
   take_export(header) {
-    members(header, ...HEADER);
+    members(header, ...HEADER, ...(own(header, "receipts") ? ["receipts"] : []));
     need(header.format === "5-layer-runtime/export" && header.v === "1" && header.kind === "range", "another format");
     this.header = header;
     this.head = unhex(header.head);
@@ -85,6 +88,8 @@ class Verifier {
     if (this.whole) need(this.head.equals(sha256(unhex(header.tenant.replaceAll("-", "")))), "the chain begins elsewhere");
     this.tree = new Tree(this.seq, (header.frontier.match(/.{64}/g) ?? []).map(unhex));
     this.approvals = new Approvals(header);
+    const keys = header.jwks.filter(({ purpose }) => purpose === "receipt");
+    this.receiptKeys = new Map(keys.map(({ kid, x }) => [kid, decode64(x, "base64url")]));
   }
 
   // Sections 1 to 3
@@ -92,7 +97,8 @@ class Verifier {
     members(parsed, "event", "hash", "seq");
     members(event, ...DOCUMENT);
     members(event.body, ...BODY);
-    this.link(sha256("\x00", line.slice('{"event":'.length, line.lastIndexOf(',"hash":"'))), parsed);
+    const leaf = sha256("\x00", line.slice('{"event":'.length, line.lastIndexOf(',"hash":"')));
+    this.link(leaf, parsed);
     need(this.seq <= this.header.to_seq, "beyond the range");
     need(event.tenant === this.header.tenant && event.v === "1", "another tenant's");
     need(!this.ids.has(event.id), "the event stands twice");
@@ -103,6 +109,25 @@ class Verifier {
     if (event.body.type === "subject.erased") this.erased.add(event.body.data.subject);
     for (const ref of event.body.evidence) this.named(ref);
     this.approvals.take(event);
+    this.behind = { event, leaf };
+  }
+
+  // Section 6
+  take_receipt(said) {
+    members(said, "jws");
+    need(this.header.receipts && this.behind !== null, "a receipt stands directly behind its event");
+    const parts = said.jws.split(".");
+    need(parts.length === 3, "no JWS");
+    const [head, body, signature] = parts;
+    const { alg, kid, typ } = JSON.parse(decode64(head, "base64url"));
+    need(alg === "EdDSA" && typ === "receipt+jws" && this.receiptKeys.has(kid), "a receipt by an unknown key");
+    const held = signed(this.receiptKeys.get(kid), decode64(signature, "base64url"), Buffer.from(`${head}.${body}`));
+    need(held, "the receipt's signature does not hold");
+    const claims = parse(decode64(body, "base64url").toString("utf8"));
+    members(claims, ...CLAIMS);
+    const { id, tenant, at, xid } = this.behind.event;
+    const promised = [claims.event_id, claims.tenant, claims.leaf, claims.recorded_at, claims.xid];
+    need(same(promised, [id, tenant, hex(this.behind.leaf), at, xid]), "the receipt is of another event");
   }
 
   link(leaf, said) {

@@ -155,7 +155,7 @@ async def test_the_chain_is_verified_over_http(client: Client, database: Databas
     assert report["tenant"] == str(TENANT)
     assert report["unsealed"] == {"count": 0, "oldest_age_ms": 0}
     assert report["first_break"] is None
-    named = "checkpoint duration_ms events first_break from_seq head_hash ok signatures tenant to_seq unsealed"
+    named = "checkpoint duration_ms events first_break from_seq head_hash ok receipts signatures tenant to_seq unsealed"
     assert " ".join(sorted(report)) == named
 
 

@@ -5,6 +5,7 @@ import asyncpg
 EXEMPT = {
     "governance_ledger.governance_events": "the ledger itself: write once",
     "governance_ledger.ledger_verifications": "how far a reader has verified; write once",
+    "governance_ledger.ledger_receipts": "what a caller was handed for the event beside it, signed; write once",
     "governance_ledger.evidence_objects": "registers bytes that an event names by hash; write once",
     "governance_ledger.evidence_spool": "the same bytes on their way to the store",
     "execution_graph.run_steps": "the journal: each tool call in it has its own event",

@@ -22,6 +22,7 @@ WRITE_ONCE = (
     "ledger_subtrees",
     "ledger_keys",
     "ledger_verifications",
+    "ledger_receipts",
     "evidence_objects",
 )
 
@@ -76,6 +77,8 @@ APPLICATION = {
     "write a seal": "INSERT INTO governance_ledger.ledger_seals (tenant_id, seq, n, hash) "
     f"VALUES ('{TENANT}', 1, 1, '')",
     "seal": "SELECT governance_ledger.seal()",
+    "alter a receipt": "UPDATE governance_ledger.ledger_receipts SET receipt = 'x'",
+    "delete a receipt": "DELETE FROM governance_ledger.ledger_receipts",
     "move the head": "UPDATE governance_ledger.ledger_heads SET seq = 0",
     "write a checkpoint": "INSERT INTO governance_ledger.ledger_checkpoints SELECT * FROM "
     "governance_ledger.ledger_checkpoints",

@@ -6,7 +6,7 @@ import pytest
 
 from app.adapters.evidence.folder import FolderStore
 from app.postgres import Database
-from tests.governance_ledger.ledgers import TENANT, connected, record, sign
+from tests.governance_ledger.ledgers import TENANT, connected, receive, record, sign
 from tests.verifier.decisions import Call, a_company, a_role, decided
 from tests.verifier.files import exported
 
@@ -25,14 +25,14 @@ def store(tmp_path: Path) -> FolderStore:
 
 @pytest.fixture
 async def ledger(database: Database, sealer: asyncpg.Connection, tmp_path: Path) -> Path:
-    """An export with row changes, an approval, evidence and checkpoints over 13 and more events."""
+    """An export with row changes, an approval, evidence, receipts, and checkpoints over 13 and more events."""
     async with database.transaction(TENANT) as tx:
         company = await a_company(tx)
         contract = await a_role(tx, company)
         call = Call(tx, contract, {"to": "a@b.example"})
         await call.use(tx, await decided(tx, company, await call.ask(tx)))
     await sign(sealer)
-    for _ in range(2):
-        await record(database, 3)
+    for append in (receive, record):
+        await append(database, 3)
         await sign(sealer)
     return await exported(database, tmp_path, evidence=True)

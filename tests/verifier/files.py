@@ -14,7 +14,7 @@ from app.verifier.passes import Options
 from app.verifier.report import Report
 from app.verifier.verifying import verify_file
 from tests.builders import APPROVALS
-from tests.governance_ledger.ledgers import KEY, TENANT
+from tests.governance_ledger.ledgers import KEY, RECEIPT_KEY, TENANT
 
 SEALED_BY = Trusted({KEY.kid: KEY.raw_public}, {})
 
@@ -24,6 +24,7 @@ async def exported(database: Database, folder: Path, name: str = "ledger.ndjson.
     out = folder / name
     store = FolderStore(folder / "evidence")
     jwks = [public_jwk(KEY.kid, KEY.public, "seal"), *APPROVALS.keys.jwks()]
+    jwks.append(public_jwk(RECEIPT_KEY.kid, RECEIPT_KEY.public, "receipt"))
     await export_to_file(database, TENANT, Wanted(**wanted), out, store=store, jwks=jwks)  # type: ignore[arg-type]
     return out
 
@@ -49,7 +50,7 @@ def written(path: Path, content: Sequence[bytes]) -> Path:
 
 def ended(content: Sequence[bytes]) -> list[bytes]:
     """The lines with an end line that fits them, as somebody would write it who knows the format."""
-    tally = lines.Tally()
+    tally = lines.Tally(receipts=b'"receipts":true' in content[0])
     seq, head = 0, bytes(32)
     kept = [line for line in content if not line.startswith(lines.END)]
     for line in kept:
@@ -64,7 +65,7 @@ def ended(content: Sequence[bytes]) -> list[bytes]:
 def kind_of(line: bytes) -> str | None:
     """How the end line counts a line."""
     starts = {lines.EVENT: "events", lines.LEAF: "leaves", lines.CHANGE: "changes", lines.CHECKPOINT: "checkpoints"}
-    starts[lines.ATTESTATION] = "attestations"
+    starts |= {lines.ATTESTATION: "attestations", lines.RECEIPT: "receipts"}
     for start, kind in starts.items():
         if line.startswith(start):
             return kind

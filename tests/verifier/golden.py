@@ -4,19 +4,20 @@ import base64
 import hashlib
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.auth import SigningKey, b64url, public_jwk
 from app.canon.approval import Statement
 from app.canon.canonical_json import canonical_bytes, digest
-from app.governance_ledger import notes
+from app.governance_ledger import Receipt, notes
 from app.governance_ledger.refs import key_of
 from app.verifier import lines
 from app.verifier.chain import genesis, leaf_of, link
 from app.verifier.changes import Change, image_hash
 from app.verifier.tree import Frontier
-from tests.governance_ledger.ledgers import TENANT
+from tests.governance_ledger.ledgers import RECEIPT_KEY, RECEIPTS, TENANT
 
 SEAL, APPROVAL, DEVICE = (
     SigningKey(Ed25519PrivateKey.from_private_bytes(bytes(range(first, first + 32)))) for first in (0, 2, 3)
@@ -114,12 +115,13 @@ def golden() -> bytes:
             5, "tool.done", done, approval=token, actor=f"worker:{ROLE}", run_id=RUN, step=1,
             evidence=[evidence(CALL, "step-1-write_note.json")],
         ),
+        document(6, "x.shop.sold", {"amount_minor": "240000", "currency": "IDR"}, actor="service:shop"),
     ]  # fmt: skip
     return b"".join(_lines(documents, change, image))
 
 
 def _lines(documents: list[bytes], change: Change, image: str) -> list[bytes]:
-    tally, written, tree, head = lines.Tally(), [], Frontier(), genesis(TENANT)
+    tally, written, tree, head = lines.Tally(receipts=True), [], Frontier(), genesis(TENANT)
 
     def add(line: bytes, kind: str | None = None) -> None:
         tally.add(line, kind)
@@ -138,12 +140,20 @@ def _lines(documents: list[bytes], change: Change, image: str) -> list[bytes]:
         head = link(head, seq, leaf_of(one))
         tree.append(leaf_of(one))
         add(lines.event_line(one, head, seq), "events")
+        if seq == 6:
+            add(lines.receipt_line(received(one)), "receipts")
     checkpoint = notes.Checkpoint(TENANT, len(documents), tree.root(), head, SIGNED_AT)
     add(lines.checkpoint_line(1, sealed(checkpoint)), "checkpoints")
     for content in (PAYLOAD, CALL):
         add(lines.evidence_line(hashlib.sha256(content).hexdigest(), 0, content, last=True), "evidence")
     add(tally.end_line(len(documents), head))
     return written
+
+
+def received(document: bytes) -> str:
+    """What the API answered whoever appended the last event."""
+    event_id, at = UUID("018f0000-0000-7000-8000-000000000006"), datetime.fromisoformat(AT.format(6))
+    return RECEIPTS.sign(TENANT, Receipt(event_id, leaf_of(document).hex(), "706", at))
 
 
 def sealed(checkpoint: notes.Checkpoint) -> str:
@@ -153,7 +163,7 @@ def sealed(checkpoint: notes.Checkpoint) -> str:
 
 
 def _header() -> dict[str, Any]:
-    keys = (("seal", SEAL), ("approval", APPROVAL))
+    keys = (("seal", SEAL), ("approval", APPROVAL), ("receipt", RECEIPT_KEY))
     return {
         "changes": True,
         "created_at": AT.format(9),
@@ -163,7 +173,8 @@ def _header() -> dict[str, Any]:
         "head": genesis(TENANT).hex(),
         "jwks": [public_jwk(key.kid, key.public, purpose) for purpose, key in keys],
         "kind": "range",
+        "receipts": True,
         "tenant": str(TENANT),
         "ticket": None,
-        "to_seq": 5,
+        "to_seq": 6,
     }

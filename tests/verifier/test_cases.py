@@ -10,23 +10,26 @@ import asyncpg
 import pytest
 
 from app.adapters.evidence.folder import FolderStore
+from app.auth import public_jwk
 from app.canon.vocabulary import Tier
 from app.governance_ledger import Event, append, make_case
 from app.governance_ledger.cases import CaseUnknown, safe_name
+from app.governance_ledger.issuing import issue
 from app.governance_ledger.proving import NotCovered
 from app.governance_ledger.sealing import seal
 from app.postgres import Database
 from app.verifier.keys import Trusted
 from tests.builders import a_ticket
-from tests.governance_ledger.ledgers import KEY, TENANT, record, sign
+from tests.governance_ledger.ledgers import KEY, RECEIPT_KEY, RECEIPTS, TENANT, record, sign
 from tests.verifier.decisions import APPROVAL_KEYS, Call, a_company, a_role, decided
 from tests.verifier.files import checked
 
-TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)
+TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS, (), {RECEIPT_KEY.kid: RECEIPT_KEY.raw_public})
 
 
 async def a_story(database: Database, sealer: asyncpg.Connection) -> UUID:
-    """A ticket on which a worker acted, once freely and once with the founder's approval, among other events."""
+    """A ticket on which a worker acted, once freely and once with the founder's approval, among other events; and one
+    event of it came over the API."""
     async with database.transaction(TENANT) as tx:
         company = await a_company(tx)
         contract = await a_role(tx, company)
@@ -37,6 +40,9 @@ async def a_story(database: Database, sealer: asyncpg.Connection) -> UUID:
         free.ticket_id = asked.ticket_id = ticket.id
         await free.record(tx, "done")
         await asked.use(tx, await decided(tx, company, await asked.ask(tx, Tier.R2), by="phone"))
+    async with database.transaction(TENANT) as tx:
+        delivered = await append(tx, Event(type="x.delivered", actor="service:shop", ticket_id=ticket.id))
+        await issue(tx, RECEIPTS, [delivered])
     await sign(sealer)
     await record(database, 5)
     await sign(sealer)
@@ -47,7 +53,8 @@ async def a_case(database: Database, folder: Path, ticket_id: UUID, language: st
     path = folder / "case.zip"
     with path.open("wb") as file:
         store = FolderStore(folder / "evidence")
-        await make_case(database, TENANT, ticket_id, file, store=store, jwks=[], language=language)  # type: ignore[arg-type]
+        jwks = [public_jwk(RECEIPT_KEY.kid, RECEIPT_KEY.public, "receipt")]
+        await make_case(database, TENANT, ticket_id, file, store=store, jwks=jwks, language=language)  # type: ignore[arg-type]
     return path
 
 
@@ -57,6 +64,7 @@ async def test_a_case_verifies_and_reads(database: Database, sealer: asyncpg.Con
     report = checked(path, trusted=TRUSTED)
     assert report.first_break is None
     assert (report.ok, report.kind, report.signatures, report.proofs) == (True, "case", 2, 2)
+    assert report.stored_receipts == 1
     assert report.evidence >= 3
     assert report.unchecked == []
     with zipfile.ZipFile(path) as archive:
@@ -97,6 +105,10 @@ def edit_an_event(name: str, content: bytes) -> bytes:
     return content.replace(b'"title":"Pay', b'"title":"Pat', 1) if name == "ledger.ndjson" else content
 
 
+def edit_the_receipt(name: str, content: bytes) -> bytes:
+    return content.replace(b'{"jws":"eyJ', b'{"jws":"eyK', 1) if name == "ledger.ndjson" else content
+
+
 def edit_evidence(name: str, content: bytes) -> bytes:
     return content.replace(b"hello", b"hallo") if name.startswith("evidence/") else content
 
@@ -116,6 +128,7 @@ def drop_a_line(name: str, content: bytes) -> bytes:
 
 FORGERIES: dict[Callable[[str, bytes], bytes | None], str] = {
     edit_an_event: "does not stand where its proof says",
+    edit_the_receipt: "a receipt that is no JWS",
     edit_evidence: "its bytes hash to another value",
     drop_evidence: "evidence that the event names is not in the file",
     edit_the_summary: "summary.html is not what the case's ledger says",

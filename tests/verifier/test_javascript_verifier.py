@@ -12,9 +12,10 @@ import asyncpg
 import pytest
 
 from app.postgres import Database
-from tests.governance_ledger.ledgers import KEY, record, sign
+from tests.governance_ledger.ledgers import KEY, receive, sign
 from tests.verifier import test_forged_approvals as forged
 from tests.verifier.files import exported, lines_in, written
+from tests.verifier.test_forged_receipts import ATTACKS as RECEIPT_ATTACKS
 from tests.verifier.test_second_verifier import GOLDEN, GOLDEN_KEY
 from tests.verifier.test_tampering import ATTACKS
 
@@ -39,14 +40,18 @@ def test_it_verifies_the_export_of_the_page() -> None:
 async def test_it_agrees_on_a_real_export_and_on_what_was_forged(ledger: Path, tmp_path: Path) -> None:
     content = lines_in(ledger)
     assert found(written(tmp_path / "plain", content)) == ""
-    passed = [attack.__name__ for attack in ATTACKS if not found(written(tmp_path / "forged", attack(content)))]
+    passed = [
+        attack.__name__
+        for attack in [*ATTACKS, *RECEIPT_ATTACKS]
+        if not found(written(tmp_path / "forged", attack(content)))
+    ]
     assert passed == []
 
 
 async def test_it_agrees_on_a_range(
     database: Database, sealer: asyncpg.Connection, ledger: Path, tmp_path: Path
 ) -> None:
-    await record(database, 3)
+    await receive(database, 3)
     await sign(sealer)
     for first, last in ((13, 17), (14, 14), (2, 20), (9, 9)):
         part = lines_in(await exported(database, tmp_path, f"{first}", from_seq=first, to_seq=last))

@@ -21,6 +21,7 @@ from tests.governance_ledger.ledgers import KEY
 from tests.verifier.decisions import APPROVAL_KEYS
 from tests.verifier.files import checked, written
 from tests.verifier.golden import golden
+from tests.verifier.test_forged_receipts import ATTACKS as RECEIPT_ATTACKS
 from tests.verifier.test_tampering import ATTACKS
 
 GOLDEN = Path(__file__).parents[2] / "docs" / "ledger-format.ndjson"
@@ -93,12 +94,14 @@ class Second:
         header = json.loads(lines[0])["export"]
         self.tenant = header["tenant"]
         self.approval = {key["kid"]: unb64(key["x"]) for key in header["jwks"] if key["purpose"] == "approval"}
+        self.receipt = {key["kid"]: unb64(key["x"]) for key in header["jwks"] if key["purpose"] == "receipt"}
         self.head = sha256(bytes.fromhex(self.tenant.replace("-", "")))
         need(header["head"] == self.head.hex(), "the chain begins elsewhere")
         kind, parsed = "", {}
         for line in lines:
             parsed = json.loads(line)
             need(canonical(parsed) == line, "not canonical")
+            need(next(iter(parsed)) != "receipt" or kind == "event", "a receipt behind no event")
             kind = next(iter(parsed))
             getattr(self, f"take_{kind}")(parsed, line)
         need(kind == "end", "no end")
@@ -119,7 +122,7 @@ class Second:
 
     def take_event(self, parsed: dict[str, Any], line: bytes) -> None:
         document = line[len(b'{"event":') : line.rindex(b',"hash":"')]
-        event = parsed["event"]
+        event = self.event = parsed["event"]
         self.leaves.append(sha256(b"\x00", document))
         self.head = sha256(self.head, struct.pack(">q", parsed["seq"]), self.leaves[-1])
         need((parsed["seq"], parsed["hash"]) == (len(self.leaves), self.head.hex()), "the chain")
@@ -128,6 +131,16 @@ class Second:
         for ref in event["body"]["evidence"]:
             self.named[ref["sha256"]] = ref["size_bytes"]
         self.take_approval(event["body"])
+
+    def take_receipt(self, parsed: dict[str, Any], line: bytes) -> None:
+        signed, _, signature = parsed["receipt"]["jws"].rpartition(".")
+        header, claims = (json.loads(unb64(part)) for part in signed.split("."))
+        need((header["alg"], header["typ"]) == ("EdDSA", "receipt+jws"), "a receipt")
+        need(signed_by(self.receipt[header["kid"]], unb64(signature), signed.encode()), "a receipt")
+        need(base64.urlsafe_b64encode(unb64(signature)).decode().rstrip("=") == signature, "a receipt")
+        said = {"event_id": "id", "recorded_at": "at", "tenant": "tenant", "xid": "xid"}
+        need(all(claims[name] == self.event[member] for name, member in said.items()), "another event's receipt")
+        need(claims["leaf"] == self.leaves[-1].hex(), "a receipt of another event")
 
     def take_effect(self, event: dict[str, Any]) -> None:
         def taken(change: dict[str, Any]) -> bool:
@@ -227,12 +240,13 @@ def test_the_export_of_the_page_is_what_the_product_writes() -> None:
 def test_both_verifiers_agree_on_the_export_of_the_page() -> None:
     public = bytes.fromhex(GOLDEN_KEY)
     report = checked(GOLDEN, trusted=Trusted({"": public}, {}))
-    assert (report.ok, report.events, report.signatures, report.proofs, report.evidence) == (True, 5, 1, 1, 2)
+    assert (report.ok, report.events, report.signatures, report.proofs, report.evidence) == (True, 6, 1, 1, 2)
+    assert report.stored_receipts == 1
     assert second(GOLDEN, public) is None
-    assert Second(public).verify(content_of(GOLDEN)) == 5
+    assert Second(public).verify(content_of(GOLDEN)) == 6
 
 
-@pytest.mark.parametrize("place", range(0, 6000, 97))
+@pytest.mark.parametrize("place", range(0, 7000, 97))
 def test_both_verifiers_find_a_changed_byte_in_the_export_of_the_page(tmp_path: Path, place: int) -> None:
     content = bytearray(GOLDEN.read_bytes())
     content[place % len(content)] ^= 1
@@ -245,7 +259,8 @@ def test_both_verifiers_find_a_changed_byte_in_the_export_of_the_page(tmp_path: 
 def test_both_verifiers_agree_on_a_real_export_and_on_what_was_forged(real: Path, tmp_path: Path) -> None:
     public, content = KEY.raw_public, content_of(real).splitlines(keepends=True)
     assert second(real, public) is None
-    found = {attack.__name__: second(written(tmp_path / "forged", attack(content)), public) for attack in ATTACKS}
+    attacks = [*ATTACKS, *RECEIPT_ATTACKS]
+    found = {attack.__name__: second(written(tmp_path / "forged", attack(content)), public) for attack in attacks}
     assert [name for name, wrong in found.items() if wrong is None] == []
 
 

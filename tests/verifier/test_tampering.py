@@ -92,7 +92,7 @@ def drop_the_last_events(content: Lines) -> Lines:
 
 def drop_the_last_events_and_promise_less(content: Lines) -> Lines:
     cut = content[: place(content, lines.EVENT, -2)]
-    last = int(re.findall(rb'"seq":([0-9]+)\}\n$', cut[-1])[0])
+    last = int(re.findall(rb'"seq":([0-9]+)\}\n$', cut[place(cut, lines.EVENT, -1)])[0])
     header = re.sub(rb'"to_seq":[0-9]+', b'"to_seq":%d' % last, cut[0])
     return ended([header, *cut[1:]])
 
