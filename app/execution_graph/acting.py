@@ -19,6 +19,7 @@ from app.execution_graph.gates import Judged
 from app.execution_graph.journal import storable
 from app.execution_graph.refusals import refuse
 from app.execution_graph.shortfall import calls_short
+from app.governance_ledger import EvidenceAway
 from app.role_registry import Short, StandingRule, Want, reserve, settle, spend, use_rule
 from app.work_queue import Approval, ApprovalUnusable, consume
 
@@ -107,7 +108,7 @@ async def _apply(case: Case, permit: Permit, approval: Approval | None) -> Told:
             await _spend(case, permit.money)
             await _use(case, permit, approval)
             applied = await _bring_about(case, result)
-    except ApprovalUnusable:
+    except (ApprovalUnusable, EvidenceAway):
         raise
     except (ToolFailed, Fault) as error:
         async with case.tx.savepoint():
@@ -140,7 +141,7 @@ async def _perform(case: Case, call: ToolCall) -> ToolResult:
     try:
         async with asyncio.timeout(seconds):
             return await case.tool.perform(call)
-    except ToolFailed:
+    except (ToolFailed, EvidenceAway):
         raise
     except TimeoutError as error:
         raise ToolFailed(f"no answer within {seconds} seconds") from error

@@ -19,6 +19,7 @@ from app.execution_graph.runs import close_run
 from app.execution_graph.runtime import Runtime
 from app.execution_graph.seat import vacant
 from app.execution_graph.taking import LEASE_SECONDS, PAUSED_SECONDS, take
+from app.execution_graph.tool_steps import STORE_AWAY
 from app.execution_graph.working_time import pay
 from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force
 from app.work_queue import is_closed
@@ -29,6 +30,7 @@ RENEW_SECONDS = 5.0
 WATCH_SECONDS = 0.5
 SWEEP_SECONDS = 1.0
 RETRY_SECONDS = 2.0
+AWAY_SECONDS = 10.0
 CONCURRENCY = 16
 MOST_WAITING = 1000
 
@@ -115,8 +117,11 @@ class Executor:
             await self._give_back(drive, after_seconds=RETRY_SECONDS, clean=False)
             return False
         _LOG.info("run %s: %s", drive.run.id, _said(beat))
-        fenced = isinstance(beat, Stopped) and beat.reason == "fenced"
-        return False if fenced else await self._give_back(drive)
+        reason = beat.reason if isinstance(beat, Stopped) else ""
+        if reason == STORE_AWAY:
+            _LOG.warning("run %s waits for the evidence store, which does not answer", drive.run.id)
+        after_seconds = AWAY_SECONDS if reason == STORE_AWAY else 0
+        return False if reason == "fenced" else await self._give_back(drive, after_seconds=after_seconds)
 
     async def _give_back(self, drive: Drive, *, after_seconds: float = 0, clean: bool = True) -> bool:
         if drive.given_back:

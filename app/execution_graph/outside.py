@@ -15,6 +15,7 @@ from app.execution_graph.case import Acts, Case, Permit, Stops, Told, Waits
 from app.execution_graph.drive import Drive
 from app.execution_graph.journal import Asked
 from app.execution_graph.lost_outcomes import lost
+from app.governance_ledger import EvidenceAway
 from app.role_registry import quarantine_tool
 
 T = TypeVar("T")
@@ -90,7 +91,10 @@ async def _attempt(tool: Tool, call: ToolCall) -> Ended:
         return Lost(str(error)) if tool.spec.effect == "external" else Failed(str(error))
     except TimeoutError:
         said = f"no answer within {tool.spec.timeout_seconds} seconds"
-    except Exception as error:  # noqa: BLE001 - whatever a tool raises, a call may have been made
+    except Exception as error:
+        if isinstance(error, EvidenceAway) and tool.spec.effect == "read":
+            raise
+        # Whatever else a tool raises, a call may have been made.
         said = f"{type(error).__name__}: {error}"
     return Lost(said) if tool.spec.effect == "external" else Failed(said)
 

@@ -22,9 +22,13 @@ from app.execution_graph.outside import act
 from app.execution_graph.refusals import facts_data, refuse
 from app.execution_graph.runs import still_waits
 from app.execution_graph.shortfall import money_short
+from app.governance_ledger import EvidenceAway
 from app.postgres import Transaction
 from app.role_registry import NotInForce, contract_in_force, rule_for, why_barred
 from app.work_queue import Approval, get_approval, is_closed, raise_approval, rejected_before, withdraw
+
+STORE_AWAY = "store_away"
+"""Why a run halts whose gate or worker needs a file that cannot be read now."""
 
 
 async def call_tool(drive: Drive, number: int, name: str, arguments: Arguments) -> ToolAnswer:
@@ -39,9 +43,12 @@ async def call_tool(drive: Drive, number: int, name: str, arguments: Arguments) 
     if step is not None and step.settled:
         return decode_answer(step.answer or "")
     check_breakers(drive, asked)
-    async with drive.transaction() as tx:
-        outcome = await _enter(tx, drive, asked, canonical, step)
-    return await _follow(drive, asked, outcome)
+    try:
+        async with drive.transaction() as tx:
+            outcome = await _enter(tx, drive, asked, canonical, step)
+        return await _follow(drive, asked, outcome)
+    except EvidenceAway as away:
+        raise Halt(STORE_AWAY) from away
 
 
 async def _follow(drive: Drive, asked: Asked, outcome: Outcome) -> ToolAnswer:

@@ -18,6 +18,7 @@ from app.governance_ledger.cases import Case, make_case
 from app.governance_ledger.catalogue import compare_catalogue
 from app.governance_ledger.concealing import append_about
 from app.governance_ledger.counting import Tally, count_between, count_beyond
+from app.governance_ledger.errors import EvidenceAway
 from app.governance_ledger.evidence import keep_evidence, read_evidence
 from app.governance_ledger.model import (
     ChainReport,
@@ -49,6 +50,7 @@ __all__ = [
     "ChainReport",
     "Event",
     "EventFilter",
+    "EvidenceAway",
     "Exported",
     "Keeper",
     "Page",

@@ -6,9 +6,10 @@ from email.message import EmailMessage
 import pytest
 
 from app.adapters.tools.email import SendEmailTool, mail_server, message_id
+from app.canon.errors import Unavailable
 from app.canon.tool import OutcomeUnknown, ToolFailed
 from tests.adapters.smtp_servers import Mailbox, falling_server, mail_box
-from tests.adapters.tool_calls import call, free_port
+from tests.adapters.tool_calls import HeldFiles, call, free_port
 
 REPORT = {"report.md": ("text/markdown", "# Laporan \u2713\n".encode()), "a.bin": ("application/pdf", b"%PDF\x00")}
 
@@ -143,3 +144,17 @@ def test_the_address_of_the_server_is_read_whole() -> None:
 def test_an_address_that_cannot_be_used_is_named(url: str) -> None:
     with pytest.raises(ToolFailed, match="FLR_SMTP_URL"):
         mail_server(url)
+
+
+class AwayFiles(HeldFiles):
+    """The files are in a store that does not answer now."""
+
+    async def read(self, name: str) -> bytes:
+        raise Unavailable("the evidence store does not answer")
+
+
+async def test_a_mail_whose_attachment_cannot_be_read_now_fails_for_certain(server: tuple[Mailbox, str]) -> None:
+    mailbox, url = server
+    with pytest.raises(ToolFailed, match=r"report\.md cannot be read now, so nothing was sent"):
+        await tool(url).perform(call(AwayFiles(REPORT), letter(attachments=["report.md"])))
+    assert mailbox.messages == []

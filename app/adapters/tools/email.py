@@ -15,7 +15,7 @@ import msgspec
 
 from app.adapters.tools.wording import text_argument, texts_argument
 from app.canon.addresses import mail_of
-from app.canon.errors import NotFound
+from app.canon.errors import NotFound, Unavailable
 from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult, ToolSpec, Wording
 from app.canon.vocabulary import Risk
 
@@ -164,6 +164,8 @@ async def _attach(message: EmailMessage, call: ToolCall) -> None:
             content = await call.inputs.read(name)
         except NotFound as error:
             raise ToolFailed(f"{name} is not stored any more: {error}") from error
+        except Unavailable as error:
+            raise ToolFailed(f"{name} cannot be read now, so nothing was sent: {error}") from error
         total += len(content)
         if total > MAX_ATTACHMENT_BYTES:
             raise ToolFailed(f"the attachments have more than {MAX_ATTACHMENT_BYTES} bytes together")
