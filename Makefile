@@ -14,6 +14,7 @@ help: ## say what there is
 	@echo 'make check   format, lint, types and import contracts'
 	@echo 'make bench   the measured figures beside their bars'
 	@echo 'make chaos   200 random kill -9 of every process, then what became of the work (KILLS=n)'
+	@echo 'make chaos OUTAGE=3   the same with the evidence store alone killed, for so many minutes'
 	@echo 'make conformance  which promise each engine and store keeps: the contract suites as docs/conformance.md'
 	@echo 'make contact-sheet   every screen and state of the console in one image, build/contact-sheet.png'
 	@echo 'make manifest-screens   the pictures that the manifest shows before the console is installed'
@@ -39,7 +40,7 @@ conformance: .venv/.ready-test
 	@$(BIN)/python -m tests.adapters.certificate
 
 chaos: .venv/.ready-test
-	@$(BIN)/python -m tests.chaos --kills $(KILLS)
+	@$(BIN)/python -m tests.chaos $(if $(OUTAGE),--outage $(OUTAGE),--kills $(KILLS))
 
 contact-sheet: .venv/.ready-test browser
 	@$(BIN)/python -m pytest -q -n 0 e2e/contact_sheet.py

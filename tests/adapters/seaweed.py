@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,14 +45,6 @@ class Seaweed(NamedTuple):
 @contextmanager
 def running_seaweed(folder: Path) -> Iterator[Seaweed]:
     """The server over `folder`, with the bucket made and writable."""
-    identities = [
-        {
-            "name": "tests",
-            "credentials": [{"accessKey": KEYS.access_key, "secretKey": KEYS.secret_key}],
-            "actions": ["Admin", "Read", "Write", "List"],
-        }
-    ]
-    (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     server, process = _start_and_again(folder)
     try:
         yield server
@@ -66,17 +58,28 @@ def _start_and_again(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
     """A port that was free may be taken a moment later: three tries with other ports."""
     for _ in range(TRIES - 1):
         with suppress(NotStarted):
-            return _start(folder)
-    return _start(folder)
+            return start_seaweed(folder, free_ports())
+    return start_seaweed(folder, free_ports())
 
 
-def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
-    port = free_port()
+def free_ports() -> list[int]:
+    """As many as the server wants; the first is its address."""
+    return [free_port() for _ in range(8)]
+
+
+def start_seaweed(folder: Path, ports: Sequence[int]) -> tuple[Seaweed, subprocess.Popen[bytes]]:
+    """The server over what `folder` holds; it takes objects when this returns. Raises `NotStarted`."""
+    identity = {
+        "name": "tests",
+        "credentials": [{"accessKey": KEYS.access_key, "secretKey": KEYS.secret_key}],
+        "actions": ["Admin", "Read", "Write", "List"],
+    }
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            _command(folder, port), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()
+            _command(folder, ports), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()
         )
-    server = Seaweed(f"http://127.0.0.1:{port}")
+    server = Seaweed(f"http://127.0.0.1:{ports[0]}")
     try:
         _wait_until_written(server, process, folder / "log")
     except BaseException:
@@ -86,23 +89,20 @@ def _start(folder: Path) -> tuple[Seaweed, subprocess.Popen[bytes]]:
     return server, process
 
 
-def _command(folder: Path, s3_port: int) -> list[str]:
+def _command(folder: Path, ports: Sequence[int]) -> list[str]:
     """Every port is named: the gRPC ones would otherwise be another's plus 10000."""
-    parts = ("master.port", "volume.port", "filer.port")
-    ports = [f"-{part}{kind}={free_port()}" for part in parts for kind in ("", ".grpc")]
+    names = [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc")]
     return [
         str(Path(sys.executable).with_name("weed")),
         "server",
         f"-dir={folder}",
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
-        *ports,
+        *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
         "-filer",
         "-s3",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
-        f"-s3.port={s3_port}",
-        f"-s3.port.grpc={free_port()}",
         f"-s3.config={folder / 's3.json'}",
         "-master.telemetry=false",
         "-master.volumeSizeLimitMB=64",
@@ -120,7 +120,8 @@ def _wait_until_written(server: Seaweed, process: subprocess.Popen[bytes], log: 
     until = time.monotonic() + SECONDS_TO_START
     while True:
         try:
-            client.create_bucket(Bucket=BUCKET)
+            with suppress(ClientError):
+                client.create_bucket(Bucket=BUCKET)
             client.put_object(Bucket=BUCKET, Key="ready", Body=b"1")
             return
         except (BotoCoreError, ClientError) as error:

@@ -4,6 +4,7 @@ Speaks to the API as anybody would, with one Idempotency-Key for each write, aga
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +26,7 @@ ACTIVE_TRIES = 600
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of ticket, and what exactly one of it leaves behind."""
+    """A kind of ticket, and what exactly one of it leaves behind. `file` is attached to it before it starts."""
 
     name: str
     rules: tuple[ToolRule, ...]
@@ -33,6 +34,7 @@ class Kind(msgspec.Struct, frozen=True):
     notes: int = 0
     documents: int = 0
     children: int = 0
+    file: str = ""
 
 
 def _note(text: str, **more: Any) -> ProcedureStep:
@@ -84,6 +86,16 @@ def kinds(receiver: str) -> tuple[Kind, ...]:
     )
 
 
+def filed_kinds() -> tuple[Kind, ...]:
+    """With a file that the gate and the worker read: at once, or after the founder was asked."""
+    note, asked, read = ToolRule("write_note", "allow"), ToolRule("write_note", "ask"), ToolRule("read_input", "allow")
+    reads = ProcedureStep("read_input", {"name": "list.txt"})
+    return (
+        Kind("Filed", (note, read), (reads, _note("read")), notes=1, file="ana@kopi.example"),
+        Kind("Late", (asked, read), (_note("may I?"), reads), notes=1, file="budi@kopi.example"),
+    )
+
+
 def _terms(kind: Kind) -> Terms:
     return Terms(
         kind.name,
@@ -98,9 +110,9 @@ def _terms(kind: Kind) -> Terms:
 class Company:
     """`opened` are the tickets that the API has answered for; `decided` counts answers by kind and decision."""
 
-    def __init__(self, fleet: Fleet, receiver: Receiver, address: str) -> None:
+    def __init__(self, fleet: Fleet, receiver: Receiver, address: str, more: Sequence[Kind] = ()) -> None:
         self.fleet = fleet
-        self.kinds = kinds(address)
+        self.kinds = (*kinds(address), *more)
         self.opened: dict[str, Kind] = {}
         self.decided: dict[str, int] = {}
         self.founded: Founded
@@ -137,8 +149,18 @@ class Company:
     async def open(self, kind: Kind) -> None:
         number = len(self.opened) + 1
         body = {"title": f"{kind.name} {number}", "instructions": "Do it.", "role_id": self._roles[kind.name]}
-        ticket = await self._post("/tickets", body)
+        ticket = await self._post("/tickets", {**body, "start": not kind.file})
         self.opened[ticket["id"]] = kind
+        if kind.file:
+            await self._attach(ticket["id"], f"{kind.file} {number}")
+            await self._post(f"/exec/start/{ticket['id']}", {})
+
+    async def _attach(self, ticket_id: str, content: str) -> None:
+        """A file that the founder vouches for, which the gate therefore looks into."""
+        headers = {"Idempotency-Key": str(uuid4()), "Content-Type": "text/plain"}
+        params = {"name": "list.txt", "trusted": "true"}
+        path = f"/tickets/{ticket_id}/inputs"
+        await self._insist("POST", path, content=content.encode(), params=params, headers=headers)
 
     async def answer(self) -> None:
         """Decide all that waits now."""
@@ -167,12 +189,23 @@ class Company:
         asked = await self._post(f"/approvals/{approval_id}/statement", {"decision": "approve"})
         return None if asked is None else sign_statement(self.fleet.settings.keys, asked["statement"])
 
-    async def still_open(self) -> int:
+    async def until_asked(self, count: int) -> None:
+        """Until so many questions wait for an answer."""
+        for _ in range(ACTIVE_TRIES):
+            if len((await self._get("/approvals", status="pending", limit=200))["items"]) >= count:
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+        raise RuntimeError(f"{count} questions are not asked; {self.fleet.said()}")
+
+    async def open_now(self) -> set[str]:
         """Tickets of the company, children included, that are not closed."""
-        count = 0
+        found = set()
         for status in ("open", "held", "working"):
-            count += len((await self._get("/tickets", status=status, limit=200))["items"])
-        return count
+            found |= {ticket["id"] for ticket in (await self._get("/tickets", status=status, limit=200))["items"]}
+        return found
+
+    async def still_open(self) -> int:
+        return len(await self.open_now())
 
     async def sealed(self) -> bool:
         """Every event stands in the chain."""

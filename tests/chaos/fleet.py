@@ -36,7 +36,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
 class Fleet:
     """One API, one sealer, two workers and a PostgreSQL. All are started by the main thread, and end with it."""
 
-    def __init__(self, home: Path, receiver: str) -> None:
+    def __init__(self, home: Path, receiver: str, **settings: str) -> None:
+        """`settings` are FLR_ variables beside those of every game."""
         self.home = home
         self.environment = {
             **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
@@ -49,6 +50,7 @@ class Fleet:
             "FLR_RUN_PART_STEPS": "2",
             "FLR_HTTP_ALLOW_PRIVATE": receiver,
             RECEIVER: receiver,
+            **settings,
         }
         self.ended_alone: list[str] = []
         self._server = OwnPostgres(home)

@@ -31,11 +31,15 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     findings: Findings
 
+    @property
+    def ok(self) -> bool:
+        return self.findings.ok
+
 
 class Said(msgspec.Struct, frozen=True):
-    """How far a game is."""
+    """How far a game is: kills, or seconds."""
 
-    kills: int
+    done: int
     tickets: int
     open: int
 
@@ -53,7 +57,7 @@ async def play(home: Path, *, kills: int, tell: Callable[[Said], None]) -> Playe
             await fleet.start_ring()
             await company.hire()
             killed = await _under_fire(fleet, company, kills, tell)
-            await _settle(fleet, company, sum(killed.values()), tell)
+            await settle(fleet, company, sum(killed.values()), tell)
             findings = await look(
                 company,
                 receiver,
@@ -103,7 +107,7 @@ async def _under_fire(fleet: Fleet, company: Company, kills: int, tell: Callable
     return killed
 
 
-async def _settle(fleet: Fleet, company: Company, kills: int, tell: Callable[[Said], None]) -> None:
+async def settle(fleet: Fleet, company: Company, done: int, tell: Callable[[Said], None]) -> None:
     """Nobody is killed any more: every ticket closes, and the sealer catches up."""
     until = time.monotonic() + SETTLE_SECONDS
     while left := await company.still_open():
@@ -111,7 +115,7 @@ async def _settle(fleet: Fleet, company: Company, kills: int, tell: Callable[[Sa
             raise RuntimeError(f"{left} tickets are open {SETTLE_SECONDS} s after the last kill; {fleet.said()}")
         await fleet.mend()
         await company.answer()
-        tell(Said(kills, len(company.opened), left))
+        tell(Said(done, len(company.opened), left))
         await asyncio.sleep(ANSWER_SECONDS)
     while not await company.sealed():
         if time.monotonic() > until:

@@ -31,7 +31,12 @@ async def main(settings: Settings, receiver: str) -> None:
     url = app_url(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(url, max_size=12))
-        store = load_store(settings.evidence_url, settings.home)
+        store = load_store(
+            settings.evidence_url,
+            settings.home,
+            access_key=settings.evidence_access_key,
+            secret_key=settings.evidence_secret_key,
+        )
         stack.push_async_callback(store.close)
         model = load_model(settings)
         stack.push_async_callback(model.close)
