@@ -2,7 +2,7 @@
 import { createPublicKey, verify } from "node:crypto";
 import { canonical, decode64, hex, need, same, seconds, sha256, signed, unhex } from "./bytes.mjs";
 
-const MUST = "tool.intended tool.done tool.failed tool.repeated role.hired role.amended mandate.granted".split(" ");
+const MUST = "tool.intended tool.done tool.failed tool.repeated role.hired role.amended mandate.granted quorum.set rule.made".split(" ");
 const CONTRACTS = { hire: "role.hired", amend: "role.amended", budget_raise: "budget.raised" };
 const ONCE = { start: "run.", party: "party.", tool_server: "server.", unknown_outcome: "tool.", tool_call: "tool." };
 const VOTES = ["approval.decided", "approval.voted"];
@@ -17,7 +17,8 @@ export class Approvals {
     this.jwks = new Map(jwks.filter(({ purpose }) => purpose === "approval").map(({ kid, x }) => [kid, decode64(x, "base64url")]));
     this.waiting = [];
     for (const name of ["keys", "votes", "quorums", "agreed", "nonces", "rules", "mandates"]) this[name] = new Map();
-    for (const name of ["voided", "frozen", "contracts", "used", "revoked"]) this[name] = new Set();
+    for (const name of ["voided", "frozen", "contracts", "used", "revoked", "foundersOnly"]) this[name] = new Set();
+    this.lines = [];
   }
 
   take(event) {
@@ -60,8 +61,21 @@ export class Approvals {
 
   raised({ data, evidence }) {
     this.quorums.set(data.approval_id, data.quorum ?? 1);
+    if (this.lines.length > 0) this.meet(data);
     const shown = evidence.filter((ref) => ref.subject === undefined);
     need(shown.every((ref) => ref.sha256 === data.payload_digest), "another payload than would be signed");
+  }
+
+  /** The company's quorum: as many people as its lines want, one fewer where one who counts had raised the question. */
+  meet({ approval_id, kind, quorum, raised_by, ...asked }) {
+    const covering = kind === "unknown_outcome" ? [] : this.lines.filter((line) => covers(line, asked));
+    const founders = covering.some((line) => line.founders);
+    const wanted = Math.max(1, ...covering.map((line) => line.count));
+    const there = 1 + [...this.mandates.values()].filter(({ rol }) => rol === "founder").length;
+    const count = ["quorum", "mandate"].includes(kind) ? Math.min(wanted, there) : wanted;
+    const counts = founders ? /^founder:/ : /^(founder|deputy):/;
+    need(quorum >= Math.max(1, counts.test(raised_by) ? count - 1 : count), "asked of fewer than the company's quorum wants");
+    if (founders) this.foundersOnly.add(approval_id);
   }
 
   claims(token) {
@@ -88,7 +102,9 @@ export class Approvals {
     if (body.actor.startsWith("deputy:")) this.deputy(claims, data);
     const final = body.type === "approval.decided";
     this.votes.set(claims.jti, { approval: claims.approval, final });
-    if (yes) this.agree(claims, data, final);
+    if (!yes) return;
+    need(body.actor.startsWith("founder:") || !this.foundersOnly.has(claims.approval), "a deputy's yes where founders are wanted");
+    this.agree(claims, data, final);
   }
 
   agree({ approval, sub }, data, final) {
@@ -100,7 +116,7 @@ export class Approvals {
   deputy(claims, { kind, tier, role_id, money }) {
     const terms = this.mandates.get(claims.mandate);
     if (terms === undefined) return need(!this.whole && claims.mandate !== null, "a mandate that is not in force");
-    need(terms.person === person(claims.sub) && claims.iat < Date.parse(terms.ends_at) / 1000, "another's mandate, or over");
+    need(terms.person === person(claims.sub) && terms.rol === "deputy" && claims.iat < Date.parse(terms.ends_at) / 1000, "another's mandate, or over");
     const cap = terms.cap;
     const affords = money === null || money.minor === "0" || (cap !== null && cap.currency === money.currency && BigInt(money.minor) <= BigInt(cap.minor));
     const inside = terms.tiers.includes(tier) && terms.kinds.includes(kind) && (terms.roles.length === 0 || terms.roles.includes(role_id));
@@ -145,6 +161,11 @@ export class Approvals {
       this.mandates.set(data.mandate_id, data.mandate);
       return this.once(claims, "mandate");
     }
+    if (claims.kind === "quorum") {
+      need(type === "quorum.set" && yes && claims.sub.startsWith("founder:") && written(data.quorum), "a quorum that no founder signed");
+      this.lines = data.quorum.lines;
+      return this.once(claims, "quorum");
+    }
     if (claims.kind === "rule") return this.rule(event, claims, written);
     need(type.startsWith(ONCE[claims.kind] ?? "\x00"), `${type} under another kind of approval`);
     if (claims.kind === "tool_call") need(data.act_digest === claims.act_digest, "other arguments than were approved");
@@ -180,6 +201,12 @@ export class Approvals {
     need(!this.used.has(mark), "an approval used before");
     this.used.add(mark);
   }
+}
+
+function covers({ tier, above }, asked) {
+  if (tier !== asked.tier || above === null) return tier === asked.tier;
+  const { money } = asked;
+  return money !== null && (money.currency !== above.currency || BigInt(money.minor) > BigInt(above.minor));
 }
 
 /** WebAuthn by a P-256 key: a COSE_Key as browsers write it, `{1: 2, 3: -7, -1: 1, -2: x, -3: y}`, and a DER signature. */

@@ -1,5 +1,6 @@
 """An auditor finds what was asked of fewer people than the founders had signed, live and in an export."""
 
+import asyncio
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from app.work_queue.approvals import event_of
 from tests.builders import a_question, principal
 from tests.founder_console.people import a_device_key, a_passkey
 from tests.governance_ledger.ledgers import TENANT, sign, verify
+from tests.verifier import javascript
 from tests.verifier.decisions import APPROVAL_KEYS, Company, a_company, decided
 from tests.verifier.files import checked, exported
 from tests.verifier.test_lawful_approvals import TRUSTED, holds, proposed, settled
@@ -138,7 +140,9 @@ async def test_a_question_that_was_asked_of_one_is_found(
         await append(tx, msgspec.structs.replace(event, subjects=()))
     await sign(sealer)
     live = await verify(database, full=True, keys=TRUSTED.seal, approval_keys=APPROVAL_KEYS)
-    report = checked(await exported(database, tmp_path, evidence=True), trusted=TRUSTED)
+    export = await exported(database, tmp_path, evidence=True)
+    report = checked(export, trusted=TRUSTED)
+    assert await asyncio.to_thread(javascript.agrees, export, holds=False)
     for found in (live.first_break, report.first_break):
         assert found is not None
         assert "quorum wants 2" in found.reason

@@ -4,8 +4,6 @@ Where there is no Node.js it is not run; `test_second_verifier.py` then stands f
 """
 
 import asyncio
-import shutil
-import subprocess
 from pathlib import Path
 
 import asyncpg
@@ -15,21 +13,12 @@ from app.postgres import Database
 from tests.governance_ledger.ledgers import KEY, receive, sign
 from tests.verifier import test_forged_approvals as forged
 from tests.verifier.files import exported, lines_in, written
+from tests.verifier.javascript import NODE, found
 from tests.verifier.test_forged_receipts import ATTACKS as RECEIPT_ATTACKS
 from tests.verifier.test_second_verifier import GOLDEN, GOLDEN_KEY
 from tests.verifier.test_tampering import ATTACKS
 
-FOLDER = Path(__file__).parents[2] / "docs" / "verifier-in-javascript"
-NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is not installed; make test needs none")
-
-
-def found(path: Path, key: str = KEY.raw_public.hex()) -> str:
-    """What it finds wrong; nothing when the export holds."""
-    run = subprocess.run([str(NODE), FOLDER / "verify.mjs", path, key], capture_output=True, text=True, check=False)
-    assert run.stderr == ""
-    assert run.returncode == (1 if run.stdout.startswith("BROKEN") else 0)
-    return run.stdout.strip() if run.returncode else ""
 
 
 def test_it_verifies_the_export_of_the_page() -> None:

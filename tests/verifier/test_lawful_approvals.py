@@ -1,5 +1,6 @@
 """Whatever a founder may lawfully do verifies: amend, raise, undo, vote, decide along, decide while paused."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from app.verifier.keys import Trusted
 from app.work_queue import Approval, get_approval, propose_mandate, raise_approval, undo
 from tests.builders import APPROVALS, a_question, principal
 from tests.governance_ledger.ledgers import KEY, TENANT, sign, verify
+from tests.verifier import javascript
 from tests.verifier.decisions import (
     APPROVAL_KEYS,
     MAIL,
@@ -53,10 +55,12 @@ async def proposed(tx: Transaction, mandate: Mandate, company: Company) -> Appro
 
 
 async def holds(database: Database, sealer: asyncpg.Connection, folder: Path, *, signatures: int) -> None:
-    """Live and from an export."""
+    """Live and from an export, for both verifiers."""
     await sign(sealer)
     live = await verify(database, full=True, keys=TRUSTED.seal, approval_keys=APPROVAL_KEYS)
-    report = checked(await exported(database, folder, evidence=True), trusted=TRUSTED)
+    export = await exported(database, folder, evidence=True)
+    report = checked(export, trusted=TRUSTED)
+    assert await asyncio.to_thread(javascript.agrees, export, holds=True)
     assert live.first_break is None
     assert report.first_break is None
     assert (live.signatures, report.signatures, report.unchecked) == (signatures, signatures, [])
