@@ -41,6 +41,19 @@ async def test_sealed_events_form_one_gapless_chain_for_each_tenant(
     assert event.hash is not None
 
 
+async def test_a_batch_of_several_tenants_is_sealed_in_one_statement(
+    database: Database, sealer: asyncpg.Connection
+) -> None:
+    await seal(sealer)
+    await record(database, 500)
+    await record(database, 300, OTHER)
+    said: list[str] = []
+    sealer.add_query_logger(lambda record: said.append(record.query))
+    assert await seal(sealer) == 800
+    await asyncio.sleep(0)  # the driver tells its loggers in the loop's next turn
+    assert len(said) == 1, said
+
+
 async def test_nothing_new_seals_nothing_and_writes_nothing(
     database: Database, sealer: asyncpg.Connection, superuser: asyncpg.Connection
 ) -> None:

@@ -11,6 +11,7 @@ from app.canon.canonical_json import canonical_bytes
 from app.governance_ledger import Event, append
 from app.governance_ledger.errors import EventRefused
 from app.postgres import Database
+from tests.governance_ledger.ledgers import connected
 
 TENANT = UUID("018f0000-0000-7000-8000-000000000001")
 OTHER = UUID("018f0000-0000-7000-8000-000000000002")
@@ -99,6 +100,31 @@ async def states_of(connection: asyncpg.Connection, attempts: dict[str, str]) ->
 
 async def test_the_application_has_no_right_to_change_it(recorded: UUID, application: asyncpg.Connection) -> None:
     assert await states_of(application, APPLICATION) == dict.fromkeys(APPLICATION, "42501")
+
+
+SEALER = {
+    "write an event": INSERT.format(more="", value="", body=BODY),
+    "alter an event": f"UPDATE {EVENTS} SET actor = 'x'",
+    "delete an event": f"DELETE FROM {EVENTS}",
+    "write a change": APPLICATION["write a change"],
+    "alter a seal": "UPDATE governance_ledger.ledger_seals SET hash = ''",
+    "delete a seal": "DELETE FROM governance_ledger.ledger_seals",
+    "alter a checkpoint": "UPDATE governance_ledger.ledger_checkpoints SET note = ''",
+    "delete a checkpoint": "DELETE FROM governance_ledger.ledger_checkpoints",
+    "alter an attestation": "UPDATE governance_ledger.ledger_attestations SET content = ''",
+    "write a receipt": f"INSERT INTO governance_ledger.ledger_receipts VALUES ('{TENANT}', gen_random_uuid(), 'x')",
+    "delete a receipt": "DELETE FROM governance_ledger.ledger_receipts",
+    "say how far was verified": "INSERT INTO governance_ledger.ledger_verifications (tenant_id, seq, hash) "
+    f"VALUES ('{TENANT}', 1, '')",
+    "disable a trigger": APPLICATION["disable a trigger"],
+    "become the owner": "SET ROLE flr_owner",
+    "become the application": "SET ROLE flr_app",
+}
+
+
+async def test_the_sealer_seals_and_has_no_right_to_anything_else(recorded: UUID, sealer_dsn: str) -> None:
+    async with connected(sealer_dsn) as sealer:
+        assert await states_of(sealer, SEALER) == dict.fromkeys(SEALER, "42501")
 
 
 @pytest.mark.parametrize("replica", [False, True])
