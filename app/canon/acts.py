@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from app.canon.sentences import Labels, Language, money_phrase
+from app.canon.amounts import Language, money_phrase
+from app.canon.sentences import Labels
 from app.canon.tool import ToolSpec
 from app.canon.values import shown, texts_at
 from app.canon.vocabulary import Money

@@ -1,18 +1,24 @@
 """Reasons of a verdict as plain sentences: as the worker is told them, and in the founder's words."""
 
+import re
 from collections.abc import Mapping
 
 import msgspec
 
+from app.canon.amounts import Language, grouped, money_phrase
 from app.canon.argument_names import argument_name
 from app.canon.facts import Fact
-from app.canon.sentences import NO_LABELS, Labels, Language, day_names, sum_phrase
+from app.canon.sentences import NO_LABELS, Labels, amount_phrase, day_names, sum_phrase
+from app.canon.vocabulary import Money
 
 
 def fact_sentence(fact: Fact, tool: str, language: Language = "en") -> str:
     """One reason as a sentence: which rule, which value, what would pass."""
+    return _sentence(msgspec.structs.replace(fact, wanted=_in_words(fact, language)), tool, language)
+
+
+def _sentence(fact: Fact, tool: str, language: Language) -> str:
     template = _FACTS[fact.code][0 if language == "en" else 1]
-    fact = msgspec.structs.replace(fact, wanted=_in_words(fact, language))
     sentence = template.format(
         tool=tool, path=fact.path, value=fact.value, wanted=fact.wanted or "-", kind=_kind(fact.wanted, language)
     )
@@ -28,16 +34,35 @@ def fact_sentence(fact: Fact, tool: str, language: Language = "en") -> str:
 def reason_sentence(fact: Fact, tool: str, language: Language, labels: Labels = NO_LABELS) -> str:
     """`fact_sentence` as a founder reads it: arguments and tools by the names that people have for them."""
     path, source = argument_name(fact.path, language), _quoted(fact.source_tool, labels)
-    sentence = fact_sentence(
-        msgspec.structs.replace(fact, path=path, source_tool=source), _quoted(tool, labels), language
-    )
+    shown = msgspec.structs.replace(in_words(fact, language), path=path, source_tool=source)
+    sentence = _sentence(shown, _quoted(tool, labels), language)
     return sentence[:1].upper() + sentence[1:]
+
+
+def in_words(fact: Fact, language: Language) -> Fact:
+    """`fact` with its amounts and limits as people write them: `12105000 IDR`, `25000000 month`, days by number."""
+    value, wanted = _amount(fact, fact.value, language), _amount(fact, _in_words(fact, language), language)
+    return msgspec.structs.replace(fact, value=value, wanted=wanted)
+
+
+def _amount(fact: Fact, text: str, language: Language) -> str:
+    money = _MONEY.fullmatch(text) if fact.code in ("money_uncapped", "budget") else None
+    if money is not None:
+        return money_phrase(Money(int(money[1]), money[2]), language)
+    counted = _COUNTED.fullmatch(text) if fact.code == "budget" else None
+    if counted is not None:
+        return amount_phrase(int(counted[1]), counted[2], language)
+    return grouped(text, language) if fact.code in _NUMBERED and _DIGITS.fullmatch(text) else text
 
 
 def _quoted(tool: str, labels: Labels) -> str:
     return f"“{labels[tool]}”" if tool in labels else tool
 
 
+_NUMBERED = frozenset(("max", "min", "money_over_cap", "length"))
+_DIGITS = re.compile("-?[0-9]{1,18}")
+_COUNTED = re.compile("(-?[0-9]{1,18}) ([a-z_]+)")
+_MONEY = re.compile("(-?[0-9]{1,18}) ([A-Z]{3})")
 _KINDS: Mapping[Language, Mapping[str, str]] = {
     "en": {"mail": "mail address", "link": "link", "account": "account or number", "name": "name"},
     "id": {"mail": "alamat surel", "link": "tautan", "account": "rekening atau nomor", "name": "nama"},

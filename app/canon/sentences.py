@@ -1,9 +1,9 @@
 """Rules as plain sentences, in English and Indonesian. A founder reads these, not the data."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from typing import Literal, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
+from app.canon.amounts import Language, grouped, money_phrase
 from app.canon.argument_names import argument_name
 from app.canon.contract import (
     AnyOf,
@@ -26,9 +26,7 @@ from app.canon.contract import (
 )
 from app.canon.values import shown
 from app.canon.vocabulary import Money, Risk, Tier
-from app.canon.written import minor_digits
 
-Language: TypeAlias = Literal["en", "id"]
 Labels: TypeAlias = Mapping[str, str]
 
 NO_LABELS: Labels = {}
@@ -61,19 +59,6 @@ _RISKS: Mapping[Language, Mapping[Risk, str]] = {
         Risk.OUTBOUND: "menjangkau pihak luar",
     },
 }
-
-
-def grouped(number: int | str, language: Language) -> str:
-    """Digits in groups of three, as the language writes them: `5,000,000` or `5.000.000`."""
-    text = str(number)
-    whole, point, fraction = text.partition(".")
-    if not whole.lstrip("-").isdigit() or not whole.isascii():
-        return shown(text)
-    digits = whole.lstrip("-")
-    head = len(digits) % 3
-    groups = ([digits[:head]] if head else []) + [digits[i : i + 3] for i in range(head, len(digits), 3)]
-    separator, decimal = (",", ".") if language == "en" else (".", ",")
-    return ("-" if whole.startswith("-") else "") + separator.join(groups) + (decimal + fraction if point else "")
 
 
 def constraint_phrase(one: Constraint, language: Language) -> str:
@@ -213,21 +198,19 @@ def boundary_sentences(boundary: Boundary, language: Language, labels: Labels = 
     return tuple(lines)
 
 
-def money_phrase(amount: Money, language: Language) -> str:
-    """`12.50 USD`, `240,000 IDR`, in Indonesian `Rp240.000`: major units, as the language groups them."""
-    places = minor_digits(amount.currency)
-    written = grouped(f"{Decimal(amount.minor).scaleb(-places):.{places}f}", language)
-    return f"Rp{written}" if language == "id" and amount.currency == "IDR" else f"{written} {amount.currency}"
+def amount_phrase(amount: int, unit: str, language: Language) -> str:
+    """What is not money of a tool: `40 tool calls`, `US$2.50 of model spend`."""
+    if unit != "usd_micros":
+        return f"{grouped(amount, language)} {_UNITS[language].get(unit, unit)}"
+    dollars = money_phrase(Money(round(amount / 10_000), "USD"), language)
+    return f"{dollars} of model spend" if language == "en" else f"biaya model {dollars}"
 
 
 def budget_sentence(limit: BudgetLimit, language: Language) -> str:
-    """One budget line: `Spends at most 2.50 USD of model money a day.`"""
+    """One budget line: `Spends at most US$2.50 of model spend a day.`"""
     period = _PERIODS[language][limit.period]
-    if limit.unit == "usd_micros":
-        dollars = f"{limit.limit / 1_000_000:.2f}"
-        what = f"{dollars} USD of model spend" if language == "en" else f"biaya model {dollars} USD"
-    elif limit.unit == "money":
+    if limit.unit == "money":
         what = money_phrase(Money(limit.limit, limit.currency or "IDR"), language)
     else:
-        what = f"{grouped(limit.limit, language)} {_UNITS[language][limit.unit]}"
+        what = amount_phrase(limit.limit, limit.unit, language)
     return f"Spends at most {what} {period}." if language == "en" else f"Menghabiskan paling banyak {what} {period}."

@@ -6,10 +6,10 @@ from typing import Literal, TypeAlias, assert_never
 import msgspec
 
 from app.canon.acts import act_sentence, labels_of
+from app.canon.amounts import Language
 from app.canon.facts import Fact
 from app.canon.gate import Allow, Hold, Proposal, Refuse, Verdict
 from app.canon.reasons import reason_sentence
-from app.canon.sentences import Language
 from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Money, Tier
 

@@ -4,14 +4,12 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from app.canon.sentences import grouped
+from app.canon.amounts import NBSP, grouped, money_phrase, signed
 from app.canon.vocabulary import Money
 from app.canon.written import minor_digits
 
 Language: TypeAlias = Literal["id", "en"]
 
-NBSP = "\u00a0"
-MINUS = "\u2212"
 MONTHS: dict[Language, tuple[str, ...]] = {
     "id": ("Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"),
     "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
@@ -21,22 +19,6 @@ DAYS: dict[Language, tuple[str, ...]] = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
 }
 ZONES = {"Asia/Jakarta": "WIB", "Asia/Pontianak": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
-# Only signs that belong to one currency; a bare dollar is nobody's, and rupiah are abbreviated in their own language.
-SYMBOLS = {
-    "USD": "US$",
-    "EUR": "€",
-    "GBP": "£",
-    "JPY": "¥",
-    "SGD": "S$",
-    "AUD": "A$",
-    "HKD": "HK$",
-    "MYR": "RM",
-    "KRW": "₩",
-    "INR": "₹",
-    "PHP": "₱",
-    "THB": "฿",
-    "VND": "₫",
-}
 STEPS: dict[Language, tuple[tuple[int, str], ...]] = {
     "id": ((10**12, f"{NBSP}T"), (10**9, f"{NBSP}M"), (10**6, f"{NBSP}jt"), (10**3, f"{NBSP}rb")),
     "en": ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")),
@@ -98,10 +80,7 @@ class Formats:
 
     def money(self, amount: Money) -> str:
         """`Rp2.400.000` in Indonesian, `IDR 2,400,000` in English; negative with a minus sign."""
-        places = exponent(amount.currency)
-        digits = str(abs(amount.minor)).rjust(places + 1, "0")
-        text = digits if places == 0 else f"{digits[:-places]}.{digits[-places:]}"
-        return self._signed(amount, self.number(text))
+        return money_phrase(amount, self.language)
 
     def in_own(self, minor: int, currency: str) -> str:
         return self.money(Money(minor, currency))
@@ -111,16 +90,11 @@ class Formats:
         whole = abs(amount.minor) / 10 ** exponent(amount.currency)
         for size, name in STEPS[self.language]:
             if whole >= size and (self.language == "id" or size > 1_000 or whole >= 10_000):
-                return self._signed(amount, self._decimal(whole / size) + name)
+                return signed(amount, self._decimal(whole / size) + name, self.language)
         return self.money(amount)
 
     def money_signed(self, amount: Money) -> str:
         return ("+" if amount.minor > 0 else "") + self.money(amount)
-
-    def _signed(self, amount: Money, digits: str) -> str:
-        rupiah = amount.currency == "IDR" and self.language == "id"
-        symbol = "Rp" if rupiah else SYMBOLS.get(amount.currency, f"{amount.currency}{NBSP}")
-        return (MINUS if amount.minor < 0 else "") + symbol + digits
 
     def _decimal(self, value: float) -> str:
         text = f"{value:.1f}".removesuffix(".0")

@@ -9,13 +9,14 @@ import msgspec
 
 from app.auth import require
 from app.canon.acts import labels_of
+from app.canon.amounts import Language
 from app.canon.approval import ApprovalReader
 from app.canon.canonical_json import canonical_bytes, digest
 from app.canon.contract import ArgumentRule, ToolRule
 from app.canon.errors import Conflict, Invalid, NotFound
 from app.canon.gate import Hold, Proposal
 from app.canon.rule import RuleTerms, covers, too_wide
-from app.canon.sentences import Language, rule_sentence
+from app.canon.sentences import rule_sentence
 from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
 from app.governance_ledger import Event, append

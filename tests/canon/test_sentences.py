@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.canon.amounts import NBSP, Language, grouped, money_phrase
 from app.canon.contract import (
     AnyOf,
     ArgumentRule,
@@ -24,9 +25,9 @@ from app.canon.facts import Fact
 from app.canon.gate import Refuse
 from app.canon.presets import PRESETS
 from app.canon.reasons import fact_sentence, reason_sentence
-from app.canon.sentences import Language, boundary_sentences, budget_sentence, grouped, rule_sentence
+from app.canon.sentences import boundary_sentences, budget_sentence, rule_sentence
 from app.canon.validation import validate_boundary
-from app.canon.vocabulary import Risk, Tier
+from app.canon.vocabulary import Money, Risk, Tier
 from tests.canon.gate_cases import MAIL, TOOLS, contract, judge, proposal, told
 
 MAIL_RULE = ToolRule(
@@ -97,12 +98,15 @@ def test_presets_are_valid_and_differ_in_what_they_may(name: str) -> None:
 
 def test_budgets_read_as_sentences() -> None:
     assert budget_sentence(BudgetLimit("usd_micros", "day", 2_500_000), "en") == (
-        "Spends at most 2.50 USD of model spend a day."
+        "Spends at most US$2.50 of model spend a day."
+    )
+    assert budget_sentence(BudgetLimit("usd_micros", "day", 2_500_000), "id") == (
+        "Menghabiskan paling banyak biaya model US$2,50 sehari."
     )
     assert budget_sentence(BudgetLimit("money", "month", 25_000_000, "IDR"), "id") == (
         "Menghabiskan paling banyak Rp25.000.000 sebulan."
     )
-    assert budget_sentence(BudgetLimit("money", "month", 1_250, "USD"), "en") == ("Spends at most 12.50 USD a month.")
+    assert budget_sentence(BudgetLimit("money", "month", 1_250, "USD"), "en") == ("Spends at most US$12.50 a month.")
     assert budget_sentence(BudgetLimit("tokens", "ticket", 200_000), "en") == (
         "Spends at most 200,000 tokens per ticket."
     )
@@ -167,3 +171,37 @@ def test_hours_and_sums_say_what_would_pass_in_words() -> None:
     over = Fact("sum", "amount_minor", "26000000", "25000000 month")
     assert fact_sentence(over, "order_payment").endswith("while the sum stays within 25,000,000 a month.")
     assert fact_sentence(over, "order_payment", "id").endswith("jumlahnya tidak lewat 25.000.000 sebulan.")
+
+
+@pytest.mark.parametrize(
+    ("amount", "english", "indonesian"),
+    [
+        (Money(12_105_000), f"IDR{NBSP}12,105,000", "Rp12.105.000"),
+        (Money(1_250, "USD"), "US$12.50", "US$12,50"),
+        (Money(-5, "EUR"), "−€0.05", "−€0,05"),
+        (Money(1_500, "CHF"), f"CHF{NBSP}15.00", f"CHF{NBSP}15,00"),
+    ],
+)
+def test_money_has_one_form_in_each_language(amount: Money, english: str, indonesian: str) -> None:
+    assert money_phrase(amount, "en") == english
+    assert money_phrase(amount, "id") == indonesian
+
+
+@pytest.mark.parametrize(
+    ("fact", "english", "indonesian"),
+    [
+        (Fact("money_uncapped", "amount_minor", "12105000 IDR"), f"would move IDR{NBSP}12,105,000", "Rp12.105.000"),
+        (Fact("budget", "amount_minor", "900 USD", "50 USD"), "would spend US$9.00 and US$0.50 are left", "US$9,00"),
+        (Fact("money_over_cap", "amount_minor", "12105000", "5000000"), "is 12,105,000, over", "sampai 5.000.000"),
+        (Fact("sum", "amount_minor", "26000000", "25000000 month"), "25,000,000 a month", "25.000.000 sebulan"),
+    ],
+)
+def test_a_founder_reads_amounts_as_people_write_them(fact: Fact, english: str, indonesian: str) -> None:
+    assert english in reason_sentence(fact, "order_payment", "en")
+    assert indonesian in reason_sentence(fact, "order_payment", "id")
+
+
+def test_a_value_that_a_worker_made_up_is_shown_as_it_is() -> None:
+    fact = Fact("max", "amount_minor", "5 IDR", "5000000")
+    assert "is 5 IDR" in reason_sentence(fact, "order_payment", "en")
+    assert "12105000 IDR" in fact_sentence(Fact("money_uncapped", "amount_minor", "12105000 IDR"), "order_payment")

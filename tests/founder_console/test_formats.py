@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.canon.amounts import NBSP
 from app.canon.vocabulary import Money
-from app.founder_console.formats import NBSP, Formats, Language
+from app.founder_console.formats import Formats, Language
 
 NOW = datetime(2026, 11, 22, 7, 2, tzinfo=UTC)
 JAKARTA = ZoneInfo("Asia/Jakarta")

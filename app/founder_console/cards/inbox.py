@@ -15,7 +15,7 @@ from app.canon.canonical_json import Json, canonical_bytes
 from app.canon.contract import Terms
 from app.canon.facts import Fact
 from app.canon.mandate import beyond
-from app.canon.reasons import reason_sentence
+from app.canon.reasons import in_words, reason_sentence
 from app.canon.sentences import boundary_sentences, budget_sentence
 from app.canon.vocabulary import Money, Tier
 from app.founder_console.cards.contract_changes import contract_row
@@ -255,7 +255,8 @@ def _sentences(terms: Terms, naming: Naming) -> tuple[str, ...]:
 
 def _chip(fact: Fact, approval: Approval, naming: Naming) -> Chip:
     key = f"code.{fact.code}"
-    values = {"value": _short(fact.value), "wanted": _short(fact.wanted), "path": fact.path}
+    said = in_words(fact, naming.words.language)
+    values = {"value": _short(said.value), "wanted": _short(said.wanted), "path": fact.path}
     text = naming.words(key, **values) if naming.words.has(key) else fact.code
     sentence = reason_sentence(fact, approval.tool or "", naming.words.language, naming.labels)
     return Chip(text, fact.code in ALERTS, sentence)
