@@ -207,9 +207,9 @@ class Tokens:
         """The caller. Raises `Unauthenticated`."""
         principal = self._verify(token)
         if principal.exp <= time.time():
-            raise Unauthenticated("the token has expired: print a new one with `flr token`")
+            raise Unauthenticated("the token has expired: print a new one with `flr token`", code="token.expired")
         if self._revoked(principal.jti):
-            raise Unauthenticated("the token was revoked")
+            raise Unauthenticated("the token was revoked", code="token.revoked")
         return principal
 
     def _decode(self, token: str) -> Principal:
@@ -217,7 +217,7 @@ class Tokens:
             claims = self.ring.decode(token, "JWT")
             return msgspec.convert(claims, Principal)
         except (jwt.PyJWTError, msgspec.ValidationError) as error:
-            raise Unauthenticated(f"the token is not valid: {error}") from error
+            raise Unauthenticated(f"the token is not valid: {error}", code="token.invalid") from error
 
 
 class ApprovalTokenReader:
@@ -249,5 +249,10 @@ class ApprovalTokens(ApprovalTokenReader):
 def require(principal: Principal, *roles: Rol) -> None:
     """Raises `Forbidden` unless the caller has one of `roles`."""
     if principal.rol not in roles:
-        wanted = " or ".join(roles)
-        raise Forbidden(f"this needs a token of role {wanted}; yours is {principal.rol}")
+        said = f"this needs a token of role {' or '.join(roles)}; yours is {principal.rol}"
+        raise Forbidden(
+            said,
+            code="access.founder" if roles == (Rol.FOUNDER,) else "access.other",
+            wanted=[str(rol) for rol in roles],
+            rol=str(principal.rol),
+        )

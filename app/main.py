@@ -89,7 +89,8 @@ async def _principal(connection: ASGIConnection[Any, Any, Any, Any]) -> Principa
         return tokens.verify(token.strip())
     principal = await principal_of_cookie(connection, state.database)
     if principal is None:
-        raise Unauthenticated("no token: send `Authorization: Bearer ...` (print one with `flr token`), or sign in")
+        said = "no token: send `Authorization: Bearer ...` (print one with `flr token`), or sign in"
+        raise Unauthenticated(said, code="token.missing")
     return principal
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 import msgspec
@@ -22,11 +22,13 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """The body of every error answer. `detail` says what befell and what to do next."""
+    """The body of every error answer. `detail` says what befell and what to do next; its words may change. `code` says
+    which refusal it is, for good, where a status can mean several; `data` are its facts."""
 
     title: str
     status: int
     detail: str
+    code: Annotated[str, msgspec.Meta(description="Which refusal it is, for good.", examples=["role.name_taken"])] = ""
     type: str = "about:blank"
     instance: str = ""
     errors: list[dict[str, object]] = []
@@ -63,17 +65,15 @@ def status_of(fault: errors.Fault) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _on_fault(request: Request[Any, Any, Any], fault: errors.Fault) -> Response[Problem]:
+def problem_of(fault: errors.Fault, instance: str = "", detail: str = "") -> Problem:
+    """What a fault is over HTTP; `detail` in place of its own words."""
     status = status_of(fault)
-    data = getattr(fault, "data", None)
-    problem = Problem(
-        title=status.phrase,
-        status=status,
-        detail=str(fault),
-        instance=request.url.path,
-        data=data if isinstance(data, dict) else {},
-    )
-    return _answer(request, problem)
+    return Problem(status.phrase, status, detail or str(fault), fault.code, instance=instance, data=fault.data)
+
+
+def on_fault(request: Request[Any, Any, Any], fault: errors.Fault, detail: str = "") -> Response[Problem]:
+    """`detail` in place of the fault's own words, for who speaks another language."""
+    return _answer(request, problem_of(fault, request.url.path, detail))
 
 
 def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
@@ -104,18 +104,18 @@ instant that no column takes, JSON nested without end."""
 def on_unfit(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The request's fault; told to the operator too, for it might be ours."""
     _LOG.warning("%s %s cannot be read or kept (%s: %s)", request.method, request.url.path, type(error).__name__, error)
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return _answer(request, Problem(status.phrase, status, unfit(error), instance=request.url.path))
+    return on_fault(request, unfit(error))
 
 
-def unfit(error: Exception) -> str:
+def unfit(error: Exception) -> errors.Invalid:
     if isinstance(error, RecursionError):
-        return "what was given is nested too deeply"
-    return "what was given holds text, a number or an instant that cannot be kept"
+        return errors.Invalid("what was given is nested too deeply", code="text.unkeepable")
+    said = "what was given holds text, a number or an instant that cannot be kept"
+    return errors.Invalid(said, code="text.unkeepable")
 
 
 HANDLERS: ExceptionHandlersMap = {
-    errors.Fault: _on_fault,
+    errors.Fault: on_fault,
     HTTPException: _on_http,
     **dict.fromkeys(AWAY, on_away),
     **dict.fromkeys(UNFIT, on_unfit),

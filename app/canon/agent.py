@@ -62,11 +62,16 @@ class Task(msgspec.Struct, frozen=True):
     handover: Handover | None = None
 
 
+Cause: TypeAlias = Literal["", "max_steps", "no_procedure", "procedure", "followed", "model"]
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """The worker says it is done. `summary` is shown to the founder; `ok` False when it gave up."""
+    """The worker says it is done. `summary` is shown to the founder; `ok` False when it gave up. `cause` where the
+    words are not its own: the console has a sentence for it."""
 
     summary: str
     ok: bool = True
+    cause: Cause = ""
 
 
 class Proposed(msgspec.Struct, frozen=True, tag="proposed"):

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.canonical_json import canonical_bytes
+from app.canon.errors import Coded
 from app.canon.vocabulary import Principal
 
 Decision: TypeAlias = Literal["approve", "reject"]
@@ -100,8 +101,10 @@ class PasskeyListProof(msgspec.Struct, frozen=True, tag="passkey", tag_field="ki
 ListProof: TypeAlias = DeviceListProof | PasskeyListProof
 
 
-class ProofRefused(Exception):
+class ProofRefused(Coded):
     """The proof does not show that this founder decided exactly this. The message says why."""
+
+    code = "proof.mismatch"
 
 
 class VerifiedProof(msgspec.Struct, frozen=True):

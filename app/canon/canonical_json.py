@@ -26,6 +26,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 class NotCanonical(Invalid):
     """A value has no canonical byte form; the message names where."""
 
+    code = "text.unkeepable"
+
 
 def _fits(value: object) -> bool:
     """Whether `value` plainly has a canonical form; what it leaves open `_check` decides, and says where."""

@@ -218,13 +218,18 @@ class Problem(msgspec.Struct, frozen=True):
     message: str
 
 
+WORDED = frozenset(("name", "title", "job_description"))
+
+
 class InvalidTerms(Invalid):
     """A boundary or budget that cannot be signed. `problems` are all of them, not only the first."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
+        paths = dict.fromkeys(problem.path for problem in problems)
+        super().__init__(
+            "; ".join(f"{problem.path}: {problem.message}" for problem in problems),
+            code="terms.wording" if paths.keys() <= WORDED else "terms.unsignable",
+            problems=[msgspec.to_builtins(problem) for problem in problems],
+            where=", ".join(paths),
+        )
         self.problems = problems
-
-    @property
-    def data(self) -> dict[str, object]:
-        return {"problems": [msgspec.to_builtins(problem) for problem in self.problems]}

@@ -1,7 +1,19 @@
 """The root of every room's exceptions."""
 
 
-class Fault(Exception):
+class Coded(Exception):
+    """An error that says which one it is: `code` for good (`role.name_taken`), whatever becomes of its English words;
+    `data` are the facts that a sentence of it needs. What says one thing only has its code as a class."""
+
+    code: str = ""
+
+    def __init__(self, message: str = "", *, code: str = "", **data: object) -> None:
+        super().__init__(message)
+        self.code = code or type(self).code
+        self.data: dict[str, object] = data
+
+
+class Fault(Coded):
     """A promise was broken. The message says what befell the caller and what to do next.
 
     Families below it carry typed data; `app/problems.py` alone maps them to HTTP.

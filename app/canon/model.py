@@ -4,6 +4,8 @@ from typing import Protocol
 
 import msgspec
 
+from app.canon.errors import Coded
+
 
 class ModelRequest(msgspec.Struct, frozen=True):
     """`body` is a chat.completions request without `model` and `stream`: messages, tools, tool_choice, ...
@@ -25,14 +27,16 @@ class ModelAnswer(msgspec.Struct, frozen=True):
     cost_usd_micros: int | None = None
 
 
-class ModelFailed(Exception):
+class ModelFailed(Coded):
     """The model gave no usable answer after retries.
 
     `billed`: it had begun to answer, so the call may have been paid for. `passing`: asking once more may help.
     """
 
-    def __init__(self, reason: str, *, billed: bool = False, passing: bool = False) -> None:
-        super().__init__(reason)
+    code = "model.failed"
+
+    def __init__(self, reason: str, *, code: str = "", billed: bool = False, passing: bool = False) -> None:
+        super().__init__(reason, code=code, said=reason)
         self.billed = billed
         self.passing = passing
 

@@ -5,14 +5,16 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from app.canon.errors import Coded
+
 Channel: TypeAlias = Literal["email", "telegram", "webhook"]
 
 
-class NoticeFailed(Exception):
+class NoticeFailed(Coded):
     """The notice was not handed over; the message says why and what to set. `gone`: trying again is of no use."""
 
-    def __init__(self, message: str, *, gone: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, gone: bool = False, code: str = "", **data: object) -> None:
+        super().__init__(message, code=code, **data)
         self.gone = gone
 
 

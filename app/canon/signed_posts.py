@@ -9,26 +9,34 @@ from datetime import datetime
 
 from app.canon.addresses import link_of
 from app.canon.destinations import host_allowed
+from app.canon.errors import Invalid
 
 MEDIA_TYPE = "application/json"
 SECRET_BYTES = 32
 
 
-def refusal_of(url: str, allow_private: Sequence[str]) -> str | None:
-    """Why nothing is ever posted there; None when it may be. What a name resolves to is checked at each delivery.
+class AddressRefused(Invalid):
+    """Nothing is ever sent there; the message says why."""
 
-    `allow_private` lists `host` or `host:port` that may be reached over http and at a private address.
+
+def check_address(url: str, allow_private: Sequence[str]) -> None:
+    """Whether anything may be posted there; what a name resolves to is checked at each delivery.
+
+    `allow_private` lists `host` or `host:port` that may be reached over http and at a private address. Raises
+    `AddressRefused`.
     """
     link = link_of(url)
     if link is None or link.scheme not in ("http", "https") or not url.isascii() or "#" in url or len(url) > 2000:
-        return f"{url!r}: write https://host/path in ASCII, without user name and fragment"
+        said = f"{url!r}: write https://host/path in ASCII, without user name and fragment"
+        raise AddressRefused(said, code="address.form")
     if host_allowed(link.host, link.port, allow_private):
-        return None
+        return
     if link.scheme == "http":
-        return "nothing is sent over plain http; FLR_HTTP_ALLOW_PRIVATE can list an address of your own"
+        said = "nothing is sent over plain http; FLR_HTTP_ALLOW_PRIVATE can list an address of your own"
+        raise AddressRefused(said, code="address.plain")
     if _is_private(link.host):
-        return f"{link.host} is a private address; FLR_HTTP_ALLOW_PRIVATE can list it"
-    return None
+        said = f"{link.host} is a private address; FLR_HTTP_ALLOW_PRIVATE can list it"
+        raise AddressRefused(said, code="address.private", host=link.host)
 
 
 def _is_private(host: str) -> bool:

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.canonical_json import digest
-from app.canon.errors import NotFound
+from app.canon.errors import Coded, NotFound
 from app.canon.vocabulary import Money, Risk
 
 Effect: TypeAlias = Literal["read", "local", "external"]
@@ -180,7 +180,7 @@ class ToolResult(msgspec.Struct, frozen=True):
     files: tuple[EvidenceItem, ...] = ()
 
 
-class ToolFailed(Exception):
+class ToolFailed(Coded):
     """The call was made and failed for certain: nothing happened outside. The worker is told the message."""
 
 

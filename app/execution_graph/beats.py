@@ -74,7 +74,7 @@ class RunBeats:
 
     async def close(self, finished: Finished) -> None:
         """The worker says it is done: so is the ticket, or it was refused, or it goes back to the founder."""
-        await self._end(_ending(finished, self._drive.journal.whole), finished.summary)
+        await self._end(_ending(finished, self._drive.journal.whole), finished.summary, finished.cause)
 
     async def _end(self, ending: Ending, summary: str, cause: Cause = "") -> Stopped:
         """Close the run and give it back; one that was taken over meanwhile is not this process's to close."""

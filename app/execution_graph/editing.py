@@ -64,7 +64,7 @@ async def edit_call(
     run, step, tool = await _held(tx, before, tools)
     arguments: Arguments = {name: exact(value) for name, value in edit.arguments.items()}
     if arguments == before.payload.get("arguments"):
-        raise Invalid("nothing was changed")
+        raise Invalid("nothing was changed", code="call.unchanged")
     judged = await judged_step(tx, run, step, tool, arguments, evidence, keeper)
     hold = hold_of(judged.verdict, _EDITED)
     asked = asked_arguments(step)
@@ -73,7 +73,7 @@ async def edit_call(
     after = await raise_approval(tx, msgspec.structs.replace(card, replaces=before.id))
     edited = None if arguments == asked else canonical_bytes(arguments).decode()
     if not await store.edit_held_step(tx, run.id, step.step, edited, after.id):
-        raise EditRefused("the call is held no more: look at the card again")
+        raise EditRefused("the call is held no more: look at the card again", code="call.not_held")
     await _record(tx, run, step, judged, hold, before, after, by)
     return after
 
@@ -102,11 +102,11 @@ async def setting_of(
 async def _held(tx: Transaction, approval: Approval, tools: Mapping[str, ToolSpec]) -> tuple[Run, Step, ToolSpec]:
     tool = tools.get(approval.tool or "")
     if approval.kind != "tool_call" or approval.run_id is None or tool is None:
-        raise Invalid("only the arguments of a held tool call can be changed")
+        raise Invalid("only the arguments of a held tool call can be changed", code="call.fixed")
     run = await store.lock_run(tx, approval.run_id)
     steps = [step for step in await store.steps_of(tx, run.id) if step.step == approval.step]
     if not steps or steps[0].state != "held" or run.role_id is None:
-        raise EditRefused("the call is held no more: look at the card again")
+        raise EditRefused("the call is held no more: look at the card again", code="call.not_held")
     return run, steps[0], tool
 
 
@@ -145,7 +145,7 @@ def hold_of(verdict: Verdict, otherwise: str) -> Hold:
         case Hold():
             return verdict
         case Refuse(law, reason, facts):
-            raise EditRefused(reason, law, facts_data(facts))
+            raise EditRefused(reason, law, facts_data(facts), code="call.law")
         case _:
             assert_never(verdict)
 

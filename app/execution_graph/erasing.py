@@ -41,9 +41,11 @@ async def erase_ticket(tx: Transaction, ticket_id: UUID, *, by: Principal) -> Ti
     tickets = await erasable(tx, ticket_id)
     for ticket in tickets:
         if await pending_of_ticket(tx, ticket.id):
-            raise NotErasable(f"a question of ticket {ticket.id} waits for an answer: decide it first")
+            said = f"a question of ticket {ticket.id} waits for an answer: decide it first"
+            raise NotErasable(said, code="ticket.asks", ticket_id=str(ticket.id))
         if any(run.closed_at is None for run in await runs_of_ticket(tx, ticket.id)):
-            raise NotErasable(f"a worker still has ticket {ticket.id} in hand: try again")
+            said = f"a worker still has ticket {ticket.id} in hand: try again"
+            raise NotErasable(said, code="ticket.in_hand", ticket_id=str(ticket.id))
     subject, ids = str(tickets[0].subject), tuple(ticket.id for ticket in tickets)
     erased = await erase_subject(tx, subject, by=by.actor)
     changed = list(await blank_tickets(tx, subject))

@@ -6,6 +6,8 @@ from app.canon.errors import Conflict, Fault, NotFound
 class RunUnknown(NotFound):
     """This tenant has no run of that id."""
 
+    code = "run.unknown"
+
 
 class IllegalMove(Conflict):
     """A run in this state cannot go there."""
@@ -22,9 +24,10 @@ class StillUndecided(Conflict):
 class EditRefused(Conflict):
     """The changed call cannot be asked; the question stays as it was. `data` says by which law and why."""
 
-    def __init__(self, reason: str, law: str = "", facts: list[dict[str, object]] | None = None) -> None:
-        super().__init__(reason)
-        self.data: dict[str, object] = {"law": law, "facts": facts or []}
+    def __init__(
+        self, reason: str, law: str = "", facts: list[dict[str, object]] | None = None, *, code: str = ""
+    ) -> None:
+        super().__init__(reason, code=code, law=law, facts=facts or [])
 
 
 class Fenced(Fault):

@@ -54,7 +54,9 @@ async def retry_call(
     run, step = await _unknown(tx, before)
     known = await with_server_tools(tx, tools)
     if step.name not in known:
-        raise EditRefused(f"the tool {step.name!r} is not here any more: say whether it happened")
+        raise EditRefused(
+            f"the tool {step.name!r} is not here any more: say whether it happened", code="call.tool_gone"
+        )
     arguments = arguments_of(step)
     judged = await judged_step(tx, run, step, known[step.name], arguments, evidence, keeper)
     hold = hold_of(judged.verdict, _AGAIN)
@@ -64,7 +66,7 @@ async def retry_call(
     card = again_card(judged, hold, setting, key)
     after = await raise_approval(tx, msgspec.structs.replace(card, replaces=before.id))
     if not await store.ask_again(tx, run.id, step.step, after.id):
-        raise EditRefused("the outcome is known by now: look at the ticket again")
+        raise EditRefused("the outcome is known by now: look at the ticket again", code="call.known")
     data = {**replaced_data(step, judged, hold, before, after), "key": key}
     await append_about(tx, _asked(by, run, step, data), await recipient_of_ticket(tx, run.ticket_id))
     await wait_instead(tx, run, after, by)
@@ -73,13 +75,14 @@ async def retry_call(
 
 async def _unknown(tx: Transaction, approval: Approval) -> tuple[Run, Step]:
     if approval.kind != "unknown_outcome" or approval.run_id is None:
-        raise Invalid("only a call whose outcome is unknown can be made again")
+        raise Invalid("only a call whose outcome is unknown can be made again", code="call.not_lost")
     run = await store.lock_run(tx, approval.run_id)
     steps = [step for step in await store.steps_of(tx, run.id) if step.step == approval.step]
     if not steps or steps[0].state != "unknown" or run.role_id is None:
-        raise EditRefused("the outcome is known by now: look at the ticket again")
+        raise EditRefused("the outcome is known by now: look at the ticket again", code="call.known")
     if run.status != "held":
-        raise EditRefused("the run is closed: say whether it happened, and open a new ticket if it is to be done")
+        said = "the run is closed: say whether it happened, and open a new ticket if it is to be done"
+        raise EditRefused(said, code="call.run_closed")
     return run, steps[0]
 
 

@@ -67,7 +67,7 @@ async def start_run(
     if before is not None:
         return before
     if ticket.status != "open":
-        raise NotStartable(f"the ticket is {ticket.status}: open a new one")
+        raise NotStartable(f"the ticket is {ticket.status}: open a new one", status=ticket.status)
     contract = None if ticket.role_id is None else await contract_in_force(tx, ticket.role_id)
     known = await with_server_tools(tx, tools)
     run = await store.insert_run(tx, _new_run(ticket, contract, defaults, known))

@@ -4,11 +4,12 @@ from uuid import UUID
 
 from app.canon.contract import BudgetLimit
 from app.canon.errors import Invalid
+from app.canon.facts import Fact
 from app.canon.gate import Refuse
 from app.canon.sentences import budget_sentence
 from app.canon.vocabulary import Money
 from app.execution_graph.case import Case, Outcome
-from app.execution_graph.refusals import refuse
+from app.execution_graph.refusals import facts_data, refuse
 from app.postgres import Transaction
 from app.role_registry import Short, ask_budget_raise, budgets_of
 from app.work_queue import Approval, list_approvals
@@ -20,6 +21,12 @@ def sentence(short: Short) -> str:
     if short.limit == 0:
         return f"The role has no budget of {unit}, so none may be used."
     return f"{short.left} of {short.limit} {unit} per {short.period} are left, and {short.asked} would be needed."
+
+
+def fact_of(short: Short) -> Fact:
+    """The same as a fact, for whoever speaks another language."""
+    unit = short.currency or short.unit
+    return Fact("budget", value=f"{short.asked} {unit}", wanted=f"{max(0, short.left)} {unit}")
 
 
 def wanted_limit(short: Short) -> BudgetLimit:
@@ -75,10 +82,12 @@ async def calls_short(case: Case, short: Short) -> Outcome:
         actor=case.drive.actor,
         undo_seconds=case.drive.runtime.undo_seconds,
     )
+    said, facts = sentence(short), (fact_of(short),)
     if approval is None:
-        return await refuse(case, Refuse("budget", sentence(short)))
+        return await refuse(case, Refuse("budget", said, facts))
     waits = await case.wait_for(approval, "held", verdict="hold:budget")
-    await case.record("held", {"approval_id": str(approval.id), "tier": str(approval.tier), "reason": sentence(short)})
+    held = {"approval_id": str(approval.id), "tier": str(approval.tier), "reason": said, "facts": facts_data(facts)}
+    await case.record("held", held)
     return waits
 
 

@@ -24,6 +24,7 @@ from app.founder_console.formats import Formats
 from app.founder_console.identity.sessions import hashed
 from app.founder_console.keyfiles import Seal
 from app.founder_console.model import Founder, Language, SentNotice, TelegramChat
+from app.founder_console.refusals import refusal
 from app.founder_console.wording import LANGUAGES, Words
 from app.governance_ledger import Event, append
 from app.postgres import Database, Transaction
@@ -33,8 +34,6 @@ from app.work_queue import (
     Approval,
     ApprovalClosed,
     ApprovalStale,
-    BeyondMandate,
-    TooManyDecisions,
     decide,
     get_approval,
     keep_pace,
@@ -179,12 +178,8 @@ class _Pressed:
             return self.pen.outcome(approval, await decider_of(tx, approval))
         except ApprovalStale:
             return words("notice.changed_text")
-        except TooManyDecisions:
-            return words("notice.pace_text")
-        except BeyondMandate as error:
-            return words(f"mandate.beyond.{error.data['beyond']}")
         except Fault as error:
-            return f"{words('notice.refused')}: {error}"
+            return f"{words('notice.refused')}. {refusal(error, words, self.pen.formats)}"
         said = "approved" if decided.status == "approved" else "rejected"
         return words(f"chat.{said}", seconds=decided.undo_seconds)
 
@@ -194,7 +189,7 @@ class _Pressed:
     async def _decide(self, tx: Transaction, decision: Decision, signer: ApprovalSigner) -> Approval:
         approval, by = await get_approval(tx, self.approval_id), self._by(tx)
         if decision == "approve" and approval.tier is not Tier.R1:
-            raise Forbidden("this needs your own key: open the card")
+            raise Forbidden("this needs your own key: open the card", code="proof.required")
         await keep_pace(tx, by)
         return await decide(tx, approval.id, decision, by=by, signer=signer, proof=None, version=self.notice.version)
 

@@ -6,21 +6,31 @@ from app.canon.errors import Conflict, Forbidden, Invalid, NotFound, Unauthentic
 class FounderUnknown(NotFound):
     """This company has no such founder."""
 
+    code = "founder.unknown"
+
 
 class LinkUnusable(NotFound):
     """The enrolment link was used, has expired or never was; `flr enrol` prints a new one."""
+
+    code = "link.unusable"
 
 
 class KeyRefused(Unauthenticated):
     """The passkey or recovery code does not open this console; the message says why."""
 
+    code = "key.refused"
+
 
 class LastKey(Conflict):
     """The last passkey cannot be removed: add another one first."""
 
+    code = "key.last"
+
 
 class ForeignOrigin(Forbidden):
     """The request comes from another site."""
+
+    code = "request.foreign"
 
 
 class PushRefused(Invalid):
@@ -33,3 +43,5 @@ class ActionTokenRefused(Conflict):
 
 class SourceUnknown(NotFound):
     """Nobody set up this address for payments, or it was removed."""
+
+    code = "payments.unknown"

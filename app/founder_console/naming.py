@@ -7,9 +7,12 @@ from uuid import UUID
 import msgspec
 
 from app.canon.acts import labels_of
+from app.canon.contract import BudgetLimit
 from app.canon.digits import whole_number
+from app.canon.facts import Fact
 from app.canon.mandate import Mandate
-from app.canon.sentences import Labels
+from app.canon.reasons import reason_sentence
+from app.canon.sentences import Labels, budget_sentence
 from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Money, Risk
 from app.founder_console.formats import Formats
@@ -98,7 +101,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
             text=text,
             who=self.person(event.actor),
             tone=tone_of(event),
-            detail=self.cause(event) or _detail(event),
+            detail=self.cause(event) or self._why(event),
             approval_id=str(approval) if approval else None,
         )
 
@@ -106,6 +109,17 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
         """Why the runtime ended a run, in the founder's language; empty where the worker did, or it is no end."""
         key = f"run.cause.{event.data.get('cause') or ''}"
         return self.words(key) if self.words.has(key) else ""
+
+    def _why(self, event: RecordedEvent) -> str:
+        """What an event says of itself: the gate's reason in the founder's words, else what a person or a tool said."""
+        facts = _facts(event)
+        if facts:
+            tool = str(event.data.get("tool") or "")
+            return reason_sentence(facts[0], tool, self.words.language, self.labels)
+        if event.type in ("tool.failed", "tool.unknown") and event.data.get("error"):
+            return self.words("tool.said", said=str(event.data["error"])[:280])
+        line = _line_asked(event)
+        return budget_sentence(line, self.words.language) if line else _detail(event)
 
     def _values(self, event: RecordedEvent) -> dict[str, object]:
         data = event.data
@@ -154,8 +168,27 @@ def tone_of(event: RecordedEvent) -> str:
     return "bad" if key.rpartition(".")[2] in ends else ""
 
 
+def _facts(event: RecordedEvent) -> tuple[Fact, ...]:
+    try:
+        return msgspec.convert(event.data.get("facts") or (), tuple[Fact, ...])
+    except msgspec.ValidationError:
+        return ()
+
+
+def _line_asked(event: RecordedEvent) -> BudgetLimit | None:
+    """The budget line that is asked for, in place of a runtime's English."""
+    try:
+        return msgspec.convert(event.data["line"], BudgetLimit) if event.type == "budget.raise_asked" else None
+    except (KeyError, msgspec.ValidationError):
+        return None
+
+
 def _detail(event: RecordedEvent) -> str:
-    for name in ("reason", "error", "result", "summary"):
+    """What somebody said. Why a question was taken back, or a ticket cancelled, says the runtime, in English: the line
+    itself tells it."""
+    if event.type in ("approval.withdrawn", "approval.superseded", "ticket.cancelled"):
+        return ""
+    for name in ("reason", "result", "summary"):
         said = event.data.get(name)
         if isinstance(said, str) and said:
             return said[:280]

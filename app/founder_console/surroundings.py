@@ -16,12 +16,22 @@ from app.founder_console.errors import LinkUnusable
 from app.founder_console.identity.trying import Failures
 from app.founder_console.keyfiles import Seal
 from app.founder_console.model import Language
+from app.founder_console.refusals import refusal
 from app.founder_console.screens.rendering import Frontend, html
 from app.founder_console.visits import go
 from app.founder_console.wording import preferred
 from app.postgres import AWAY
 
 _LOG = logging.getLogger("flr.console")
+
+LINKED = "/api/v1/ledger/"
+KINDS = {
+    HTTPStatus.NOT_FOUND: "404",
+    HTTPStatus.GONE: "410",
+    HTTPStatus.FORBIDDEN: "403",
+    HTTPStatus.UNAUTHORIZED: "403",
+    HTTPStatus.CONFLICT: "409",
+}
 
 
 def configure(config: AppConfig) -> AppConfig:
@@ -41,40 +51,57 @@ def configure(config: AppConfig) -> AppConfig:
 
 
 def _for_a_person(request: Request[Any, Any, Any]) -> bool:
-    if request.url.path.startswith("/api/"):
+    """Whether a page is wanted. Below the API it is where a page of ours leads: to exports and case files."""
+    if request.url.path.startswith("/api/") and not request.url.path.startswith(LINKED):
         return False
     return "text/html" in request.headers.get("accept", "") or request.headers.get("x-fragment") == "1"
 
 
 def _on_fault(request: Request[Any, Any, Any], fault: Fault) -> Response[Any]:
+    language = _spoken(request)
     if not _for_a_person(request):
-        return problems.HANDLERS[Fault](request, fault)
+        said = "" if language is None or request.url.path.startswith("/api/") else _said(request, fault, language)
+        return problems.on_fault(request, fault, said)
+    said = _said(request, fault, language or preferred(""))
     if isinstance(fault, LinkUnusable):
-        return _page(request, HTTPStatus.NOT_FOUND, "problem.link", "problem.link_text", "")
-    return _told(request, problems.status_of(fault), str(fault))
+        return _page(request, HTTPStatus.NOT_FOUND, "link", said)
+    return _told(request, problems.status_of(fault), said=said if fault.code else "", detail=str(fault))
+
+
+def _spoken(request: Request[Any, Any, Any]) -> Language | None:
+    """The founder's language, or the browser's; None for a program that names none."""
+    known: Language | None = request.state.get("language")
+    accepted = request.headers.get("accept-language", "")
+    return known or (preferred(accepted) if accepted else None)
+
+
+def _said(request: Request[Any, Any, Any], fault: Fault, language: Language) -> str:
+    frontend: Frontend = request.app.state.frontend
+    return refusal(fault, frontend.words[language])
 
 
 def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """What the framework says of an address or a form is a developer's English: a page does without it."""
     if not _for_a_person(request):
         return problems.HANDLERS[HTTPException](request, error)
-    return _told(request, HTTPStatus(error.status_code), str(error.detail))
+    return _told(request, HTTPStatus(error.status_code))
 
 
 def _on_away(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     answer = problems.on_away(request, error)
-    return _told(request, HTTPStatus.SERVICE_UNAVAILABLE, "") if _for_a_person(request) else answer
+    return _told(request, HTTPStatus.SERVICE_UNAVAILABLE) if _for_a_person(request) else answer
 
 
 def _on_unfit(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     answer = problems.on_unfit(request, error)
-    return _told(request, HTTPStatus.UNPROCESSABLE_ENTITY, problems.unfit(error)) if _for_a_person(request) else answer
+    return _on_fault(request, problems.unfit(error)) if _for_a_person(request) else answer
 
 
 def _on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     number = new_id().hex[-8:]
     _LOG.error("%s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
     if _for_a_person(request):
-        return _told(request, HTTPStatus.INTERNAL_SERVER_ERROR, number)
+        return _told(request, HTTPStatus.INTERNAL_SERVER_ERROR, number=number)
     problem = problems.Problem(
         HTTPStatus.INTERNAL_SERVER_ERROR.phrase,
         HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -84,43 +111,32 @@ def _on_crash(request: Request[Any, Any, Any], error: Exception) -> Response[Any
     return Response(problem, status_code=problem.status, media_type=problems.MEDIA_TYPE)
 
 
-def _told(request: Request[Any, Any, Any], status: HTTPStatus, detail: str) -> Response[Any]:
+def _told(
+    request: Request[Any, Any, Any], status: HTTPStatus, *, said: str = "", detail: str = "", number: str = ""
+) -> Response[Any]:
     if status is HTTPStatus.UNAUTHORIZED and request.method == "GET":
         return go(f"/login?next={quote(request.url.path)}" if request.url.path != "/" else "/login")
-    known = {HTTPStatus.NOT_FOUND: "404", HTTPStatus.FORBIDDEN: "403", HTTPStatus.UNAUTHORIZED: "403"}
-    if status in known:
-        return _page(request, status, f"problem.{known[status]}", f"problem.{known[status]}_text", detail)
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        heading = "problem.409" if status is HTTPStatus.CONFLICT else "problem.422"
-        return _page(request, status, heading, f"{heading}_text", detail, plainly=True)
-    return _page(request, status, "problem.500", "problem.500_text", detail)
+    return _page(request, status, KINDS.get(status, "422" if status < 500 else "500"), said, detail, number)
 
 
 def _page(
-    request: Request[Any, Any, Any],
-    status: HTTPStatus,
-    heading: str,
-    text: str,
-    detail: str,
-    *,
-    plainly: bool = False,
+    request: Request[Any, Any, Any], status: HTTPStatus, kind: str, said: str, detail: str = "", number: str = ""
 ) -> Response[bytes]:
-    """`detail` is the server's own English, below the founder's sentence; `plainly` where it says what to do.
-
-    A page that failed may be asked for again; anything else leads to Today.
+    """`said` is the refusal in the visitor's language; without it the heading's own text, with the server's English
+    as a `detail` below. A page that failed may be asked for again; anything else leads to Today.
     """
     frontend: Frontend = request.app.state.frontend
-    known: Language | None = request.state.get("language")
-    language = known or preferred(request.headers.get("accept-language", ""))
+    language = _spoken(request) or preferred("")
     words = frontend.words[language]
-    broken, words_of_it = status >= HTTPStatus.INTERNAL_SERVER_ERROR, words(text)
+    broken = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     again = broken and request.method == "GET"
+    text = said or words(f"problem.{kind}_text")
     values = {
-        "title": words(heading),
-        "heading": words(heading),
-        "text": f"{words_of_it} {words('problem.number', number=detail)}" if broken and detail else words_of_it,
-        "detail": "" if broken else detail,
-        "plainly": plainly,
+        "title": words(f"problem.{kind}"),
+        "heading": words(f"problem.{kind}"),
+        "text": f"{text} {words('problem.number', number=number)}" if number else text,
+        "detail": "" if said else detail,
+        "plainly": kind in ("409", "422"),
         "href": request.url.path if again else "/",
         "label": words("js.retry" if again else "to_today"),
     }

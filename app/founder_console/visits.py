@@ -20,6 +20,7 @@ from app.founder_console.errors import FounderUnknown
 from app.founder_console.formats import Formats
 from app.founder_console.model import Founder
 from app.founder_console.naming import Naming
+from app.founder_console.refusals import refusal
 from app.founder_console.screens.rendering import HEADERS, Chrome, Frontend, html
 from app.founder_console.wording import Words
 from app.governance_ledger import latest_seq
@@ -99,6 +100,10 @@ class Visit:
         live = self.request.method == "GET"
         text = self.frontend.render(template, self.chrome(tab), self.formats, live=live, **values)
         return html(self.request, text, status=status)
+
+    def refused(self, error: Exception) -> str:
+        """Why not, in the visitor's language; where an error has no code, in its own words."""
+        return refusal(error, self.words, self.formats)
 
     def notice(self, heading: str, text: str, *, href: str, status: int) -> Response[bytes]:
         """A card's place taken by what became of it; without script, a page of its own."""

@@ -32,7 +32,7 @@ from app.governance_ledger.repeating import append_once
 from app.governance_ledger.revenue import revenue_data
 from app.governance_ledger.subjects import Personal, keeper_of, seal_personal
 from app.postgres import Transaction
-from app.problems import Problem, documented, status_of
+from app.problems import Problem, documented, problem_of
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
 MAX_LINES = 1_000
@@ -305,6 +305,7 @@ def _recorded(receipt: Receipt, issued: Mapping[UUID, str]) -> Recorded:
 
 
 def _problem(fault: Fault | ValidationException) -> Problem:
-    status = HTTPStatus(fault.status_code) if isinstance(fault, ValidationException) else status_of(fault)
-    detail = fault.detail if isinstance(fault, ValidationException) else str(fault)
-    return Problem(title=status.phrase, status=status, detail=detail)
+    if not isinstance(fault, ValidationException):
+        return problem_of(fault)
+    status = HTTPStatus(fault.status_code)
+    return Problem(title=status.phrase, status=status, detail=fault.detail)

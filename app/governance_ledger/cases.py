@@ -83,6 +83,8 @@ _CONTRACTS = ("role.hired", "role.amended", "budget.raised")
 class CaseUnknown(NotFound):
     """The ledger holds nothing of that ticket."""
 
+    code = "case.unknown"
+
 
 class Case(msgspec.Struct, frozen=True):
     """What the archive was made of."""

@@ -65,7 +65,8 @@ class Kept(msgspec.Struct, frozen=True):
         """Raises `EvidenceErased`."""
         key = self.subject_key
         if key is not None and key.erased_at is not None:
-            raise EvidenceErased(f"subject {key.subject} was erased on {key.erased_at:%Y-%m-%d}: nobody can read this")
+            said = f"subject {key.subject} was erased on {key.erased_at:%Y-%m-%d}: nobody can read this"
+            raise EvidenceErased(said, erased_at=key.erased_at)
 
 
 async def keep_evidence(

@@ -23,6 +23,8 @@ _DIGITS = re.compile(r"[0-9]{1,12}")
 class LinkRefused(Forbidden):
     """The address has expired or was altered: ask for a new one."""
 
+    code = "evidence.altered"
+
 
 class Grant(msgspec.Struct, frozen=True):
     """What an address allows: `key` of `tenant` until `exp` (Unix seconds), saved as `name`."""
@@ -66,7 +68,9 @@ class Links:
         if not any(hmac.compare_digest(_mac(known, grant), sig) for known in self._keys):
             raise LinkRefused("the address was altered")
         if grant.exp < time.time():
-            raise LinkRefused("the address has expired: ask for a new one at /api/v1/events/{id}/evidence")
+            raise LinkRefused(
+                "the address has expired: ask for a new one at /api/v1/events/{id}/evidence", code="evidence.late"
+            )
         return grant
 
 

@@ -59,9 +59,13 @@ SELECT k.height, k.place, k.hash
 class CheckpointUnknown(NotFound):
     """There is no such checkpoint yet: the first is signed within seconds of the first event."""
 
+    code = "ledger.young"
+
 
 class NotCovered(Conflict):
     """No checkpoint covers this yet; the message says how far the newest goes."""
+
+    code = "ledger.young"
 
 
 class TreeIncomplete(Fault):

@@ -17,6 +17,8 @@ MAX_LIMIT = 500
 class CursorUnknown(Invalid):
     """The cursor is not one that a page of events gave."""
 
+    code = "list.cursor"
+
 
 async def read_event(tx: Transaction, event_id: UUID) -> RecordedEvent:
     """One event of the tenant. Raises `EventUnknown`."""

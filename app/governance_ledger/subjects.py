@@ -129,7 +129,8 @@ class Keeper:
     def newest(self) -> str:
         """The name of the key that wraps. Raises `Misconfigured`."""
         if not self._keys:
-            raise Misconfigured("there is no keys/subjects-*.key in FLR_HOME: run `flr migrate` before personal data")
+            said = "there is no keys/subjects-*.key in FLR_HOME: run `flr migrate` before personal data"
+            raise Misconfigured(said, code="subjects.no_key")
         return next(reversed(self._keys))
 
     def wrap(self, tenant: UUID, subject: str, key: bytes) -> tuple[str, bytes]:
@@ -145,7 +146,8 @@ class Keeper:
             )
         kek = self._keys.get(row.kek_id)
         if kek is None:
-            raise Misconfigured(f"keys/subjects-{row.kek_id}.key is missing in FLR_HOME: bring it from the first host")
+            said = f"keys/subjects-{row.kek_id}.key is missing in FLR_HOME: bring it from the first host"
+            raise Misconfigured(said, code="subjects.key_missing", kid=row.kek_id)
         return DataKey(row.id, row.subject, _decrypt(kek, row.wrapped_key, f"key\n{tenant}\n{row.subject}"))
 
 

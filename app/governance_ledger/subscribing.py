@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from app.canon.errors import Conflict, Invalid, NotFound
-from app.canon.signed_posts import SECRET_BYTES, refusal_of, secret_text
+from app.canon.errors import Conflict, NotFound
+from app.canon.signed_posts import SECRET_BYTES, check_address, secret_text
 from app.canon.vocabulary import Principal, new_id
 from app.governance_ledger.appending import append
 from app.governance_ledger.model import Event, Page
@@ -36,10 +36,6 @@ SELECT s.id, s.url, s.created_by, s.created_at, d.serial, d.delivered_at, coales
 
 class SubscriberUnknown(NotFound):
     """This tenant has no subscriber of that id."""
-
-
-class AddressRefused(Invalid):
-    """Checkpoints cannot be sent to this address; the message says why."""
 
 
 class SubscriberKnown(Conflict):
@@ -81,9 +77,7 @@ async def subscribe(tx: Transaction, url: str, *, by: Principal, allow_private: 
     `allow_private` lists `host` or `host:port` that may be reached over http and at a private address. Raises
     `AddressRefused`, `SubscriberKnown`.
     """
-    refusal = refusal_of(url, allow_private)
-    if refusal is not None:
-        raise AddressRefused(refusal)
+    check_address(url, allow_private)
     if len((await list_subscribers(tx)).items) >= MOST:
         raise SubscriberKnown(f"a company has at most {MOST} subscribers: delete one first")
     subscriber_id, secret = new_id(), os.urandom(SECRET_BYTES)

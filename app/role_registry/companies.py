@@ -139,8 +139,9 @@ def _check(patch: CompanyPatch) -> None:
         try:
             ZoneInfo(patch.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise Invalid(f"{patch.time_zone!r} is not an IANA time zone such as Asia/Jakarta") from error
+            said = f"{patch.time_zone!r} is not an IANA time zone such as Asia/Jakarta"
+            raise Invalid(said, code="company.zone", zone=patch.time_zone) from error
     try:
         msgspec.convert(msgspec.to_builtins(patch), CompanyPatch)
     except msgspec.ValidationError as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(str(error), code="company.terms") from error

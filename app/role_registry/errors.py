@@ -8,6 +8,8 @@ from app.canon.errors import Conflict, NotFound, Stale
 class CompanyUnknown(NotFound):
     """This tenant has no company yet."""
 
+    code = "company.unknown"
+
 
 class CompanyExists(Conflict):
     """This tenant has its company already."""
@@ -16,41 +18,47 @@ class CompanyExists(Conflict):
 class RoleUnknown(NotFound):
     """This tenant has no role of that id."""
 
+    code = "role.unknown"
+
     def __init__(self, role_id: UUID) -> None:
-        super().__init__(f"there is no role {role_id}")
-        self.data: dict[str, object] = {"role_id": str(role_id)}
+        super().__init__(f"there is no role {role_id}", role_id=str(role_id))
 
 
 class RoleStale(Stale):
     """The role has a newer contract than the one seen."""
 
+    code = "role.stale"
+
     def __init__(self, role_id: UUID, seen: int, version: int) -> None:
-        super().__init__(f"the role is at version {version}, you saw {seen}: read it again and repeat")
-        self.data: dict[str, object] = {"role_id": str(role_id), "version": version}
+        said = f"the role is at version {version}, you saw {seen}: read it again and repeat"
+        super().__init__(said, role_id=str(role_id), version=version)
 
 
 class NameTaken(Conflict):
     """Another role that is not retired has this name."""
 
+    code = "role.name_taken"
+
     def __init__(self, name: str) -> None:
-        super().__init__(f"another role is called {name!r}: choose another name, or retire that one")
-        self.data: dict[str, object] = {"name": name}
+        super().__init__(f"another role is called {name!r}: choose another name, or retire that one", name=name)
 
 
 class NotInForce(Conflict):
     """The role has no contract that anyone may act under: not signed yet, or retired."""
 
+    code = "role.not_in_force"
+
     def __init__(self, role_id: UUID, status: str) -> None:
-        super().__init__(f"the role is {status}: no contract of it is in force")
-        self.data: dict[str, object] = {"role_id": str(role_id), "status": status}
+        super().__init__(f"the role is {status}: no contract of it is in force", role_id=str(role_id), status=status)
 
 
 class RoleMoveRefused(Conflict):
     """The role cannot go from the state it is in to the one asked for."""
 
+    code = "role.move"
+
     def __init__(self, role_id: UUID, status: str, to: str) -> None:
-        super().__init__(f"a role that is {status} cannot become {to}")
-        self.data: dict[str, object] = {"role_id": str(role_id), "status": status}
+        super().__init__(f"a role that is {status} cannot become {to}", role_id=str(role_id), status=status)
 
 
 class PartyUnknown(NotFound):
@@ -68,6 +76,10 @@ class StepSettled(Conflict):
 class SecretUnknown(NotFound):
     """This tenant has no secret of that name, or the role may not use it."""
 
+    code = "secret.unknown"
+
 
 class ServerUnknown(NotFound):
     """This tenant has no tool server of that name."""
+
+    code = "server.unknown"

@@ -29,10 +29,13 @@ from app.work_queue import Approval, NewApproval, consume, pending_alike, raise_
 
 LONGEST = timedelta(days=366)
 _OPEN_SECONDS = 86_400
+_UNTIL = "`until` must be in the future, at most a year from now"
 
 
 class RuleUnknown(NotFound):
     """This tenant has no standing rule of that id, or it is revoked."""
+
+    code = "rule.unknown"
 
 
 class RuleSpent(Conflict):
@@ -53,13 +56,12 @@ def terms_of(new: NewRule, tools: Mapping[str, ToolSpec], at: datetime) -> tuple
     """What would be signed. Raises `Invalid` with every reason why it may not be."""
     tool = tools.get(new.tool)
     if tool is None:
-        raise Invalid(f"there is no tool {new.tool!r} here")
+        raise Invalid(f"there is no tool {new.tool!r} here", code="rule.tool", tool=new.tool)
     terms = RuleTerms(new.role_id, tool.name, tool.schema_hash, new.bounds, new.uses, new.until)
-    problems = list(too_wide(terms, tool))
-    if not timedelta() < new.until - at <= LONGEST:
-        problems.append("`until` must be in the future, at most a year from now")
-    if problems:
-        raise Invalid("; ".join(problems))
+    wide = too_wide(terms, tool)
+    long = () if timedelta() < new.until - at <= LONGEST else (_UNTIL,)
+    if wide or long:
+        raise Invalid("; ".join((*wide, *long)), code="rule.too_wide" if wide else "rule.until")
     return terms, tool
 
 

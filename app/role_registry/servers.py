@@ -50,16 +50,16 @@ async def propose_server(tx: Transaction, server: ToolServer, *, by: Principal, 
 
 def _checked(server: ToolServer) -> ToolServer:
     if not _SERVER.fullmatch(server.name):
-        raise Invalid("a server's name has small letters, digits and _, at most 30: calendar")
+        raise Invalid("a server's name has small letters, digits and _, at most 30: calendar", code="server.name")
     if not server.tools or len({tool.name for tool in server.tools}) != len(server.tools):
-        raise Invalid("name the tools to use, each once")
+        raise Invalid("name the tools to use, each once", code="server.tools")
     if not 1 <= server.seconds <= 100:
-        raise Invalid("`seconds` lies between 1 and 100")
+        raise Invalid("`seconds` lies between 1 and 100", code="server.seconds")
     check_place(server.at)
     try:
         return msgspec.structs.replace(server, tools=tuple(map(_checked_tool, server.tools)))
     except NotCanonical as error:
-        raise Invalid(f"a tool's schema cannot be pinned: {error}") from error
+        raise Invalid(f"a tool's schema cannot be pinned: {error}", code="server.schema") from error
 
 
 def check_place(place: Place) -> None:
@@ -67,13 +67,15 @@ def check_place(place: Place) -> None:
     match place:
         case StdioServer(command, environment, secrets, folders):
             if not command or not command[0].startswith("/"):
-                raise Invalid("the command begins with the full path of a program on the worker's machine")
+                said = "the command begins with the full path of a program on the worker's machine"
+                raise Invalid(said, code="server.command")
             if set(environment) & set(secrets):
-                raise Invalid("a variable is given a value or a secret, not both")
+                raise Invalid("a variable is given a value or a secret, not both", code="server.variable")
             for folder in folders:
                 path = PurePosixPath("/", folder.path.lstrip("/"))
                 if not folder.path.startswith("/") or ".." in path.parts or str(path) in NEVER_SHOWN:
-                    raise Invalid(f"{folder.path!r} cannot be shown to a server: name a folder of its own")
+                    said = f"{folder.path!r} cannot be shown to a server: name a folder of its own"
+                    raise Invalid(said, code="server.folder", folder=folder.path)
         case HttpServer(url):
             try:
                 parts = urlsplit(url)
@@ -86,15 +88,17 @@ def check_place(place: Place) -> None:
                 or not parts.hostname
                 or not (parts.scheme == "https" or (parts.scheme == "http" and local))
             ):
-                raise Invalid("the address is https://..., without user name (http:// on this machine only)")
+                said = "the address is https://..., without user name (http:// on this machine only)"
+                raise Invalid(said, code="server.address")
 
 
 def _checked_tool(tool: ServerTool) -> ServerTool:
     if not _TOOL.fullmatch(tool.name):
-        raise Invalid(f"{tool.name!r} is no tool name that a boundary can hold: letters, digits, _ and -")
+        said = f"{tool.name!r} is no tool name that a boundary can hold: letters, digits, _ and -"
+        raise Invalid(said, code="server.tool_name", name=tool.name)
     parameters = exact(tool.parameters)
     if not isinstance(parameters, dict):
-        raise Invalid(f"the schema of {tool.name} is no object")
+        raise Invalid(f"the schema of {tool.name} is no object", code="server.schema")
     return msgspec.structs.replace(tool, parameters=parameters)
 
 
@@ -195,7 +199,7 @@ async def remove_server(tx: Transaction, name: str, by: Principal) -> SignedServ
     require(by, Rol.FOUNDER, Rol.DEPUTY)
     found = await server_rows.fetch(tx, name, lock=True)
     if found is None:
-        raise ServerUnknown(f"there is no tool server {name!r}")
+        raise ServerUnknown(f"there is no tool server {name!r}", name=name)
     await server_rows.remove(tx, found.id, await store.now(tx))
     event = Event(type="server.removed", actor=by.actor, subjects=(f"{TABLE}/{found.id}",), data=_data(found.server))
     await append(tx, event)

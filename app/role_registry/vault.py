@@ -35,7 +35,8 @@ class VaultKeys:
     def seal(self, tenant: UUID, secret_id: UUID, version: int, value: str) -> tuple[str, bytes]:
         """The key's name, and the sealed value. Raises `Misconfigured`."""
         if not self._keys:
-            raise Misconfigured("there is no keys/vault-*.key in FLR_HOME: run `flr migrate` before secrets are set")
+            said = "there is no keys/vault-*.key in FLR_HOME: run `flr migrate` before secrets are set"
+            raise Misconfigured(said, code="vault.no_key")
         kid = next(reversed(self._keys))
         nonce = secrets.token_bytes(NONCE_BYTES)
         context = _context(tenant, secret_id, version)
@@ -45,12 +46,15 @@ class VaultKeys:
         """The value again. Raises `Misconfigured` when the key is not here or the bytes are not what was sealed."""
         key = self._keys.get(kid)
         if key is None:
-            raise Misconfigured(f"keys/vault-{kid}.key is missing in FLR_HOME: bring it from the first host")
+            said = f"keys/vault-{kid}.key is missing in FLR_HOME: bring it from the first host"
+            raise Misconfigured(said, code="vault.key_missing", kid=kid)
         try:
             context = _context(tenant, secret_id, version)
             return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context).decode()
         except InvalidTag as error:
-            raise Misconfigured("a sealed secret was changed in the database: set it anew") from error
+            raise Misconfigured(
+                "a sealed secret was changed in the database: set it anew", code="vault.altered"
+            ) from error
 
 
 def _context(tenant: UUID, secret_id: UUID, version: int) -> bytes:
@@ -109,13 +113,16 @@ async def set_secret(tx: Transaction, name: str, new: NewSecret, keys: VaultKeys
 
 def _check(name: str, new: NewSecret) -> None:
     if not _NAME.fullmatch(name):
-        raise Invalid("a secret's name has small letters, digits and _, and begins with a letter: stripe_key")
+        said = "a secret's name has small letters, digits and _, and begins with a letter: stripe_key"
+        raise Invalid(said, code="secret.name")
     if "\0" in new.value or (new.header is not None and not (new.prefix + new.value).isprintable()):
-        raise Invalid("a secret that is sent as a header has printable signs only, and no secret has NUL")
+        said = "a secret that is sent as a header has printable signs only, and no secret has NUL"
+        raise Invalid(said, code="secret.value")
     if (new.header is None) != (not new.hosts):
-        raise Invalid("`header` and `hosts` belong together: which header, and to which hosts")
+        said = "`header` and `hosts` belong together: which header, and to which hosts"
+        raise Invalid(said, code="secret.header")
     if new.header is not None and not new.role_ids:
-        raise Invalid("say with `role_ids` whose HTTP tools send the header")
+        raise Invalid("say with `role_ids` whose HTTP tools send the header", code="secret.roles")
 
 
 async def remove_secret(tx: Transaction, name: str, by: Principal) -> Secret:
@@ -123,7 +130,7 @@ async def remove_secret(tx: Transaction, name: str, by: Principal) -> Secret:
     require(by, Rol.FOUNDER)
     secret = await secret_rows.fetch(tx, name, lock=True)
     if secret is None:
-        raise SecretUnknown(f"there is no secret {name!r}")
+        raise SecretUnknown(f"there is no secret {name!r}", name=name)
     await secret_rows.remove(tx, secret, await store.now(tx))
     await _record(tx, "removed", secret, by)
     return secret
@@ -138,7 +145,8 @@ async def open_secret(tx: Transaction, name: str, keys: VaultKeys, *, role_id: U
     """The value, for one call. A secret that names roles is opened for these alone. Raises `SecretUnknown`."""
     secret = await secret_rows.fetch(tx, name)
     if secret is None or (secret.role_ids and role_id not in secret.role_ids):
-        raise SecretUnknown(f"there is no secret {name!r} for this role: the founder sets it with `flr secret set`")
+        said = f"there is no secret {name!r} for this role: the founder sets it with `flr secret set`"
+        raise SecretUnknown(said, name=name)
     return await _open(tx, secret, keys)
 
 

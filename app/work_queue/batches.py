@@ -61,7 +61,7 @@ async def offer_list(tx: Transaction, wanted: Sequence[Wanted], *, by: Principal
     try:
         return await verifier.offer_list(tx, by, tuple(items))
     except ProofRefused as error:
-        raise ProofMismatch(str(error)) from error
+        raise ProofMismatch(str(error), code=error.code, **error.data) from error
 
 
 async def _item(tx: Transaction, one: Wanted) -> Item:
@@ -71,7 +71,7 @@ async def _item(tx: Transaction, one: Wanted) -> Item:
 
 def _check_once(wanted: Sequence[Wanted]) -> None:
     if len({one.approval_id for one in wanted}) != len(wanted):
-        raise Invalid(_TWICE)
+        raise Invalid(_TWICE, code="decisions.twice")
 
 
 async def decide_list(
@@ -100,7 +100,7 @@ async def _verified(tx: Transaction, by: Principal, proof: ListProof, verifier: 
     try:
         return await verifier.verify(tx, by, proof)
     except ProofRefused as error:
-        raise ProofMismatch(str(error)) from error
+        raise ProofMismatch(str(error), code=error.code, **error.data) from error
 
 
 async def _decide_one(

@@ -10,10 +10,9 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from app.canon.approval import ListOffer, ListProof
-from app.canon.errors import Fault
 from app.canon.vocabulary import Principal
 from app.postgres import Transaction
-from app.problems import Problem, documented, status_of
+from app.problems import Problem, documented, problem_of
 from app.work_queue import batches
 from app.work_queue.batches import Result, WantedList
 from app.work_queue.model import Approval
@@ -95,14 +94,8 @@ def _result(request: Caller, result: Result) -> ItemResult:
     return ItemResult(
         approval_id=result.approval_id,
         approval=result.approval,
-        problem=None if result.refused is None else _problem(request, result.refused),
+        problem=None if result.refused is None else problem_of(result.refused, request.url.path),
     )
-
-
-def _problem(request: Caller, refused: Fault) -> Problem:
-    status = status_of(refused)
-    data = getattr(refused, "data", {})
-    return Problem(status.phrase, status, str(refused), instance=request.url.path, data=data)
 
 
 WRITES = (get_list_statement, decide_batch)

@@ -76,7 +76,7 @@ async def offer(
             payload_digest=approval.payload_digest,
         )
     except ProofRefused as error:
-        raise ProofMismatch(str(error)) from error
+        raise ProofMismatch(str(error), code=error.code, **error.data) from error
 
 
 async def prove(
@@ -97,7 +97,7 @@ async def prove(
     try:
         return await verifier.verify(tx, by, proof)
     except ProofRefused as error:
-        raise ProofMismatch(str(error)) from error
+        raise ProofMismatch(str(error), code=error.code, **error.data) from error
 
 
 async def decide(
@@ -158,14 +158,22 @@ def _check_rights(approval: Approval, decision: Decision, by: Principal) -> None
 def _check_open(approval: Approval, at: datetime, version: int | None) -> None:
     if approval.overdue(at) or approval.status == "expired":
         raise ApprovalClosed(
-            f"it expired at {approval.expires_at.isoformat()}: nobody decided in time", outcome_of(approval, "expired")
+            f"it expired at {approval.expires_at.isoformat()}: nobody decided in time",
+            code="approval.expired",
+            **outcome_of(approval, "expired"),
         )
     if approval.status in DECIDED:
         raise ApprovalClosed(
-            f"it was {approval.status} by {approval.decided_by} already", outcome_of(approval, approval.status)
+            f"it was {approval.status} by {approval.decided_by} already",
+            code="approval.decided",
+            **outcome_of(approval, approval.status),
         )
     if approval.status != "pending":
-        raise ApprovalClosed(f"it is {approval.status}: {approval.reason}", outcome_of(approval, approval.status))
+        raise ApprovalClosed(
+            f"it is {approval.status}: {approval.reason}",
+            code="approval.withdrawn",
+            **outcome_of(approval, approval.status),
+        )
     if version is not None and version != approval.version:
         raise ApprovalStale(approval.id, version, approval.version)
 
@@ -243,10 +251,11 @@ async def _cast(tx: Transaction, approval: Approval, ballot: _Ballot, along: lis
 
 def _check_duties(approval: Approval, votes: list[Vote], ballot: _Ballot) -> None:
     if any(person(vote.decided_by) == ballot.by.sub for vote in votes):
-        raise VoteRefused(f"you have voted already; {approval.quorum} different people must agree")
+        said = f"you have voted already; {approval.quorum} different people must agree"
+        raise VoteRefused(said, code="vote.twice", quorum=approval.quorum)
     asker = person(approval.raised_by) == ballot.by.sub
     if asker and (approval.quorum > 1 or approval.apart) and ballot.decision == "approve":
-        raise VoteRefused("who asks may not approve: another founder or deputy must")
+        raise VoteRefused("who asks may not approve: another founder or deputy must", code="vote.asker")
 
 
 def _vote(tx: Transaction, approval: Approval, ballot: _Ballot, reason: str) -> Vote:

@@ -62,11 +62,11 @@ def _check(wanted: Mandate, at: datetime) -> None:
     if wanted.rol == "founder":
         return
     if wanted.ends_at is None or not at < wanted.ends_at <= at + LONGEST:
-        raise Invalid("a mandate ends, within a year")
+        raise Invalid("a mandate ends, within a year", code="mandate.ends")
     if not wanted.tiers or not wanted.kinds:
-        raise Invalid("a mandate allows at least one risk and one kind of question")
+        raise Invalid("a mandate allows at least one risk and one kind of question", code="mandate.empty")
     if wanted.cap is not None and wanted.cap.minor <= 0:
-        raise Invalid("a limit is more than nothing; leave it out where no money may move")
+        raise Invalid("a limit is more than nothing; leave it out where no money may move", code="mandate.limit")
 
 
 def _payload(wanted: Mandate, text: dict[str, str]) -> dict[str, object]:

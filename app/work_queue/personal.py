@@ -31,7 +31,8 @@ async def subject_for(
     if not new.personal:
         return None
     if keeper is None:
-        raise Invalid("a ticket with personal data is opened over the API, which holds the keys of subjects")
+        said = "a ticket with personal data is opened over the API, which holds the keys of subjects"
+        raise Invalid(said, code="ticket.personal_elsewhere")
     return (await open_subject(tx, keeper, f"ticket:{ticket_id}", addressed=True)).subject
 
 
@@ -58,12 +59,14 @@ async def erasable(tx: Transaction, ticket_id: UUID) -> tuple[Ticket, ...]:
     if asked is None:
         raise TicketUnknown(ticket_id)
     if asked.subject is None:
-        raise NotErasable("the ticket was not opened as personal: what the ledger keeps of it is not encrypted")
+        said = "the ticket was not opened as personal: what the ledger keeps of it is not encrypted"
+        raise NotErasable(said, code="ticket.not_personal")
     ids = [row["id"] for row in await tx.connection.fetch(_OF_SUBJECT, asked.subject)]
     found = [locked[0] for one in ids if (locked := await store.lock_ticket(tx, one)) is not None]
     for ticket in found:
         if ticket.status not in CLOSED:
-            raise NotErasable(f"ticket {ticket.id} of the same subject is {ticket.status}: end it or cancel it first")
+            said = f"ticket {ticket.id} of the same subject is {ticket.status}: end it or cancel it first"
+            raise NotErasable(said, code="ticket.still_open", ticket_id=str(ticket.id))
     return tuple(found)
 
 

@@ -23,9 +23,11 @@ _OPEN_SECONDS = 86_400
 class QuorumTooLarge(Invalid):
     """More people would have to agree than can decide; `data` says how many can."""
 
+    code = "quorum.too_large"
+
     def __init__(self, wanted: int, able: int) -> None:
-        super().__init__(f"{wanted} people would have to agree, and {able} can decide: invite more, or ask for fewer")
-        self.data: dict[str, object] = {"wanted": wanted, "able": able}
+        said = f"{wanted} people would have to agree, and {able} can decide: invite more, or ask for fewer"
+        super().__init__(said, wanted=wanted, able=able)
 
 
 async def propose_quorum(
@@ -39,7 +41,7 @@ async def propose_quorum(
     """
     require(by, Rol.FOUNDER)
     if wanted == await company_quorum(tx):
-        raise Invalid("this is what holds already")
+        raise Invalid("this is what holds already", code="quorum.same")
     await check_enough(tx, wanted)
     act_digest = digest(["quorum", str(tx.tenant)])
     for pending in await pending_alike(tx, act_digest):

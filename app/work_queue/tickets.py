@@ -62,14 +62,14 @@ async def open_ticket(
 
 def _check_due(due_at: object) -> None:
     if isinstance(due_at, datetime) and not on_calendar(due_at):
-        raise Invalid("due_at lies before the year 1900 or after 8999")
+        raise Invalid("due_at lies before the year 1900 or after 8999", code="ticket.due")
 
 
 def _check_text(new: NewTicket) -> None:
     if "\x00" in new.title + new.instructions + "".join(new.fields) + "".join(new.fields.values()):
-        raise Invalid("NUL cannot be stored")
+        raise Invalid("NUL cannot be stored", code="text.unkeepable")
     if len(new.fields) > 50:
-        raise Invalid("a ticket has at most 50 fields")
+        raise Invalid("a ticket has at most 50 fields", code="ticket.fields")
 
 
 def _text_digest(ticket: Ticket) -> str:
@@ -291,9 +291,11 @@ async def attach_input(
     """
     safe = safe_name(name)
     if not 0 < len(content) <= MAX_INPUT_BYTES:
-        raise InputRefused(f"{safe} has {len(content)} bytes; a file has 1 to {MAX_INPUT_BYTES}")
+        said = f"{safe} has {len(content)} bytes; a file has 1 to {MAX_INPUT_BYTES}"
+        raise InputRefused(said, code="file.size", name=safe, most_bytes=MAX_INPUT_BYTES)
     if not _MEDIA_TYPE.fullmatch(media_type):
-        raise InputRefused(f"{media_type!r} is not a media type such as text/csv")
+        said = f"{media_type!r} is not a media type such as text/csv"
+        raise InputRefused(said, code="file.media_type", name=safe, media_type=media_type)
     ticket, at = await _locked(tx, ticket_id)
     if ticket.status in CLOSED:
         raise MoveRefused(ticket_id, ticket.status, "given a file")
@@ -326,9 +328,10 @@ def safe_name(name: str) -> str:
     """The name in Unicode's composed form. Raises `InputRefused` for one that is a path, hidden, empty or too long."""
     given = unicodedata.normalize("NFC", name).strip()
     if not given or len(given.encode()) > 200:
-        raise InputRefused("a file name has 1 to 200 bytes")
+        raise InputRefused("a file name has 1 to 200 bytes", code="file.name_length")
     if _UNSAFE.search(given) or given.startswith(".") or any(unicodedata.category(c)[0] == "C" for c in given):
-        raise InputRefused(f"{name!r} cannot be a file name here: no path, no leading dot, no control characters")
+        said = f"{name!r} cannot be a file name here: no path, no leading dot, no control characters"
+        raise InputRefused(said, code="file.name", name=name)
     return given
 
 

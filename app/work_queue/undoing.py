@@ -30,7 +30,9 @@ async def undo(tx: Transaction, approval_id: UUID, *, by: Principal) -> Approval
     at = await store.now(tx)
     if asked.status != "approved" or asked.in_effect(at) or asked.consumed_at is not None:
         raise ApprovalClosed(
-            "too late: only an approval whose undo window is open can be undone", outcome_of(asked, asked.status)
+            "too late: only an approval whose undo window is open can be undone",
+            code="approval.undo_late",
+            **outcome_of(asked, asked.status),
         )
     undone = await _reopen(tx, asked, by, at)
     for other in locked:

@@ -117,7 +117,7 @@ async def test_what_was_not_done_ends_the_procedure_with_step_and_reason(status:
     finished, executed = await follow(
         LOOK, ProcedureStep(tool="pay"), ProcedureStep(tool="use"), answers={"pay": answer}
     )
-    assert finished == Finished(f"Step 2 of 3 (pay) was {status}: over the cap of 5", ok=False)
+    assert finished == Finished(f"Step 2 of 3 (pay) was {status}: over the cap of 5", ok=False, cause="procedure")
     assert [name for name, _ in executed] == ["look", "pay"]
 
 
@@ -188,13 +188,13 @@ async def test_a_loop_ends_where_the_role_says() -> None:
 
 async def test_a_role_without_a_procedure_says_so() -> None:
     finished, executed = await follow()
-    assert finished == Finished("The role has no procedure to follow.", ok=False)
+    assert finished == Finished("The role has no procedure to follow.", ok=False, cause="no_procedure")
     assert executed == []
 
 
 async def test_the_summary_counts_steps_and_ends_with_the_last_word() -> None:
     finished, _ = await follow(LOOK, ProcedureStep(tool="use"))
-    assert finished == Finished("Followed the procedure: 2 steps, 2 calls. used")
+    assert finished == Finished("Followed the procedure: 2 steps, 2 calls. used", cause="followed")
 
 
 @given(

@@ -73,7 +73,7 @@ async def test_what_the_gate_refuses_is_said_above_what_was_typed(desk: Desk, as
     )
     assert answer.status_code == 422
     assert "7000000" in answer.text
-    assert "lolos sampai 1000000" in answer.text
+    assert "lolos sampai 1.000.000" in answer.text
     assert (await desk.approval(asked.id)).status == "pending"
 
 

@@ -197,7 +197,7 @@ class OpenAIAgentsWorker:
         except (MaxTurnsExceeded, _OutOfSteps):
             return out_of_steps(ctx.task)
         except (AgentsException, _GaveUp) as error:
-            return Finished(f"The model's answers could not be carried out: {error}", ok=False)
+            return Finished(f"The model's answers could not be carried out: {error}", ok=False, cause="model")
         return ended[-1] if ended else Finished(said)
 
 

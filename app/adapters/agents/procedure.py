@@ -67,16 +67,17 @@ class _Walk:
     async def finish(self) -> Finished:
         steps = self.ctx.task.procedure
         if not steps:
-            return Finished("The role has no procedure to follow.", ok=False)
+            return Finished("The role has no procedure to follow.", ok=False, cause="no_procedure")
         for number, step in enumerate(steps[self.place.done :], start=self.place.done + 1):
             place = f"Step {number} of {len(steps)} ({step.tool})"
             try:
                 await self._take(step)
             except _CannotFollow as error:
-                return Finished(f"{place} cannot be followed: {error}", ok=False)
+                return Finished(f"{place} cannot be followed: {error}", ok=False, cause="procedure")
             except _Ended as end:
-                return Finished(f"{place} was {end.answer.status}: {_short(end.answer.content)}", ok=False)
-        return Finished(_summary(steps, self.before + self.calls, self.place.last))
+                said = f"{place} was {end.answer.status}: {_short(end.answer.content)}"
+                return Finished(said, ok=False, cause="procedure")
+        return Finished(_summary(steps, self.before + self.calls, self.place.last), cause="followed")
 
     async def _take(self, step: ProcedureStep) -> None:
         if step.for_each is None:

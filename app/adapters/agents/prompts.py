@@ -58,7 +58,8 @@ def told(answer: ToolAnswer) -> str:
 def out_of_steps(task: Task) -> Finished:
     """The end of a run that used up its tool calls without an answer."""
     before = 0 if task.handover is None else task.handover.calls
-    return Finished(f"No answer after {before + task.max_steps} steps, which is all that the role allows.", ok=False)
+    said = f"No answer after {before + task.max_steps} steps, which is all that the role allows."
+    return Finished(said, ok=False, cause="max_steps")
 
 
 def by_wire_name(tools: Sequence[ToolSpec]) -> dict[str, ToolSpec]:

@@ -116,7 +116,7 @@ def _run(hands: _Hands) -> Finished:
     try:
         answer = agent.run(ticket_prompt(task))
     except _GaveUp as gave_up:
-        return Finished(f"The model's tool calls could not be carried out: {gave_up}", ok=False)
+        return Finished(f"The model's tool calls could not be carried out: {gave_up}", ok=False, cause="model")
     except _OutOfSteps:
         return out_of_steps(task)
     return answer if isinstance(answer, Finished) else out_of_steps(task)

@@ -71,7 +71,7 @@ async def _client() -> Any:
         return await asyncio.to_thread(import_module, _CLIENT)
     except ImportError as error:
         raise Unavailable(
-            "the MCP SDK (package mcp) cannot be imported here: install the locked requirements"
+            "the MCP SDK (package mcp) cannot be imported here: install the locked requirements", code="server.no_sdk"
         ) from error
 
 

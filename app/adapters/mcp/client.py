@@ -129,7 +129,8 @@ def _failed(name: str, error: BaseException, seconds: int) -> ToolFailed:
     if isinstance(told, ToolFailed):
         return told
     if isinstance(told, NotFound):
-        return ToolFailed(str(told))
+        return ToolFailed(str(told), code=told.code, **told.data)
     if isinstance(told, TimeoutError):
-        return ToolFailed(f"{name} gave no answer within {seconds} seconds")
-    return ToolFailed(f"{name} cannot be used: {words(told)}")
+        said = f"{name} gave no answer within {seconds} seconds"
+        return ToolFailed(said, code="server.silent", name=name, limit_seconds=seconds)
+    return ToolFailed(f"{name} cannot be used: {words(told)}", code="server.failed", name=name, said=words(told))

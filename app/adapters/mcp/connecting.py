@@ -100,7 +100,8 @@ async def _parameters(place: StdioServer, secrets: Mapping[str, str], home: Path
     try:
         bwrap = await asyncio.to_thread(bubblewrap)
     except NoSandbox as missing:
-        raise ToolFailed(f"Refused: a program of strangers runs in a sandbox only, and {missing}.") from missing
+        said = f"Refused: a program of strangers runs in a sandbox only, and {missing}."
+        raise ToolFailed(said, code="server.no_sandbox", said=str(missing)) from missing
     mounts = await asyncio.to_thread(mounts_of, place, home)
     argv = sandboxed(
         bwrap,
@@ -118,7 +119,7 @@ def mounts_of(place: StdioServer, home: Path) -> list[Mount]:
     """What the program sees of this machine. Raises `ToolFailed` for what no server is shown."""
     program = Path(place.command[0])
     if not program.exists():
-        raise ToolFailed(f"there is no program {program} on this machine")
+        raise ToolFailed(f"there is no program {program} on this machine", code="server.no_program", path=str(program))
     mounts = list(program_mounts(str(program)))
     mounts += [Mount(Path(folder.path), folder.path, folder.writable) for folder in place.folders]
     if place.network:
@@ -137,13 +138,16 @@ def _ours(home: Path) -> list[Path]:
 
 def _check_apart(shown: Path, ours: Sequence[Path]) -> None:
     if not shown.exists():
-        raise ToolFailed(f"there is no {shown} on this machine")
+        raise ToolFailed(f"there is no {shown} on this machine", code="server.no_folder", path=str(shown))
     if str(shown) in NEVER_SHOWN:
-        raise ToolFailed(f"{shown} is shown to no server: name a folder of its own")
+        said = f"{shown} is shown to no server: name a folder of its own"
+        raise ToolFailed(said, code="server.folder", folder=str(shown))
     if any(shown == one or one in shown.parents or shown in one.parents for one in ours):
-        raise ToolFailed(f"{shown} holds FLR_HOME or its database, or lies in one of them: no server is shown that")
+        said = f"{shown} holds FLR_HOME or its database, or lies in one of them: no server is shown that"
+        raise ToolFailed(said, code="server.own_folder", path=str(shown))
     if shown.name.startswith(DATABASE_SOCKET) or (shown.is_dir() and any(shown.glob(f"{DATABASE_SOCKET}*"))):
-        raise ToolFailed(f"{shown} holds a database's socket: no server is shown that")
+        said = f"{shown} holds a database's socket: no server is shown that"
+        raise ToolFailed(said, code="server.folder", folder=str(shown))
 
 
 def _owner(place: StdioServer) -> int | None:

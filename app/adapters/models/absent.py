@@ -16,7 +16,7 @@ class AbsentModel:
         return False
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
-        raise ModelFailed(_SENTENCE)
+        raise ModelFailed(_SENTENCE, code="model.none")
 
     def worst_case_usd_micros(self, request: ModelRequest) -> int | None:
         return 0

@@ -29,7 +29,7 @@ class MailNotices:
             letter = self._letter(notice).as_bytes()
             await hand_in(server, self._tls, plain_address(self._mail_from), [notice.to], letter)
         except (ToolFailed, OutcomeUnknown) as error:
-            raise NoticeFailed(str(error)) from error
+            raise _failed(error) from error
 
     def _letter(self, notice: Notice) -> EmailMessage:
         ascii_only = notice.to.isascii() and self._mail_from.isascii()
@@ -42,3 +42,9 @@ class MailNotices:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(notice.text)
         return message
+
+
+def _failed(error: ToolFailed | OutcomeUnknown) -> NoticeFailed:
+    if isinstance(error, ToolFailed) and error.code:
+        return NoticeFailed(str(error), gone=False, code=error.code, **error.data)
+    return NoticeFailed(str(error), code="channel.failed", said=str(error))

@@ -76,11 +76,13 @@ class TelegramBot:
             answer = await self._open().post(f"{self._address}/{method}", json=body, timeout=seconds)
             said = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise NoticeFailed(f"Telegram does not answer ({type(error).__name__})") from None
+            reason = type(error).__name__
+            raise NoticeFailed(f"Telegram does not answer ({reason})", code="channel.silent", said=reason) from None
         if not isinstance(said, dict) or said.get("ok") is not True:
             why = str(said.get("description", "")) if isinstance(said, dict) else ""
             gone = answer.status_code in BLOCKED
-            raise NoticeFailed(f"Telegram answered {answer.status_code}: {why[:200]}", gone=gone)
+            said = f"Telegram answered {answer.status_code}: {why[:200]}"
+            raise NoticeFailed(said, gone=gone, code="channel.failed", said=said)
         return said["result"]
 
     def _open(self) -> "httpx.AsyncClient":

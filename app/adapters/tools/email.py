@@ -118,14 +118,15 @@ class SendEmailTool:
 def mail_server(url: str | None) -> MailServer:
     """Reads `FLR_SMTP_URL`. Raises `ToolFailed` with a sentence that says what to set."""
     if not url:
-        raise ToolFailed(NO_SERVER)
+        raise ToolFailed(NO_SERVER, code="mail.no_server")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ToolFailed(f"FLR_SMTP_URL cannot be read ({error}): write smtp://user:password@host:port") from None
+        said = f"FLR_SMTP_URL cannot be read ({error}): write smtp://user:password@host:port"
+        raise ToolFailed(said, code="mail.setting") from None
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-        raise ToolFailed("FLR_SMTP_URL must begin with smtp:// or smtps:// and name a host")
+        raise ToolFailed("FLR_SMTP_URL must begin with smtp:// or smtps:// and name a host", code="mail.setting")
     secure = parts.scheme == "smtps"
     user = unquote(parts.username) if parts.username else None
     password = unquote(parts.password) if parts.password else None

@@ -208,7 +208,7 @@ def _beyond(approval: Approval, naming: Naming) -> str:
         money=approval.money,
         at=naming.formats.now,
     )
-    return "" if why is None else naming.words(f"mandate.beyond.{why}")
+    return "" if why is None else naming.words(f"refusal.mandate.beyond.{why}")
 
 
 def _editable(approval: Approval, naming: Naming) -> bool:

@@ -49,7 +49,8 @@ def read_opening(seal: Seal, text: str) -> UUID:
     """The card that a link opens. Raises `LinkUnusable`."""
     opening = seal.read(OPENING, text, Opening)
     if opening is None or opening.x < time.time():
-        raise LinkUnusable("this link is not one of ours or has expired: open the console itself")
+        said = "this link is not one of ours or has expired: open the console itself"
+        raise LinkUnusable(said, code="link.letter")
     return opening.a
 
 

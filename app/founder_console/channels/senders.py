@@ -23,6 +23,7 @@ from app.founder_console.channels.saying import Said
 from app.founder_console.formats import Formats
 from app.founder_console.keyfiles import Seal
 from app.founder_console.model import Founder, Language, SentNotice, TelegramChat, Webhook
+from app.founder_console.refusals import refusal
 from app.founder_console.wording import Words
 from app.messages import ApprovalDecided, NoticeDue
 from app.postgres import Database, Transaction
@@ -74,7 +75,8 @@ class Teller:
             handle = await self._tell(telling)
         except NoticeFailed as error:
             async with self._database.transaction(message.tenant) as tx:
-                await channel_store.notice_failed(tx, message.notice_id, str(error))
+                why = refusal(error, telling.pen.words, telling.pen.formats)
+                await channel_store.notice_failed(tx, message.notice_id, why)
             if not error.gone:
                 raise
             _LOG.warning("%s is not told: %s", telling.pen.founder.name, error)
@@ -136,7 +138,7 @@ class Teller:
         if said is not None and notice.channel == "webhook" and telling.webhook is not None:
             await post_signed(self._senders.posts, telling.webhook, notice.id, said.post, pen.formats)
             return ""
-        raise NoticeFailed(f"{notice.channel} is not set up any more", gone=True)
+        raise NoticeFailed(f"{notice.channel} is not set up any more", gone=True, code="channel.unset")
 
     async def on_approval_decided(self, message: ApprovalDecided) -> None:
         """Show in every chat what became of the question. A chat that does not answer keeps nobody waiting."""
@@ -177,7 +179,7 @@ async def post_signed(
     content = msgspec.json.encode(body)
     failure = await posts.post(webhook.url, headers_of(webhook.secret, str(notice_id), formats.now, content), content)
     if failure is not None:
-        raise NoticeFailed(failure)
+        raise NoticeFailed(failure, code="channel.failed", said=failure)
 
 
 async def decider_of(tx: Transaction, approval: Approval) -> str:

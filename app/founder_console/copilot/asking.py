@@ -44,7 +44,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     sentences: tuple[Sentence, ...] = ()
     dropped: int = 0
     proposal: Proposal | None = None
-    failure: str = ""
+    failure: ModelFailed | None = None
 
 
 class Conversation:
@@ -79,7 +79,7 @@ class Conversation:
                 if not calls:
                     break
         except ModelFailed as error:
-            return Reply(failure=str(error))
+            return Reply(failure=error)
         return self._reply(())
 
     def _reply(self, written: tuple[Written, ...]) -> Reply:

@@ -151,6 +151,7 @@ def _answer(
         title=title,
         asked=asked,
         reply=reply,
+        unanswered="" if reply.failure is None else visit.refused(reply.failure),
         by_model=by_model,
         ticket=ticket,
         **_asking(visit),
@@ -196,7 +197,8 @@ async def rewrite(request: Caller) -> Page | Redirect:
         checked = await writing.write(Secretary(state.database, state.model, request.auth), facts, language)
     except ModelFailed as error:
         async with state.database.transaction(request.auth.tid) as tx:
-            return await _copilot(await enter(request, tx), "", str(error))
+            visit = await enter(request, tx)
+            return await _copilot(visit, "", visit.refused(error))
     async with state.database.transaction(request.auth.tid) as tx:
         name = state.settings.model_name
         await writing.keep(
@@ -271,7 +273,7 @@ async def answer_api(
     reading = await read_for(request, tx)
     found = question_of(question)
     if found is None or days not in SPANS:
-        raise Invalid("ask one of GET /console/questions, over 1, 7 or 30 days")
+        raise Invalid("ask one of GET /console/questions, over 1, 7 or 30 days", code="ask.unknown")
     asked = Asked(name=found.name, role_id=role_id, days=days)
     told = {language: await answer(tx, reading.figures, naming, asked) for language, naming in reading.namings.items()}
     pairs = zip(told["id"], told["en"], strict=True)
@@ -297,12 +299,13 @@ def _sentence(text: dict[Language, str], sentence: Sentence) -> AnsweredSentence
 async def ask_api(request: Caller, data: JSONBody[FreeQuestion]) -> Answer:
     require(request.auth, Rol.FOUNDER, Rol.DEPUTY)
     if request.app.state.model is None:
-        raise Conflict("no model is set: ask one of GET /console/questions, or set FLR_MODEL_BASE_URL")
+        said = "no model is set: ask one of GET /console/questions, or set FLR_MODEL_BASE_URL"
+        raise Conflict(said, code="model.none")
     async with request.app.state.database.transaction(request.auth.tid) as tx:
         reading = await read_for(request, tx)
     reply = await _converse(request, reading.namings[data.language], data.text)
-    if reply.failure:
-        raise Conflict(reply.failure)
+    if reply.failure is not None:
+        raise Conflict(str(reply.failure), code=reply.failure.code, **reply.failure.data)
     ticket = None
     if reply.proposal is not None:
         async with request.app.state.database.transaction(request.auth.tid) as tx:

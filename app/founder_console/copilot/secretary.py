@@ -102,7 +102,7 @@ class Secretary:
             failure = error
         await self._record(request, answer, failure)
         if answer is None:
-            raise failure or ModelFailed("the model gave no answer")
+            raise failure or ModelFailed("the model gave no answer", code="model.silent")
         choices: Any = answer.body["choices"]
         message: dict[str, Any] = choices[0]["message"]
         return message
@@ -115,7 +115,8 @@ class Secretary:
                 tx, role_id=None, ticket_id=self._call, run_id=self._call, step=self._step, wants=wants
             )
         if isinstance(reserved, Short):
-            raise ModelFailed(f"the company's own budget has no {reserved.unit} left for this {reserved.period}")
+            said = f"the company's own budget has no {reserved.unit} left for this {reserved.period}"
+            raise ModelFailed(said, code="model.budget")
 
     def _used(self, request: ModelRequest, answer: ModelAnswer | None, failure: ModelFailed | None) -> tuple[int, int]:
         """Cost and tokens; the worst case for a call that was begun and came to nothing."""

@@ -40,7 +40,7 @@ def _written(content: str) -> tuple[Written, ...]:
     try:
         return msgspec.convert(json.loads(bare)["sentences"], tuple[Written, ...])
     except (ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
-        raise ModelFailed(f"the model wrote no brief that can be read: {error}") from error
+        raise ModelFailed(f"the model wrote no brief that can be read: {error}", code="model.unreadable") from error
 
 
 async def keep(

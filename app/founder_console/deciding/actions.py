@@ -22,7 +22,6 @@ from app.role_registry import pause
 from app.work_queue import (
     Approval,
     ApprovalClosed,
-    BeyondMandate,
     ProofMismatch,
     ProofRequired,
     decide,
@@ -52,7 +51,7 @@ async def statement(request: Caller, tx: NamedDependency[Transaction], approval_
     verifier: ProofVerifier = request.app.state.proofs
     offered = await offer(tx, approval_id, "approve", by=visit.by, verifier=verifier)
     if offered.passkey is None:
-        raise Conflict(visit.words("notice.key_text"))
+        raise Conflict("there is no passkey here that may sign this", code="proof.no_key")
     payload = canonical_bytes((await get_approval(tx, approval_id)).payload).decode()
     return Signing(msgspec.to_builtins(offered.statement), payload, offered.passkey)
 
@@ -113,12 +112,9 @@ async def _refused(visit: Visit, approval_id: UUID, refusal: Fault) -> Page:
     if isinstance(refusal, ProofRequired):
         return visit.notice(words("notice.key"), words("notice.key_text"), href=href, status=403)
     if isinstance(refusal, ProofMismatch):
-        return visit.notice(words("notice.key_wrong"), words("notice.key_wrong_text"), href=href, status=403)
-    if isinstance(refusal, BeyondMandate):
-        text = words(f"mandate.beyond.{refusal.data['beyond']}")
-        return visit.notice(words("notice.refused"), text, href=href, status=403)
+        return visit.notice(words("notice.key_wrong"), visit.refused(refusal), href=href, status=403)
     if isinstance(refusal, TooMany):
-        return visit.notice(words("notice.pace"), words("notice.pace_text"), href=href, status=429)
+        return visit.notice(words("notice.pace"), visit.refused(refusal), href=href, status=429)
     if isinstance(refusal, ApprovalClosed):
         closed = await get_approval(visit.tx, approval_id)
         if closed.superseded_by is not None:
@@ -127,7 +123,7 @@ async def _refused(visit: Visit, approval_id: UUID, refusal: Fault) -> Page:
         return visit.notice(words("notice.closed"), _outcome(visit, card), href=href, status=409)
     if isinstance(refusal, Conflict):
         return visit.notice(words("notice.changed"), words("notice.changed_text"), href=href, status=409)
-    return visit.notice(words("notice.refused"), str(refusal), href=href, status=403)
+    return visit.notice(words("notice.refused"), visit.refused(refusal), href=href, status=403)
 
 
 async def _superseded(visit: Visit, successor: UUID) -> Page:

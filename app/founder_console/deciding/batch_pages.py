@@ -108,7 +108,7 @@ async def statement(request: Caller, tx: NamedDependency[Transaction], data: For
     wanted = _wanted(data)
     offered = await offer_list(tx, wanted, by=visit.by, verifier=request.app.state.proofs)
     if offered.passkey is None:
-        raise Conflict(visit.words("notice.key_text"))
+        raise Conflict("there is no passkey here that may sign this", code="proof.no_key")
     payloads = {
         str(one.approval_id): canonical_bytes((await get_approval(tx, one.approval_id)).payload).decode()
         for one in wanted
@@ -150,7 +150,7 @@ async def decide_batch(request: Caller, tx: NamedDependency[Transaction], data: 
     except ProofMismatch as refusal:
         chosen = {one.approval_id for one in wanted}
         cards = [card for card in visit.cards if card.id in chosen]
-        return _review(visit, cards, _decision(data.get("decision")), problem=str(refusal), status=403)
+        return _review(visit, cards, _decision(data.get("decision")), problem=visit.refused(refusal), status=403)
     outcomes = [await _outcome(visit, result.approval_id, result.refused) for result in results]
     return visit.page(
         "approvals_batch_done.html",
@@ -179,7 +179,7 @@ async def _outcome(visit: Visit, approval_id: UUID, refused: Fault | None) -> Ou
         return Outcome(card, words("notice.key"), False)
     if isinstance(refused, ApprovalClosed):
         return Outcome(card, words("notice.closed"), False)
-    return Outcome(card, words("notice.changed") if isinstance(refused, Conflict) else str(refused), False)
+    return Outcome(card, words("notice.changed") if isinstance(refused, Conflict) else visit.refused(refused), False)
 
 
 ROUTES = (select, review, statement, decide_batch)

@@ -127,7 +127,7 @@ def _value(kind: Kind, text: str, name: str, before: object) -> object:
             try:
                 return json.loads(text)
             except ValueError as error:
-                raise Invalid(f"{name}: this is not valid JSON ({error})") from error
+                raise Invalid(f"{name}: no valid JSON ({error})", code="call.json", name=name) from error
         case "choice":
             chosen = whole_number(text)
             return text if not isinstance(before, int) or chosen is None else chosen

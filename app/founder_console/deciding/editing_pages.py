@@ -98,7 +98,7 @@ async def retry(
 def _said(visit: Visit, approval: Approval, refusal: Conflict | Invalid) -> str:
     """Why not, in the founder's language where the gate says why."""
     if not isinstance(refusal, EditRefused) or not refusal.data["facts"]:
-        return str(refusal)
+        return visit.refused(refusal)
     facts = msgspec.convert(refusal.data["facts"], list[Fact])
     naming = visit.naming
     return reason_sentence(facts[0], approval.tool or "", naming.words.language, naming.labels)

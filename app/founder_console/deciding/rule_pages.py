@@ -66,7 +66,7 @@ async def rule_form(request: Caller, tx: NamedDependency[Transaction], approval_
     try:
         wanted = _typed(visit, terms, typed) if typed else terms
     except Invalid as refusal:
-        return await _form(visit, approval, terms, problem=str(refusal), status=422)
+        return await _form(visit, approval, terms, problem=visit.refused(refusal), status=422)
     return await _form(visit, approval, wanted)
 
 
@@ -86,7 +86,7 @@ async def ask_rule(
             undo = request.app.state.settings.undo_seconds
             asked = await propose_rule(tx, new, by=visit.by, tools=visit.naming.tools, undo_seconds=undo)
     except (Conflict, Invalid) as refusal:
-        return await _form(visit, approval, terms, problem=str(refusal), status=422)
+        return await _form(visit, approval, terms, problem=visit.refused(refusal), status=422)
     return go(f"/approvals/{asked.id}")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -39,10 +38,12 @@ from app.founder_console.identity.sessions import (
 )
 from app.founder_console.identity.trying import Failures, TooManyTries
 from app.founder_console.model import Founder, Language
+from app.founder_console.refusals import refusal
 from app.founder_console.screens.rendering import Frontend, html
 from app.founder_console.visits import go
 from app.founder_console.wording import preferred
 from app.postgres import Transaction
+from app.problems import status_of
 from app.role_registry import company
 from app.work_queue import has_say
 
@@ -170,7 +171,7 @@ async def enrolled(request: Anybody) -> Page | Redirect:
 async def _founder(tx: Any, sub: str) -> Founder:
     founder = await store.fetch_founder(tx, UUID(sub))
     if founder is None:
-        raise Unauthenticated("this session is nobody's")
+        raise Unauthenticated("this session is nobody's", code="token.missing")
     return founder
 
 
@@ -231,7 +232,7 @@ async def _check_mandate(request: Anybody, tx: Transaction, founder_id: UUID) ->
     """Whose mandate is over comes in no more. Raises `KeyRefused`."""
     founder = await _founder(tx, str(founder_id))
     if not await has_say(tx, Principal(str(founder_id), tx.tenant, founder.rol)):
-        raise KeyRefused(_frontend(request).words[founder.language]("login.over"))
+        raise KeyRefused("the mandate is over: a founder can grant a new one", code="mandate.beyond.ended")
 
 
 @post("/login/recovery", status_code=303, exclude_from_auth=True, include_in_schema=False)
@@ -247,12 +248,8 @@ async def login_recovery(request: Anybody, data: Form) -> Page | Redirect:
                 founder = await use_code(tx, code)
                 await _check_mandate(request, tx, founder.id)
                 cookie = await start_session(tx, founder.id, label="recovery", recovered=True, by_code=True)
-    except TooManyTries as error:
-        minutes = -(-int(str(error.data["retry_after_seconds"])) // 60)
-        said = words("login.slow", minutes=minutes)
-        return _login(request, "/", said, status=HTTPStatus.TOO_MANY_REQUESTS)
-    except KeyRefused:
-        return _login(request, "/", words("login.code_wrong"), status=HTTPStatus.UNAUTHORIZED)
+    except (TooManyTries, KeyRefused) as error:
+        return _login(request, "/", refusal(error, words), status=status_of(error))
     answer = go("/settings/keys")
     answer.headers["set-cookie"] = cookie_header(request.app.state.settings.origin, cookie)
     return answer

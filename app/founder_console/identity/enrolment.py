@@ -109,7 +109,7 @@ async def tenant_of_code(database: Database, code: str) -> UUID:
             "SELECT founder_console.tenant_of_code($1)", hashed(plain_code(code))
         )
     if tenant is None:
-        raise KeyRefused("this recovery code is not valid or was used")
+        raise KeyRefused("this recovery code is not valid or was used", code="key.recovery")
     return tenant
 
 
@@ -117,5 +117,5 @@ async def use_code(tx: Transaction, code: str) -> Founder:
     """Use a recovery code up. Raises `KeyRefused`."""
     founder_id = await store.use_code(tx, hashed(plain_code(code)))
     if founder_id is None:
-        raise KeyRefused("this recovery code is not valid or was used")
+        raise KeyRefused("this recovery code is not valid or was used", code="key.recovery")
     return await get_founder(tx, founder_id)

@@ -115,8 +115,8 @@ async def drop_passkey(
     try:
         async with tx.savepoint():
             await remove_passkey(tx, visit.founder.id, credential_id)
-    except LastKey:
-        return await _keys(visit, problem=visit.words("key.last"))
+    except LastKey as refusal:
+        return await _keys(visit, problem=visit.refused(refusal))
     return go(HERE)
 
 

@@ -105,7 +105,7 @@ async def register_passkey(
 
     challenge = _challenge_of(credential)
     if await store.use_challenge(tx, challenge, founder.id, "register") != subject:
-        raise KeyRefused("this took too long or was done already: start again")
+        raise KeyRefused("this took too long or was done already: start again", code="key.again")
     try:
         verified = verify_registration_response(
             credential=credential,
@@ -136,7 +136,7 @@ async def remove_passkey(tx: Transaction, founder_id: UUID, credential_id: str) 
     """Revoke a passkey of the founder. Event `founder.passkey_removed`. Raises `LastKey`, `KeyRefused`."""
     keys = {key.credential_id: key for key in await store.fetch_passkeys(tx, founder_id)}
     if credential_id not in keys:
-        raise KeyRefused("there is no such passkey")
+        raise KeyRefused("there is no such passkey", code="key.unknown")
     if len(keys) == 1:
         raise LastKey("this is the only passkey: add another one first")
     await store.revoke_passkey(tx, credential_id)
@@ -146,7 +146,7 @@ async def remove_passkey(tx: Transaction, founder_id: UUID, credential_id: str) 
 async def name_passkey(tx: Transaction, founder_id: UUID, credential_id: str, label: str) -> None:
     """Call a passkey of the founder by another name. Raises `KeyRefused`."""
     if credential_id not in {key.credential_id for key in await store.fetch_passkeys(tx, founder_id)}:
-        raise KeyRefused("there is no such passkey")
+        raise KeyRefused("there is no such passkey", code="key.unknown")
     name = " ".join(label.split())[:80]
     if name:
         await store.label_passkey(tx, credential_id, name)
@@ -184,7 +184,9 @@ def tenant_of_login(credential: Json) -> UUID:
     except (KeyError, TypeError, ValueError, AttributeError):
         handle = b""
     if len(handle) != HANDLE_BYTES:
-        raise KeyRefused("this passkey does not say whose it is: make a new one by an enrolment link")
+        raise KeyRefused(
+            "this passkey does not say whose it is: make a new one by an enrolment link", code="key.nobody"
+        )
     return UUID(bytes=handle[:16])
 
 
@@ -194,16 +196,16 @@ async def log_in(tx: Transaction, party: RelyingParty, seal: Seal, credential: J
     _check_login_challenge(unb64url(challenge), seal)
     signed = await check_assertion(tx, party, credential, unb64url(challenge))
     if not await store.spend_login_nonce(tx, challenge, signed.key.founder_id):
-        raise KeyRefused("this sign-in was used already: start again")
+        raise KeyRefused("this sign-in was used already: start again", code="key.again")
     return signed.key
 
 
 def _check_login_challenge(challenge: bytes, seal: Seal) -> None:
     stamped, mac = challenge[:24], challenge[24:]
     if len(stamped) != 24 or not seal.holds(LOGIN, stamped, mac):
-        raise KeyRefused("this challenge is not one of ours: start again")
+        raise KeyRefused("this challenge is not one of ours: start again", code="key.again")
     if struct.unpack(">q", stamped[16:])[0] < time.time():
-        raise KeyRefused("this took too long: start again")
+        raise KeyRefused("this took too long: start again", code="key.again")
 
 
 async def check_assertion(tx: Transaction, party: RelyingParty, credential: Json, challenge: bytes) -> Signed:
@@ -216,7 +218,7 @@ async def check_assertion(tx: Transaction, party: RelyingParty, credential: Json
 
     key = await store.lock_passkey(tx, str(credential.get("id", "")))
     if key is None:
-        raise KeyRefused("this passkey is not known here, or was removed")
+        raise KeyRefused("this passkey is not known here, or was removed", code="key.unknown")
     try:
         verified = verify_authentication_response(
             credential=credential,

@@ -145,7 +145,7 @@ async def invite(request: Caller, tx: NamedDependency[Transaction], data: Form) 
                 undo_seconds=request.app.state.settings.undo_seconds,
             )
     except Invalid as refusal:
-        return _form(visit, wanted, str(refusal))
+        return _form(visit, wanted, visit.refused(refusal))
     return go(f"/approvals/{asked.id}")
 
 
@@ -170,7 +170,7 @@ async def _deputy(visit: Visit, person_id: UUID) -> tuple[Founder, GrantedMandat
     require(visit.by, Rol.FOUNDER)
     person, standing = await get_founder(visit.tx, person_id), await mandate_of(visit.tx, person_id)
     if person.rol is not Rol.DEPUTY or standing is None:
-        raise NotFound(f"{person.name} has no mandate to change")
+        raise NotFound(f"{person.name} has no mandate to change", code="mandate.unknown")
     return person, standing
 
 
@@ -211,7 +211,7 @@ async def change_mandate(
                 undo_seconds=request.app.state.settings.undo_seconds,
             )
     except Invalid as refusal:
-        return await _mandate_form(visit, person, standing, wanted, str(refusal))
+        return await _mandate_form(visit, person, standing, wanted, visit.refused(refusal))
     return go(f"/approvals/{asked.id}")
 
 
@@ -223,9 +223,9 @@ async def invitation_link(request: Caller, tx: NamedDependency[Transaction], per
     require(visit.by, Rol.FOUNDER)
     person, mandate = await get_founder(tx, person_id), await mandate_of(tx, person_id)
     if mandate is None or not mandate.in_force(visit.formats.now):
-        raise Conflict(visit.words("people.not_signed"))
+        raise Conflict("the mandate is not signed or is over: sign it first", code="mandate.unsigned")
     if await store.fetch_passkeys(tx, person_id):
-        raise Conflict(visit.words("people.has_key", name=person.name))
+        raise Conflict(f"{person.name} has a passkey: nobody else makes one", code="key.has_one", name=person.name)
     path = await create_enrolment(tx, person.id)
     return await _people(visit, link=request.app.state.settings.origin + path, whose=person.name)
 

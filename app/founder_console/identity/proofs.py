@@ -79,7 +79,8 @@ class ProofBook:
         said = proof.statement
         used = await store.use_challenge(opened, said.nonce, founder, "decision")
         if used != (said.subject() if isinstance(said, ListStatement) else said.approval):
-            raise ProofRefused("the statement was used, has expired or was made for somebody else: ask for a fresh one")
+            why = "the statement was used, has expired or was made for somebody else: ask for a fresh one"
+            raise ProofRefused(why, code="proof.used")
         if isinstance(proof, DeviceProof | DeviceListProof):
             return await _verify_device(opened, founder, proof)
         return await self._verify_passkey(opened, founder, proof)
@@ -90,12 +91,13 @@ class ProofBook:
         try:
             signed = await check_assertion(tx, self._party, dict(proof.assertion), proof.statement.challenge())
         except KeyRefused as error:
-            raise ProofRefused(str(error)) from error
+            raise ProofRefused(str(error), code=error.code, **error.data) from error
         if signed.key.founder_id != founder:
             raise ProofRefused("this passkey is another founder's")
         if signed.key.usable_from > await store.now(tx):
-            until = signed.key.usable_from.isoformat()
-            raise ProofRefused(f"this passkey was made after a recovery: it signs decisions from {until} on")
+            from_at = signed.key.usable_from
+            said = f"this passkey was made after a recovery: it signs decisions from {from_at.isoformat()} on"
+            raise ProofRefused(said, code="proof.recovered", from_at=from_at)
         response: Any = proof.assertion.get("response")
         return VerifiedProof(
             "passkey",

@@ -19,7 +19,7 @@ from app.founder_console.identity.mandate_forms import amount_of
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.founder_console.wording import LANGUAGES, Words
 from app.postgres import Transaction
-from app.work_queue import QuorumTooLarge, company_quorum, deciders, propose_quorum
+from app.work_queue import company_quorum, deciders, propose_quorum
 
 Page = Response[bytes]
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -96,10 +96,8 @@ async def ask_quorum(request: Caller, tx: NamedDependency[Transaction], data: Fo
                 by=visit.by,
                 undo_seconds=request.app.state.settings.undo_seconds,
             )
-    except QuorumTooLarge as refusal:
-        return await _form(visit, typed, visit.words("quorum.problem.large", **refusal.data))
     except Invalid as refusal:
-        return await _form(visit, typed, str(refusal))
+        return await _form(visit, typed, visit.refused(refusal))
     return go(f"/approvals/{asked.id}")
 
 

@@ -13,9 +13,11 @@ MOST_ADDRESSES = 10_000
 class TooManyTries(TooMany):
     """Too many failed attempts from one address; `data` says how long to wait."""
 
+    code = "key.slow"
+
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"too many failed attempts from this address: try again in {seconds} seconds")
-        self.data: dict[str, object] = {"retry_after_seconds": seconds}
+        said = f"too many failed attempts from this address: try again in {seconds} seconds"
+        super().__init__(said, retry_after_seconds=seconds, minutes=-(-seconds // 60))
 
 
 class Failures:

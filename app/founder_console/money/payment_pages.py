@@ -75,8 +75,8 @@ async def add(request: Caller, tx: NamedDependency[Transaction], data: Form) -> 
     try:
         keys = vault_keys(request.app.state.settings.keys)
         added = await add_source(tx, keys, provider=choice.provider, mode=choice.mode, secret=secret, by=visit.by)
-    except Invalid:
-        return await _page(visit, choice, visit.words("payments.problem"))
+    except Invalid as refusal:
+        return await _page(visit, choice, visit.refused(refusal))
     return go(f"/settings/payments#s-{added}")
 
 

@@ -135,11 +135,14 @@ async def add_source(tx: Transaction, keys: VaultKeys, *, provider: str, mode: s
     """
     require(by, Rol.FOUNDER)
     if provider not in PROVIDERS or mode not in MODES:
-        raise Invalid("choose stripe, xendit or midtrans, and live or test")
+        raise Invalid("choose stripe, xendit or midtrans, and live or test", code="payments.provider")
     if not 8 <= len(secret) <= 500 or not secret.isascii() or not secret.isprintable():
-        raise Invalid("this is no secret of a provider: copy it from the provider's dashboard")
+        said = "this is no secret of a provider: copy it from the provider's dashboard"
+        raise Invalid(said, code="payments.secret")
     if len(await list_sources(tx)) >= MOST_SOURCES:
-        raise Invalid(f"there are {MOST_SOURCES} sources already: remove one first")
+        raise Invalid(
+            f"there are {MOST_SOURCES} sources already: remove one first", code="payments.most", most=MOST_SOURCES
+        )
     source_id = new_id()
     kid, sealed = keys.seal(tx.tenant, source_id, ONLY_VERSION, secret)
     await tx.connection.execute(_INSERT, source_id, tx.tenant, provider, mode, kid, sealed, by.actor)

@@ -100,7 +100,7 @@ async def set_rate(tx: Transaction, *, currency: str, to: str, rate: Decimal, on
     """The founder's own rate. Event `money.rate_set`. Raises `Invalid`."""
     require(by, Rol.FOUNDER)
     if not CURRENCY.fullmatch(currency) or currency == to:
-        raise Invalid(f"{currency!r} is no currency that needs a rate")
+        raise Invalid(f"{currency!r} is no currency that needs a rate", code="money.currency", currency=currency)
     data: dict[str, object] = {"currency": currency, "to": to, "rate": format(rate, "f"), "on": on.isoformat()}
     await append(tx, Event(type="money.rate_set", actor=by.actor, data=data))
 
@@ -115,13 +115,13 @@ async def set_target(tx: Transaction, month: str, amount: Money, by: Principal) 
     """The revenue that a month should bring; zero: none. Event `money.target_set`. Raises `Invalid`."""
     require(by, Rol.FOUNDER)
     if not MONTH.fullmatch(month):
-        raise Invalid(f"{month!r} is no month such as 2026-11")
+        raise Invalid(f"{month!r} is no month such as 2026-11", code="money.month", month=month)
     await append(tx, Event(type="money.target_set", actor=by.actor, data={"month": month, **_said(amount)}))
 
 
 def _said(amount: Money) -> dict[str, object]:
     if amount.minor < 0:
-        raise Invalid("an amount below zero cannot be set")
+        raise Invalid("an amount below zero cannot be set", code="money.negative")
     return {"amount_minor": str(amount.minor), "currency": amount.currency}
 
 

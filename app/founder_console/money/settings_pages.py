@@ -71,7 +71,7 @@ async def save_settings(request: Caller, tx: NamedDependency[Transaction], data:
     try:
         await _keep(visit, given)
     except Invalid as refusal:
-        return await _settings(visit, given["month"], str(refusal))
+        return await _settings(visit, given["month"], visit.refused(refusal))
     return go(f"/money/settings?month={given['month']}" if given["month"] else "/money/settings")
 
 

@@ -16,7 +16,7 @@ from litestar.response import Redirect
 from app.canon.addresses import mail_of
 from app.canon.errors import Invalid
 from app.canon.notice import Channel, Notice, NoticeFailed
-from app.canon.signed_posts import SECRET_BYTES, refusal_of, secret_text
+from app.canon.signed_posts import SECRET_BYTES, AddressRefused, check_address, secret_text
 from app.canon.vocabulary import new_id
 from app.founder_console import store
 from app.founder_console.channels import channel_store
@@ -111,7 +111,7 @@ async def save_notifications(request: Caller, tx: NamedDependency[Transaction], 
     try:
         wanted = preferred_by(founder, **_chosen(visit, data))
     except Invalid as refusal:
-        return await _page(visit, Extra(problem=str(refusal)))
+        return await _page(visit, Extra(problem=visit.refused(refusal)))
     await store.update_preferences(tx, founder.id, wanted)
     if wanted.email != founder.email:
         await _record(visit, "email", on=bool(wanted.email))
@@ -172,15 +172,15 @@ async def pair_telegram(request: Caller) -> Page:
     """A link that opens the bot with a one-time code. The bot's name is asked before a transaction is open."""
     state = request.app.state
     senders: Senders = state.senders
-    name, problem = "", ""
+    name, failed = "", NoticeFailed("no bot is set up", code="channel.no_bot")
     try:
         name = "" if senders.chats is None else await senders.chats.name()
     except NoticeFailed as error:
-        problem = str(error)
+        failed = error
     async with state.database.transaction(request.auth.tid) as tx:
         visit = await enter(request, tx)
         if not name:
-            return await _page(visit, Extra(problem=problem or visit.words("telegram.unset")))
+            return await _page(visit, Extra(problem=visit.refused(failed)))
         code = await pairing_code(tx, visit.founder.id)
         return await _page(visit, Extra(pairing=f"https://t.me/{name}?start={code}"))
 
@@ -198,9 +198,10 @@ async def set_webhook(request: Caller, tx: NamedDependency[Transaction], data: F
     """Where this founder's own system is told; the secret is shown this once."""
     visit = await enter(request, tx)
     url = str(data.get("url") or "").strip()
-    refusal = refusal_of(url, request.app.state.settings.http_allow_private)
-    if refusal is not None:
-        return await _page(visit, Extra(problem=f"{visit.words('webhook.problem')} {refusal}"))
+    try:
+        check_address(url, request.app.state.settings.http_allow_private)
+    except AddressRefused as refusal:
+        return await _page(visit, Extra(problem=visit.refused(refusal)))
     secret = os.urandom(SECRET_BYTES)
     await channel_store.keep_webhook(tx, visit.founder.id, url, secret)
     await _record(visit, "webhook", on=True)
@@ -239,7 +240,7 @@ async def test_channel(request: Caller, channel: FromPath[str]) -> Page | Redire
     try:
         await _say(visit, channel, reach, state.senders)
     except NoticeFailed as error:
-        problem = str(error)
+        problem = visit.refused(error)
     async with state.database.transaction(tenant) as tx:
         for known in reach.channels(visit.founder):
             if known == channel:
@@ -269,7 +270,7 @@ async def _say(visit: Visit, channel: str, reach: Reach, senders: Senders) -> No
     elif channel == "webhook" and webhook is not None:
         await post_signed(senders.posts, webhook, new_id(), {"type": "trial"}, visit.formats)
     else:
-        raise NoticeFailed(words("channel.unset"))
+        raise NoticeFailed(f"{channel} is not set up", code="channel.unset")
 
 
 ROUTES = (

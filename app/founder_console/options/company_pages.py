@@ -60,7 +60,7 @@ async def change(request: Caller, tx: NamedDependency[Transaction], data: Form) 
             await change_company(tx, CompanyPatch(name=name, time_zone=zone), visit.by)
             await reckon_briefs_anew(tx)
     except Invalid as refusal:
-        return _page(visit, name=name, zone=zone, problem=str(refusal))
+        return _page(visit, name=name, zone=zone, problem=visit.refused(refusal))
     return go(f"{HERE}?done=saved")
 
 

@@ -87,7 +87,7 @@ async def set_it(request: Caller, tx: NamedDependency[Transaction], data: Form) 
     except msgspec.ValidationError:
         return await _secrets(visit, wanted, visit.words("secrets.problem"))
     except Invalid as error:
-        return await _secrets(visit, wanted, str(error))
+        return await _secrets(visit, wanted, visit.refused(error))
     return go(f"{HERE}#s-{wanted.name}")
 
 

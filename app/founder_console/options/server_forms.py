@@ -54,7 +54,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         try:
             command = tuple(shlex.split(self.where))
         except ValueError as error:
-            raise Invalid(str(error)) from error
+            raise Invalid(str(error), code="server.command_line") from error
         folders = (*_folders(self.reads, writable=False), *_folders(self.writes, writable=True))
         return StdioServer(command, {}, secrets, folders, network=self.network)
 
@@ -79,8 +79,10 @@ def wanted_of(data: Mapping[str, Any]) -> Wanted:
     )
 
 
-class ValueMissing(Exception):
+class ValueMissing(Invalid):
     """The secret of this name is wanted, and no value was typed for it."""
+
+    code = "server.value_missing"
 
 
 class TypedOnce:
@@ -94,7 +96,7 @@ class TypedOnce:
         """Raises `ValueMissing` with the name of a secret whose value was not typed."""
         for one in wanted.given:
             if not self._values.get(one.secret):
-                raise ValueMissing(one.secret)
+                raise ValueMissing(f"type the value of {one.secret} once", name=one.secret)
 
     async def value(self, name: str) -> str:
         return self._values[name]

@@ -11,11 +11,11 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect
 
 from app.auth import require
-from app.canon.errors import Invalid
+from app.canon.errors import Coded, Invalid, NotFound
 from app.canon.tool import ToolFailed
 from app.canon.tool_server import Listed, ServerTool, ToolServer
 from app.canon.vocabulary import Risk, Rol
-from app.founder_console.options.server_forms import TypedOnce, ValueMissing, Wanted, wanted_of
+from app.founder_console.options.server_forms import TypedOnce, Wanted, wanted_of
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
 from app.role_registry import check_place, list_secrets, propose_server, remove_server, secrets_of, tool_servers
@@ -56,22 +56,18 @@ async def ask(request: Caller, data: Form) -> Page:
     require(request.auth, Rol.FOUNDER)
     wanted, state = wanted_of(data), request.app.state
     listed: Sequence[Listed] = ()
-    problem = unanswered = ""
+    refused: Coded = NotFound("the server has no tools", code="server.no_tools")
     once = TypedOnce(wanted, data)
     try:
         check_place(wanted.place)
         once.check(wanted)
         listed = await state.list_tools(wanted.name, wanted.place, once, state.settings.home, ASK_SECONDS)
-    except ValueMissing as missing:
-        unanswered = str(missing)
     except (Invalid, ToolFailed) as error:
-        problem = str(error)
+        refused = error
     async with state.database.transaction(request.auth.tid) as tx:
         visit = await enter(request, tx)
-        if unanswered:
-            problem = visit.words("servers.value_missing", name=unanswered)
-        if problem or not listed:
-            return await _servers(visit, wanted, problem or visit.words("servers.no_tools"))
+        if not listed:
+            return await _servers(visit, wanted, visit.refused(refused))
         return visit.page(
             "settings_server_new.html",
             title=visit.words("servers.choose"),
@@ -91,8 +87,10 @@ async def propose(request: Caller, tx: NamedDependency[Transaction], data: Form)
         server = ToolServer(name=wanted.name, at=wanted.place, tools=_tools(data))
         undo_seconds = request.app.state.settings.undo_seconds
         approval = await propose_server(tx, server, by=visit.by, undo_seconds=undo_seconds)
-    except (Invalid, msgspec.ValidationError, msgspec.DecodeError) as error:
-        return await _servers(visit, wanted, str(error))
+    except Invalid as error:
+        return await _servers(visit, wanted, visit.refused(error))
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return await _servers(visit, wanted, visit.words("servers.problem"))
     return go(f"/approvals/{approval.id}")
 
 

@@ -115,7 +115,7 @@ async def file(
     await enter(request, tx)
     found = next((one for one in await inputs_of(tx, ticket_id) if one.id == file_id), None)
     if found is None:
-        raise NotFound(f"ticket {ticket_id} has no file {file_id}")
+        raise NotFound(f"ticket {ticket_id} has no file {file_id}", code="file.unknown")
     return go(_link(request, tx, found.evidence_key, found.name))
 
 
@@ -190,7 +190,7 @@ async def evidence(
     await enter(request, tx)
     found = await read_event(tx, event_id)
     if not 0 <= index < len(found.evidence):
-        raise NotFound(f"event {event_id} has no evidence {index}")
+        raise NotFound(f"event {event_id} has no evidence {index}", code="evidence.unknown")
     ref = found.evidence[index]
     return go(_link(request, tx, ref.key, ref.name))
 

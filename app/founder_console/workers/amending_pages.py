@@ -47,7 +47,7 @@ async def _ask(
     try:
         return go(await _proposed(visit, role, change(_signed(visit, role)), data))
     except (Conflict, Invalid) as refusal:
-        return form(visit, role, problem=str(refusal), status=422)
+        return form(visit, role, problem=visit.refused(refusal), status=422)
 
 
 def _signed(visit: Visit, role: Role) -> Terms:
@@ -94,7 +94,7 @@ def _form(visit: Visit, role: Role, *, problem: str = "", status: int = 200) -> 
 
 def _in_force(role: Role) -> Terms:
     if role.terms is None:
-        raise NotFound(f"role {role.id} has no signed contract to change")
+        raise NotFound(f"role {role.id} has no signed contract to change", code="role.unsigned")
     return role.terms
 
 

@@ -108,7 +108,7 @@ async def new_ticket(request: Caller, tx: NamedDependency[Transaction], data: Fi
             opened = await open_ticket(tx, new, actor=visit.by.actor, founder_wrote=True, keeper=keeper)
             await _attach(visit, opened.id, draft, data)
     except (Conflict, Invalid) as refusal:
-        return await composer(visit, draft, str(refusal), status=422)
+        return await composer(visit, draft, visit.refused(refusal), status=422)
     return go(f"/tickets/{opened.id}")
 
 
@@ -205,7 +205,9 @@ async def erase(
         await erase_ticket(tx, ticket_id, by=visit.by)
     except NotErasable as refusal:
         words = visit.words
-        return visit.notice(words("ticket.not_erased"), str(refusal), href=f"/tickets/{ticket_id}", status=409)
+        return visit.notice(
+            words("ticket.not_erased"), visit.refused(refusal), href=f"/tickets/{ticket_id}", status=409
+        )
     return go(f"/tickets/{ticket_id}")
 
 

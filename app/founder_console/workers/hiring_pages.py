@@ -62,14 +62,14 @@ async def ask(request: Caller, tx: NamedDependency[Transaction], key: FromPath[s
             state = request.app.state
             role = await hire(tx, terms, by=visit.by, undo_seconds=state.settings.undo_seconds, tools=state.tools)
     except (Conflict, Invalid) as refusal:
-        return _form(visit, opening, form, problem=str(refusal), status=422)
+        return _form(visit, opening, form, problem=visit.refused(refusal), status=422)
     return go(f"/approvals/{role.pending.approval_id}" if role.pending else f"/workers/{role.id}")
 
 
 def _opening(key: str) -> Opening:
     opening = opening_of(key)
     if opening is None:
-        raise NotFound(f"there is no job {key}")
+        raise NotFound(f"there is no job {key}", code="job.unknown")
     return opening
 
 

@@ -98,7 +98,8 @@ async def run(request: Caller, tx: NamedDependency[Transaction], run_id: FromPat
 @post("/runs/{run_id:uuid}/cancel", status_code=303, include_in_schema=False)
 async def stop_run(request: Caller, tx: NamedDependency[Transaction], run_id: FromPath[UUID]) -> Redirect:
     """End a run and its ticket before the next step."""
-    await cancel_run(tx, run_id, actor=(await enter(request, tx)).by.actor)
+    visit = await enter(request, tx)
+    await cancel_run(tx, run_id, actor=visit.by.actor, reason=visit.words("run.cause.cancelled"))
     return go(f"/runs/{run_id}")
 
 
@@ -115,7 +116,7 @@ async def versions(
     role = await get_role(tx, role_id)
     signed = tuple(sorted(await versions_of(tx, role_id), key=lambda one: one.version, reverse=True))
     if not signed:
-        raise NotFound(f"role {role_id} has no signed contract yet")
+        raise NotFound(f"role {role_id} has no signed contract yet", code="role.unsigned")
     by_number = {one.version: one for one in signed}
     new = by_number.get(newer, signed[0])
     old = by_number.get(older) or by_number.get(new.version - 1, new)

@@ -13,6 +13,7 @@ from app.adapters.models.scripted.conversation import Answer, Conversation, Tick
 from app.canon.tool import Arguments
 
 T = TypeVar("T")
+FOUNDERS_WORDS = "In the founder's words: "
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ def must(ticket: Ticket, call: Call) -> Plan[str]:
     answer = yield call
     if answer.done:
         return answer.content
-    said = " ".join(answer.content.split())[:400]
+    said = _said(ticket, answer)
     was = {
         "refused": ("was refused", "ditolak oleh batas wewenang"),
         "rejected": ("was rejected by the founder", "ditolak oleh pendiri"),
@@ -49,7 +50,17 @@ def must(ticket: Ticket, call: Call) -> Plan[str]:
         "withdrawn": ("was withdrawn", "ditarik kembali"),
         "failed": ("failed", "gagal"),
     }[answer.status]
-    raise GiveUp(f"{call.tool} {ticket.speak(*was)}: {said}")
+    raise GiveUp(f"{call.tool} {ticket.speak(*was)}{said}")
+
+
+def _said(ticket: Ticket, answer: Answer) -> str:
+    """What a tool was told in English stays English; in another language, what people said and what a tool says."""
+    said = " ".join(answer.content.split())[:400]
+    if answer.status == "rejected":
+        said = ticket.speak(said, said.partition(FOUNDERS_WORDS)[2])
+    elif answer.status != "failed":
+        said = ticket.speak(said, "")
+    return f": {said}" if said else "."
 
 
 def next_move(conversation: Conversation, plan: Plan[Say]) -> Call | Say:
