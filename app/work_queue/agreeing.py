@@ -6,7 +6,7 @@ from app.canon.mandate import Mandate
 from app.canon.quorum import UNLOCKING, Agreement, CompanyQuorum, Deciders
 from app.canon.vocabulary import Tier
 from app.postgres import Transaction
-from app.work_queue import quorum_store, store
+from app.work_queue import mandate_store, quorum_store, store
 from app.work_queue.model import NewApproval
 
 
@@ -18,7 +18,7 @@ async def company_quorum(tx: Transaction) -> CompanyQuorum:
 async def deciders(tx: Transaction, *, without: str | None = None) -> Deciders:
     """Who can decide now: the founder whose company it is, and everybody with a mandate in force (but `without`)."""
     at = await store.now(tx)
-    granted = [one for one in await store.fetch_mandates(tx) if one.in_force(at) and one.terms.person != without]
+    granted = [one for one in await mandate_store.fetch_all(tx) if one.in_force(at) and one.terms.person != without]
     founders = 1 + sum(one.terms.rol == "founder" for one in granted)
     reach = [one.terms for one in granted if one.terms.rol == "deputy"]
     return Deciders(founders, founders + _reaching(reach, Tier.R1), founders + _reaching(reach, Tier.R2))

@@ -7,7 +7,7 @@ from app.canon.approval import Decision
 from app.canon.mandate import beyond
 from app.canon.vocabulary import Principal, Rol
 from app.postgres import Transaction
-from app.work_queue import store
+from app.work_queue import mandate_store, store
 from app.work_queue.errors import BeyondMandate, TooManyDecisions
 from app.work_queue.model import Approval, GrantedMandate
 
@@ -23,7 +23,7 @@ async def mandate_for(
         await check_say(tx, by)
         return None
     person = _person_id(by)
-    found = None if person is None else await store.fetch_mandate(tx, person)
+    found = None if person is None else await mandate_store.fetch(tx, person)
     if found is None or found.terms.rol != "deputy":
         raise BeyondMandate(None)
     role_id = str(approval.role_id) if approval.role_id else None
@@ -40,8 +40,8 @@ async def has_say(tx: Transaction, by: Principal) -> bool:
     them was ended. The founder whose company it is has no mandate, and needs none."""
     person = _person_id(by)
     if by.rol is not Rol.DEPUTY:
-        return person is None or not await store.were_ended(tx, person)
-    found = None if person is None else await store.fetch_mandate(tx, person)
+        return person is None or not await mandate_store.were_ended(tx, person)
+    found = None if person is None else await mandate_store.fetch(tx, person)
     return found is not None and found.in_force(await store.now(tx))
 
 

@@ -13,7 +13,7 @@ from app.canon.mandate import Mandate
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
 from app.governance_ledger import Event, append
 from app.postgres import Transaction
-from app.work_queue import quorum_store, store
+from app.work_queue import mandate_store, quorum_store, store
 from app.work_queue.approvals import consume, pending_alike, raise_approval, withdraw
 from app.work_queue.errors import MandateUnknown
 from app.work_queue.model import Approval, GrantedMandate, NewApproval
@@ -105,7 +105,7 @@ async def grant_mandate(tx: Transaction, approval: Approval, reader: ApprovalRea
     await quorum_store.hold(tx, changing=True)  # how many founders there are counts for a quorum
     used = await consume(tx, approval.id, payload_digest=digest(approval.payload), reader=reader)
     terms = msgspec.convert(used.payload["mandate"], Mandate)
-    before = await store.fetch_mandate(tx, UUID(terms.person))
+    before = await mandate_store.fetch(tx, UUID(terms.person))
     if before is not None:
         await _end(tx, before, actor=used.decided_by or "", at=at)
     granted = GrantedMandate(
@@ -118,7 +118,7 @@ async def grant_mandate(tx: Transaction, approval: Approval, reader: ApprovalRea
         ended_at=None,
         ended_by=None,
     )
-    await store.insert_mandate(tx, granted, canonical_bytes(terms.written()).decode(), terms.digest())
+    await mandate_store.insert(tx, granted, canonical_bytes(terms.written()).decode(), terms.digest())
     event = Event(
         type="mandate.granted",
         actor=granted.granted_by,
@@ -133,12 +133,12 @@ async def grant_mandate(tx: Transaction, approval: Approval, reader: ApprovalRea
 
 async def mandate_of(tx: Transaction, person: UUID) -> GrantedMandate | None:
     """The mandate that was not ended early; whether its time is over is the reader's question."""
-    return await store.fetch_mandate(tx, person)
+    return await mandate_store.fetch(tx, person)
 
 
 async def list_mandates(tx: Transaction) -> tuple[GrantedMandate, ...]:
     """All that were ever granted, newest first."""
-    return await store.fetch_mandates(tx)
+    return await mandate_store.fetch_all(tx)
 
 
 async def end_mandate(tx: Transaction, person: UUID, *, by: Principal) -> GrantedMandate:
@@ -147,14 +147,14 @@ async def end_mandate(tx: Transaction, person: UUID, *, by: Principal) -> Grante
     Raises `Forbidden` (founders only), `MandateUnknown`.
     """
     require(by, Rol.FOUNDER)
-    found = await store.fetch_mandate(tx, person)
+    found = await mandate_store.fetch(tx, person)
     if found is None:
         raise MandateUnknown(f"{person} has no mandate that could be ended")
     return await _end(tx, found, actor=by.actor, at=await store.now(tx))
 
 
 async def _end(tx: Transaction, mandate: GrantedMandate, *, actor: str, at: datetime) -> GrantedMandate:
-    await store.end_mandate(tx, mandate.id, at, actor)
+    await mandate_store.end(tx, mandate.id, at, actor)
     data: dict[str, object] = {"mandate_id": str(mandate.id), "person": mandate.terms.person}
     subjects = (f"work_queue.mandates/{mandate.id}",)
     await append(tx, Event(type="mandate.ended", actor=actor, subjects=subjects, data=data, occurred_at=at))

@@ -15,7 +15,6 @@ from app.postgres import Transaction
 from app.work_queue.model import (
     Approval,
     ApprovalStatus,
-    GrantedMandate,
     NewTicket,
     Ticket,
     TicketInput,
@@ -67,16 +66,6 @@ UPDATE work_queue.approvals SET shown_at = $2
 _OPENED = """
 UPDATE work_queue.approvals SET opened_at = $2, shown_at = coalesce(shown_at, $2)
  WHERE id = ANY($1) AND opened_at IS NULL AND status = 'pending' RETURNING id
-"""
-
-_MANDATES = """
-SELECT id, terms, approval_id, signature, granted_by, granted_at, ended_at, ended_by FROM work_queue.mandates
-"""
-
-_INSERT_MANDATE = """
-INSERT INTO work_queue.mandates
-  (id, tenant_id, person, terms, digest, ends_at, approval_id, signature, granted_by, granted_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 
 _HANDS = """
@@ -275,36 +264,6 @@ async def count_hands(tx: Transaction, actor: str, since: datetime) -> int:
     return count
 
 
-async def insert_mandate(tx: Transaction, mandate: GrantedMandate, terms: str, digest: str) -> None:
-    values = (mandate.id, tx.tenant, UUID(mandate.terms.person), terms, digest, mandate.terms.ends_at)
-    await tx.connection.execute(
-        _INSERT_MANDATE, *values, mandate.approval_id, mandate.signature, mandate.granted_by, mandate.granted_at
-    )
-
-
-async def fetch_mandate(tx: Transaction, person: UUID) -> GrantedMandate | None:
-    """The person's one mandate that was not ended early."""
-    record = await tx.connection.fetchrow(_MANDATES + " WHERE person = $1 AND ended_at IS NULL", person)
-    return None if record is None else _mandate(record)
-
-
-async def were_ended(tx: Transaction, person: UUID) -> bool:
-    """Whether the person had mandates and none is left."""
-    statement = "SELECT count(*) > 0 AND bool_and(ended_at IS NOT NULL) FROM work_queue.mandates WHERE person = $1"
-    ended: bool = await tx.connection.fetchval(statement, person)
-    return ended
-
-
-async def fetch_mandates(tx: Transaction) -> tuple[GrantedMandate, ...]:
-    records = await tx.connection.fetch(_MANDATES + " ORDER BY granted_at DESC, id DESC")
-    return tuple(_mandate(record) for record in records)
-
-
-async def end_mandate(tx: Transaction, mandate_id: UUID, at: datetime, actor: str) -> None:
-    statement = "UPDATE work_queue.mandates SET ended_at = $2, ended_by = $3 WHERE id = $1"
-    await tx.connection.execute(statement, mandate_id, at, actor)
-
-
 def new_ticket(
     new: NewTicket, ticket_id: UUID, *, subject: str | None, actor: str, founder_wrote: bool, at: datetime
 ) -> Ticket:
@@ -343,10 +302,6 @@ def _ticket(row: Mapping[str, Any]) -> Ticket:
 
 def _recorded_ticket(record: Mapping[str, Any]) -> Ticket:
     return Ticket(**{**record, "fields": msgspec.json.decode(record["fields"], type=dict[str, str])})
-
-
-def _mandate(record: asyncpg.Record) -> GrantedMandate:
-    return msgspec.convert({**record, "terms": msgspec.json.decode(record["terms"])}, GrantedMandate)
 
 
 def _approval(row: Mapping[str, Any]) -> Approval:
