@@ -97,7 +97,7 @@ def every_page(company: Company, asked: Approval) -> list[str]:
         f"/ledger/{event}",
         f"/ledger?ticket={asked.ticket_id}&q=faktur",
         "/ledger?q=tidak+ada",
-        f"/settings/people/{company.tell(_a_deputy)}/mandate",
+        f"/settings/people/{company.tell(a_deputy)}/mandate",
         *([f"/runs/{run}"] if (run := company.tell(lambda tx: _a_run(tx, asked))) else []),
     ]
 
@@ -106,7 +106,7 @@ async def _an_event(tx: Transaction) -> UUID:
     return (await read_events(tx, EventFilter(type="ticket.opened"), limit=1)).items[0].event_id
 
 
-async def _a_deputy(tx: Transaction) -> UUID:
+async def a_deputy(tx: Transaction) -> UUID:
     return next(one.id for one in await fetch_founders(tx) if one.name == "Budi")
 
 

@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from app.canon.errors import Coded
+
 ENTRY = Path(__file__).with_name("sandbox_entry.py")
 INSIDE_ENTRY = "/run/flr/sandbox_entry.py"
 TEMPORARY_BYTES = 64 << 20
@@ -33,7 +35,7 @@ INSTALL = "install bubblewrap on the machine that runs the worker (on Debian and
 _LIBRARY = re.compile(r"(?:=>\s*)?(/\S+)\s+\(0x[0-9a-f]+\)")
 
 
-class NoSandbox(Exception):
+class NoSandbox(Coded):
     """Nothing can be locked away on this machine; the message says why and what to install."""
 
 
@@ -79,15 +81,17 @@ def bubblewrap() -> str:
     """The path of a `bwrap` that works here. Raises `NoSandbox`. Asked once for each process."""
     found = shutil.which("bwrap")
     if found is None:
-        raise NoSandbox(f"there is no sandbox on this machine: {INSTALL}")
+        raise NoSandbox(f"there is no sandbox on this machine: {INSTALL}", code="sandbox.none")
     argv = sandboxed(found, python("-c", "print(6*7)"), mounts=())
     probe = subprocess.run(argv, capture_output=True, stdin=DEVNULL, timeout=PROBE_SECONDS, check=False, env={})
     if probe.returncode != 0 or probe.stdout.strip() != b"42":
-        last = probe.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        last = " ".join(probe.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]) or str(probe.returncode)
         raise NoSandbox(
-            f"bubblewrap is installed and cannot lock anything away here ({' '.join(last) or probe.returncode}): "
+            f"bubblewrap is installed and cannot lock anything away here ({last}): "
             "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, or the "
-            "container's seccomp profile), or run the worker as root"
+            "container's seccomp profile), or run the worker as root",
+            code="sandbox.blocked",
+            said=last,
         )
     return found
 

@@ -182,7 +182,7 @@ async def test_high_risk_is_not_approved_in_a_chat_even_with_a_button_of_ours(of
     office.bot.press(press_data(office.seal, "a", office.tenant, notice, 7))
     await office.listen()
     assert await office.status(asked) == "pending"
-    assert "own key" in office.bot.answers[-1]
+    assert "setujui dengan passkey" in office.bot.answers[-1]
 
 
 async def test_who_holds_the_bots_token_alone_decides_nothing(office: Office) -> None:

@@ -65,7 +65,7 @@ async def test_it_is_opened_and_erased_on_the_phone(office: Office) -> None:
     )
     path = answer.headers["location"]
     assert "Hapus data pribadi" not in await office.read(path), "it is still open"
-    assert "end it or cancel it first" in await office.post(f"{path}/erase", {"sure": "yes"}, status=409)
+    assert "Masih ada tiket dengan data yang sama" in await office.post(f"{path}/erase", {"sure": "yes"}, status=409)
     version = str((await office.client.get(f"/api/v1{path}", headers=office.token(Rol.FOUNDER))).json()["version"])
     await office.post(f"{path}/cancel", {"version": version})
     page = await office.read(path)

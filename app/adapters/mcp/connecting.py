@@ -101,7 +101,7 @@ async def _parameters(place: StdioServer, secrets: Mapping[str, str], home: Path
         bwrap = await asyncio.to_thread(bubblewrap)
     except NoSandbox as missing:
         said = f"Refused: a program of strangers runs in a sandbox only, and {missing}."
-        raise ToolFailed(said, code="server.no_sandbox", said=str(missing)) from missing
+        raise ToolFailed(said, code=missing.code, **missing.data) from missing
     mounts = await asyncio.to_thread(mounts_of, place, home)
     argv = sandboxed(
         bwrap,
