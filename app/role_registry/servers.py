@@ -81,7 +81,7 @@ def check_place(place: Place) -> None:
                 parts = urlsplit(url)
                 _ = parts.port
             except ValueError:
-                raise Invalid(f"{url!r} is no address") from None
+                raise Invalid(f"{url!r} is no address", code="server.address") from None
             local = parts.hostname in ("localhost", "127.0.0.1", "::1")
             if (
                 parts.username
