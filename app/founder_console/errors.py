@@ -33,6 +33,16 @@ class ForeignOrigin(Forbidden):
     code = "request.foreign"
 
 
+class SignInAgain(Forbidden):
+    """Who signed in long ago signs in once more first; `path` is where that leads back to."""
+
+    code = "session.again"
+
+    def __init__(self, path: str) -> None:
+        super().__init__("sign in again first: this would outlast the session, or run on this machine")
+        self.path = path
+
+
 class PushRefused(Invalid):
     """The push address is not one of a known push service; nothing is ever sent there."""
 

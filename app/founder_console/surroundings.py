@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 from app import clock, problems
 from app.canon.errors import Fault
 from app.canon.vocabulary import new_id
-from app.founder_console.errors import LinkUnusable
+from app.founder_console.errors import LinkUnusable, SignInAgain
 from app.founder_console.identity.trying import Failures
 from app.founder_console.keyfiles import Seal
 from app.founder_console.model import Language
@@ -63,6 +63,8 @@ def _on_fault(request: Request[Any, Any, Any], fault: Fault) -> Response[Any]:
         said = "" if language is None or request.url.path.startswith("/api/") else _said(request, fault, language)
         return problems.on_fault(request, fault, said)
     said = _said(request, fault, language or preferred(""))
+    if isinstance(fault, SignInAgain):
+        return go(f"/login?again=yes&next={quote(fault.path)}")
     if isinstance(fault, LinkUnusable):
         return _page(request, HTTPStatus.NOT_FOUND, "link", said)
     return _told(request, problems.status_of(fault), said=said if fault.code else "", detail=str(fault))

@@ -34,6 +34,7 @@ from app.founder_console.identity.sessions import (
     cookie_header,
     hashed,
     principal_of_cookie,
+    read_cookie,
     start_session,
 )
 from app.founder_console.identity.trying import Failures, TooManyTries
@@ -180,13 +181,14 @@ async def login(request: Anybody) -> Page | Redirect:
     elsewhere = _elsewhere(request)
     if elsewhere is not None:
         return elsewhere
-    if await principal_of_cookie(request, request.app.state.database) is not None:
-        return go(_own(request.query_params.get("next", "/")))
-    return _login(request, _own(request.query_params.get("next", "/")))
+    path, again = _own(request.query_params.get("next", "/")), "again" in request.query_params
+    if not again and await principal_of_cookie(request, request.app.state.database) is not None:
+        return go(path)
+    return _login(request, path, again=again)
 
 
-def _login(request: Anybody, path: str, problem: str = "", status: int = 200) -> Page:
-    return door(request, "login.html", "login.title", status=status, next=path, problem=problem)
+def _login(request: Anybody, path: str, problem: str = "", status: int = 200, *, again: bool = False) -> Page:
+    return door(request, "login.html", "login.title", status=status, next=path, problem=problem, again=again)
 
 
 def _own(path: str) -> str:
@@ -210,8 +212,17 @@ async def login_passkey(request: Anybody, data: JSONBody[Login]) -> Response[Nex
             key = await log_in(tx, _party(request), request.app.state.seal, data.credential)
             await _check_mandate(request, tx, key.founder_id)
             waits = key.usable_from > await store.now(tx)
+            await _end_before(request, tx, key.founder_id)
             cookie = await start_session(tx, key.founder_id, label=data.label, recovered=waits)
     return _signed_in(request, cookie, _own(data.next))
+
+
+async def _end_before(request: Anybody, tx: Transaction, founder_id: UUID) -> None:
+    """Who signs in again in a browser has one session there, not two."""
+    found = read_cookie(request)
+    session = await store.fetch_session(tx, found[1]) if found else None
+    if session is not None and session.founder_id == founder_id:
+        await store.revoke_session(tx, session.token_sha256)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from app.founder_console.identity.passkeys import (
     registration_options,
     remove_passkey,
 )
-from app.founder_console.identity.sessions import read_cookie
+from app.founder_console.identity.sessions import check_lately, read_cookie, signed_in_lately
 from app.founder_console.screens.qr import qr_path
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
@@ -66,12 +66,13 @@ async def _keys(visit: Visit, *, codes: tuple[str, ...] = (), link: str = "", pr
         ],
         codes_left=await store.count_codes(tx, founder.id),
         recovered=await _recovered(visit),
+        lately=await signed_in_lately(visit.request, tx),
     )
 
 
 @post("/settings/passkeys/options", status_code=200, include_in_schema=False)
 async def passkey_options(request: Caller, tx: NamedDependency[Transaction]) -> dict[str, Any]:
-    visit = await enter(request, tx)
+    visit = await _entered_lately(request, tx)
     party = RelyingParty(request.app.state.settings.origin)
     return await registration_options(tx, party, visit.founder, subject="settings")
 
@@ -79,7 +80,7 @@ async def passkey_options(request: Caller, tx: NamedDependency[Transaction]) -> 
 @post("/settings/passkeys", status_code=201, include_in_schema=False)
 async def add_passkey(request: Caller, tx: NamedDependency[Transaction], data: JSONBody[NewKey]) -> Next:
     """One more passkey. In a browser that came in by a recovery code it cannot sign decisions before the next day."""
-    visit = await enter(request, tx)
+    visit = await _entered_lately(request, tx)
     await register_passkey(
         tx,
         RelyingParty(request.app.state.settings.origin),
@@ -90,6 +91,11 @@ async def add_passkey(request: Caller, tx: NamedDependency[Transaction], data: J
         recovered=await _recovered(visit),
     )
     return Next(HERE)
+
+
+async def _entered_lately(request: Caller, tx: Transaction) -> Visit:
+    await check_lately(request, tx, HERE)
+    return await enter(request, tx)
 
 
 async def _recovered(visit: Visit) -> bool:
@@ -111,7 +117,7 @@ async def drop_passkey(
     request: Caller, tx: NamedDependency[Transaction], credential_id: FromPath[str]
 ) -> Page | Redirect:
     """The last one stays: somebody without a key could approve nothing of consequence."""
-    visit = await enter(request, tx)
+    visit = await _entered_lately(request, tx)
     try:
         async with tx.savepoint():
             await remove_passkey(tx, visit.founder.id, credential_id)
@@ -126,7 +132,7 @@ async def add_device(request: Caller, tx: NamedDependency[Transaction]) -> Page:
 
     A browser that came in by a recovery code cannot hand on what it does not have itself.
     """
-    visit = await enter(request, tx)
+    visit = await _entered_lately(request, tx)
     if await _recovered(visit):
         return await _keys(visit, problem=visit.words("device.recovered"))
     path = await create_enrolment(tx, visit.founder.id, ttl_seconds=DEVICE_LINK_SECONDS)
@@ -154,7 +160,7 @@ async def end_other_sessions(request: Caller, tx: NamedDependency[Transaction]) 
 @post("/settings/codes", status_code=200, include_in_schema=False)
 async def new_codes(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     """New recovery codes, shown this once."""
-    visit = await enter(request, tx)
+    visit = await _entered_lately(request, tx)
     return await _keys(visit, codes=await renew_codes(tx, visit.founder.id))
 
 

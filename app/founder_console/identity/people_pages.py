@@ -27,6 +27,7 @@ from app.founder_console.identity.mandate_forms import (
     wanted_of,
 )
 from app.founder_console.identity.quorum_pages import sentences as quorum_sentences
+from app.founder_console.identity.sessions import check_lately
 from app.founder_console.model import Founder
 from app.founder_console.screens.qr import qr_path
 from app.founder_console.visits import Caller, Visit, enter, go
@@ -219,6 +220,7 @@ async def change_mandate(
 async def invitation_link(request: Caller, tx: NamedDependency[Transaction], person_id: FromPath[UUID]) -> Page:
     """The one-time link of somebody whose mandate is signed. Raises `Conflict` before it is, and for who has a passkey:
     nobody makes one for somebody else and then decides as both."""
+    await check_lately(request, tx, HERE)
     visit = await enter(request, tx)
     require(visit.by, Rol.FOUNDER)
     person, mandate = await get_founder(tx, person_id), await mandate_of(tx, person_id)

@@ -13,7 +13,7 @@ from litestar.connection import ASGIConnection
 
 from app.canon.vocabulary import Principal
 from app.founder_console import store
-from app.founder_console.errors import ForeignOrigin
+from app.founder_console.errors import ForeignOrigin, SignInAgain
 from app.founder_console.model import Session
 from app.governance_ledger import Event, append
 from app.postgres import Database, Transaction
@@ -23,6 +23,7 @@ SECURE_COOKIE = "__Host-flr"
 PLAIN_COOKIE = "flr"
 TTL_SECONDS = 30 * 86_400
 TOUCH = timedelta(minutes=5)
+LATELY = timedelta(minutes=10)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -92,6 +93,19 @@ async def session_of_cookie(connection: ASGIConnection[Any, Any, Any, Any], data
         if session is not None and await store.now(tx) - session.seen_at > TOUCH:
             await store.touch_session(tx, token_sha256, TTL_SECONDS)
     return session
+
+
+async def signed_in_lately(connection: ASGIConnection[Any, Any, Any, Any], tx: Transaction) -> bool:
+    """Whether the request's session began within the last minutes: by a passkey, a link or a code, so by a person."""
+    found = read_cookie(connection)
+    session = await store.fetch_session(tx, found[1]) if found else None
+    return session is not None and await store.now(tx) - session.created_at <= LATELY
+
+
+async def check_lately(connection: ASGIConnection[Any, Any, Any, Any], tx: Transaction, back: str) -> None:
+    """A session that lies open in a browser makes no key, link or code that outlasts it. Raises `SignInAgain`."""
+    if not await signed_in_lately(connection, tx):
+        raise SignInAgain(back)
 
 
 async def principal_of_cookie(connection: ASGIConnection[Any, Any, Any, Any], database: Database) -> Principal | None:

@@ -26,6 +26,7 @@ from app.founder_console.channels.ringing import send_note
 from app.founder_console.channels.senders import Senders, post_signed
 from app.founder_console.desk import pairing_code
 from app.founder_console.formats import DAYS
+from app.founder_console.identity.sessions import check_lately
 from app.founder_console.keyfiles import vapid_public_key
 from app.founder_console.model import EVERY_DAY, Subscription
 from app.founder_console.options.preferences import preferred_by
@@ -178,6 +179,7 @@ async def pair_telegram(request: Caller) -> Page:
     except NoticeFailed as error:
         failed = error
     async with state.database.transaction(request.auth.tid) as tx:
+        await check_lately(request, tx, HERE)
         visit = await enter(request, tx)
         if not name:
             return await _page(visit, Extra(problem=visit.refused(failed)))

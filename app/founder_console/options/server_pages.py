@@ -15,6 +15,7 @@ from app.canon.errors import Coded, Invalid, NotFound
 from app.canon.tool import ToolFailed
 from app.canon.tool_server import Listed, ServerTool, ToolServer
 from app.canon.vocabulary import Risk, Rol
+from app.founder_console.identity.sessions import signed_in_lately
 from app.founder_console.options.server_forms import TypedOnce, Wanted, wanted_of
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
@@ -34,7 +35,7 @@ async def servers(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     return await _servers(await enter(request, tx), Wanted())
 
 
-async def _servers(visit: Visit, wanted: Wanted, problem: str = "") -> Page:
+async def _servers(visit: Visit, wanted: Wanted, problem: str = "", *, again: bool = False) -> Page:
     return visit.page(
         "settings_servers.html",
         status=422 if problem else 200,
@@ -47,14 +48,20 @@ async def _servers(visit: Visit, wanted: Wanted, problem: str = "") -> Page:
         known_secrets=[secret.name for secret in await list_secrets(visit.tx)],
         form=wanted,
         problem=problem,
+        again=again,
     )
 
 
 @post(f"{HERE}/ask", status_code=200, include_in_schema=False)
 async def ask(request: Caller, data: Form) -> Page:
-    """Ask a server for its tools, in no transaction, and let the founder say what each may do."""
+    """Ask a server for its tools, in no transaction, and let the founder say what each may do. A program is started
+    for who has signed in lately: nobody has signed for it yet."""
     require(request.auth, Rol.FOUNDER)
     wanted, state = wanted_of(data), request.app.state
+    async with state.database.transaction(request.auth.tid) as tx:
+        if not wanted.outside and not await signed_in_lately(request, tx):
+            visit = await enter(request, tx)
+            return await _servers(visit, wanted, visit.words("servers.again"), again=True)
     listed: Sequence[Listed] = ()
     refused: Coded = NotFound("the server has no tools", code="server.no_tools")
     once = TypedOnce(wanted, data)
