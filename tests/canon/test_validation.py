@@ -130,5 +130,6 @@ def test_invalid_terms_carry_every_problem_as_data() -> None:
     with pytest.raises(InvalidTerms) as raised:
         require_valid(bad, TOOLS)
     assert paths(raised.value.problems) == ["name", "boundary.calls_per_minute"]
-    assert raised.value.data == {"problems": [msgspec.to_builtins(problem) for problem in raised.value.problems]}
+    assert raised.value.data["problems"] == [msgspec.to_builtins(problem) for problem in raised.value.problems]
+    assert (raised.value.code, raised.value.data["where"]) == ("terms.unsignable", "name, boundary.calls_per_minute")
     require_valid(TERMS, TOOLS)
