@@ -15,19 +15,14 @@ from uuid import UUID
 
 import asyncpg
 
+from app.postgres import AWAY
+
 CHANNEL = "console"
 RESYNC = "resync"
 ROOM = 64
 BEAT_SECONDS = 20.0
 RETRY_SECONDS = 0.5
-LOST = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
+LOST = (*AWAY, OSError)
 
 Head: TypeAlias = Callable[[], Awaitable[int]]
 Allowed: TypeAlias = Callable[[], Awaitable[bool]]

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from app.founder_console import Hub
-from app.founder_console.stream import ROOM
+from app.founder_console.stream import RETRY_SECONDS, ROOM
 from app.postgres import Database
 from app.work_queue import raise_approval
 from tests.builders import a_company, a_question
@@ -62,6 +62,28 @@ async def test_a_lost_connection_makes_everybody_read_anew(dsn: str, superuser: 
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE query ILIKE 'LISTEN%' AND datname = current_database()"
     )
+    assert await asyncio.wait_for(waiting, TIMEOUT) == b"event: change\ndata: resync\n\n"
+    await stream.aclose()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_news_comes_again_after_a_database_that_let_nobody_in(dsn: str, superuser: asyncpg.Connection) -> None:
+    hub, tenant = Hub(dsn), uuid4()
+    running = asyncio.create_task(hub.run())
+    await until_listening(hub, dsn)
+    stream = hub.stream(tenant)
+    await anext(stream)
+    name = await superuser.fetchval("SELECT current_database()")
+    await superuser.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 0')
+    await superuser.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE query ILIKE 'LISTEN%' AND datname = current_database()"
+    )
+    waiting = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(3 * RETRY_SECONDS)
+    assert not running.done(), "a full database is asked again"
+    await superuser.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
     assert await asyncio.wait_for(waiting, TIMEOUT) == b"event: change\ndata: resync\n\n"
     await stream.aclose()
     running.cancel()
