@@ -15,6 +15,7 @@ from app.canon.vocabulary import Money, Rol, on_calendar
 from app.founder_console import files, first_steps, pages
 from app.founder_console.cards import story
 from app.founder_console.channels import hook_http
+from app.founder_console.copilot import http as copilot_http
 from app.founder_console.copilot import pages as copilot_pages
 from app.founder_console.copilot.brief import Brief, read_facts, say
 from app.founder_console.deciding import actions, batch_pages, editing_pages, rule_pages
@@ -240,7 +241,7 @@ API_ROUTES: tuple[Any, ...] = (
             pending_approval,
             copilot_brief,
             ledger_recent,
-            *copilot_pages.API,
+            *copilot_http.API,
             *money_http.API,
             *push_http.ROUTES,
             Router("/", route_handlers=[approve, reject], parameters=KEYED),

@@ -13,7 +13,7 @@ from app.founder_console.copilot.secretary import Facts, Secretary, Written
 from app.founder_console.counts import Figures
 from app.founder_console.naming import Naming
 from app.governance_ledger import latest_seq
-from app.postgres import Database, Transaction
+from app.postgres import Database
 from app.role_registry import Role
 from app.work_queue import NewTicket, Ticket, open_ticket
 
@@ -39,11 +39,13 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """`sentences` are borne out by the ledger; `dropped` were not. `failure` says why there is no answer."""
+    """`sentences` are borne out by the ledger; `dropped` were not. `ticket` is the proposal's, which waits on a card.
+    `failure` says why there is no answer."""
 
     sentences: tuple[Sentence, ...] = ()
     dropped: int = 0
     proposal: Proposal | None = None
+    ticket: Ticket | None = None
     failure: ModelFailed | None = None
 
 
@@ -60,7 +62,7 @@ class Conversation:
         self._workers = [role for role in naming.roles.values() if role.status in ("active", "paused")]
 
     async def ask(self, text: str) -> Reply:
-        """The answer, from facts that were looked up now."""
+        """The answer, from facts that were looked up now; a proposal is put up with it. In no transaction."""
         system = SYSTEM.format(language=LANGUAGES[self._naming.words.language])
         messages: list[dict[str, Any]] = [
             {"role": "system", "content": system},
@@ -74,17 +76,25 @@ class Conversation:
                 for call in calls:
                     written, said = await self._use(call["function"])
                     if written is not None:
-                        return self._reply(written)
+                        return await self._reply(written)
                     messages.append({"role": "tool", "tool_call_id": call["id"], "content": said})
                 if not calls:
                     break
         except ModelFailed as error:
             return Reply(failure=error)
-        return self._reply(())
+        return await self._reply(())
 
-    def _reply(self, written: tuple[Written, ...]) -> Reply:
+    async def _reply(self, written: tuple[Written, ...]) -> Reply:
         checked = self._facts.check(written)
-        return Reply(sentences=checked.sentences, dropped=checked.dropped, proposal=self._proposal)
+        ticket = None if self._proposal is None else await self._put_up(self._proposal)
+        return Reply(sentences=checked.sentences, dropped=checked.dropped, proposal=self._proposal, ticket=ticket)
+
+    async def _put_up(self, proposal: Proposal) -> Ticket:
+        """A ticket that asks before its first step, so that the proposal waits as a card. Its words are the model's:
+        the gate trusts no value in them, even when the founder lets the work begin."""
+        new = NewTicket(proposal.title, proposal.instructions, role_id=proposal.role_id, approval_required=True)
+        async with self._database.transaction(self._tenant) as tx:
+            return await open_ticket(tx, new, actor=ACTOR, founder_wrote=False)
 
     async def _use(self, function: dict[str, Any]) -> tuple[tuple[Written, ...] | None, str]:
         """The answer, once it is given; else what the tool says."""
@@ -121,13 +131,6 @@ class Conversation:
 
     def _role(self, name: object) -> UUID | None:
         return next((role.id for role in self._workers if role.name.casefold() == str(name or "").casefold()), None)
-
-
-async def put_up(tx: Transaction, proposal: Proposal) -> Ticket:
-    """A ticket that asks before its first step, so that the proposal waits as a card. Its words are the model's: the
-    gate trusts no value in them, even when the founder lets the work begin."""
-    new = NewTicket(proposal.title, proposal.instructions, role_id=proposal.role_id, approval_required=True)
-    return await open_ticket(tx, new, actor=ACTOR, founder_wrote=False)
 
 
 def tools(workers: list[Role]) -> list[dict[str, Any]]:
