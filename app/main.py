@@ -41,7 +41,7 @@ from app.auth import ApprovalTokens, KeyRing, Tokens
 from app.canon.errors import Misconfigured, Unauthenticated
 from app.canon.evidence import EvidenceStore
 from app.canon.vocabulary import Principal
-from app.database_urls import app_url, refuse_pooler
+from app.database_urls import app_url
 from app.execution_graph import http as execution_http
 from app.founder_console import (
     Counter,
@@ -59,8 +59,8 @@ from app.founder_console.channels.hook_http import PATH as HOOK_PATH
 from app.founder_console.channels.hook_http import hook_secret
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import http as ledger_http
+from app.governance_ledger.arriving import check_database
 from app.governance_ledger.metering import measure
-from app.governance_ledger.numbers import refuse_rewound
 from app.governance_ledger.receipts import PURPOSE as RECEIPT
 from app.governance_ledger.receipts import Receipts
 from app.postgres import ENGINE, Binding, Database, Transaction
@@ -329,8 +329,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     url = app_url(settings)
     async with Database(url) as database:
         async with database.pool.acquire() as connection:
-            await refuse_pooler(connection, url)
-            await refuse_rewound(connection)
+            await check_database(connection, url)
         app = build(settings, database, store)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, timeout_graceful_shutdown=5, proxy_headers=False

@@ -19,9 +19,9 @@ from app.adapters.webhooks import Webhooks
 from app.auth import KeyMissing, KeyRing, SigningKey, load_keys
 from app.canon.errors import Misconfigured
 from app.canon.evidence import EvidenceStore, StoreUnavailable
-from app.database_urls import refuse_pooler, sealer_url
+from app.database_urls import sealer_url
 from app.governance_ledger import attesting, delivering, sealing
-from app.governance_ledger.numbers import refuse_rewound
+from app.governance_ledger.arriving import check_database
 from app.governance_ledger.witnessing import parse_witnesses
 from app.settings import InvalidSetting, Settings
 
@@ -99,8 +99,7 @@ class Sealer:
     async def _lead(self) -> None:
         connection = await self._connect()
         try:
-            await refuse_pooler(connection, self._url)
-            await refuse_rewound(connection)
+            await check_database(connection, self._url)
             while not await connection.fetchval(_TRY_LOCK):
                 if await connection.fetchval(_END_SILENT_LEADER):
                     LOG.warning("the process that sealed has not answered for a second: its session was ended")

@@ -27,7 +27,7 @@ from app.auth import ApprovalTokenReader, KeyMissing, PublicKeys
 from app.canon.agent import Backbone, Router, Worker
 from app.canon.approval import ApprovalClaims, ProofRefused
 from app.canon.errors import Misconfigured
-from app.database_urls import app_url, refuse_pooler
+from app.database_urls import app_url
 from app.execution_graph import consumers as execution
 from app.execution_graph.executor import RENEW_SECONDS, SWEEP_SECONDS, WATCH_SECONDS, Executor
 from app.execution_graph.pruning import prune_all
@@ -37,7 +37,7 @@ from app.founder_console import Briefer, Senders, ensure_console_keys, load_word
 from app.founder_console import handlers as console_handlers
 from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import keeper_of
-from app.governance_ledger.numbers import refuse_rewound
+from app.governance_ledger.arriving import check_database
 from app.messages import ApprovalDecided, Message, entrypoint_of
 from app.postgres import Database
 from app.role_registry import on_approval_decided, sweep_approvals, vault_keys
@@ -227,8 +227,7 @@ async def _compose(settings: Settings, stack: AsyncExitStack) -> WorkerProcess:
     url = app_url(settings)
     database = await stack.enter_async_context(Database(url, max_size=POOL_SIZE))
     async with database.pool.acquire() as connection:
-        await refuse_pooler(connection, url)
-        await refuse_rewound(connection)
+        await check_database(connection, url)
     store = load_store(
         settings.evidence_url,
         settings.home,
