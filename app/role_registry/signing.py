@@ -1,5 +1,6 @@
 """What becomes of a contract once the founder has decided: signed and in force, or dropped."""
 
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -41,9 +42,24 @@ async def _sign(tx: Transaction, role: RoleRecord, approval: Approval, reader: A
         await withdraw(tx, approval.id, "another contract came into force meanwhile", superseded=True)
         return
     used = await consume(tx, approval.id, payload_digest=digest(approval.payload), reader=reader)
-    terms = msgspec.convert(used.payload["terms"], Terms)
     at = await store.now(tx)
-    version = RoleVersion(
+    version = _version_of(role, used, at)
+    row_id = await store.insert_version(tx, version)
+    signed = await _put_in_force(tx, role, version)
+    accounts = await store.put_budget(tx, role.id, version.terms.budget, at)
+    subjects = (
+        f"role_registry.ai_roles/{role.id}",
+        f"role_registry.ai_role_versions/{row_id}",
+        *(f"role_registry.budget_accounts/{account}" for account in accounts),
+        f"work_queue.approvals/{used.id}",
+    )
+    await append(tx, _signed_event(version, used, subjects, at))
+    await _overtake(tx, signed, used)
+
+
+def _version_of(role: RoleRecord, used: Approval, at: datetime) -> RoleVersion:
+    terms = msgspec.convert(used.payload["terms"], Terms)
+    return RoleVersion(
         role_id=role.id,
         version=role.version + 1,
         terms=terms,
@@ -53,33 +69,30 @@ async def _sign(tx: Transaction, role: RoleRecord, approval: Approval, reader: A
         signed_by=used.decided_by or "",
         signed_at=used.decided_at or at,
     )
-    row_id = await store.insert_version(tx, version)
-    pending = None if role.pending_approval_id == used.id else role.pending_approval_id
-    status = "active" if role.status == "proposed" else role.status
-    signed = await store.update_role(
+
+
+async def _put_in_force(tx: Transaction, role: RoleRecord, version: RoleVersion) -> RoleRecord:
+    return await store.update_role(
         tx,
         role,
-        status=status,
+        status="active" if role.status == "proposed" else role.status,
         version=version.version,
-        name=terms.name,
-        terms=terms,
-        pending_approval_id=pending,
+        name=version.terms.name,
+        terms=version.terms,
+        pending_approval_id=None if role.pending_approval_id == version.approval_id else role.pending_approval_id,
     )
-    accounts = await store.put_budget(tx, role.id, terms.budget, at)
-    event = Event(
+
+
+def _signed_event(version: RoleVersion, used: Approval, subjects: tuple[str, ...], at: datetime) -> Event:
+    return Event(
         type=_SIGNED[used.kind],
         actor=version.signed_by,
-        subjects=(
-            f"role_registry.ai_roles/{role.id}",
-            f"role_registry.ai_role_versions/{row_id}",
-            *(f"role_registry.budget_accounts/{account}" for account in accounts),
-            f"work_queue.approvals/{used.id}",
-        ),
+        subjects=subjects,
         ticket_id=used.ticket_id,
         run_id=used.run_id,
         data={
-            "role_id": str(role.id),
-            "name": terms.name,
+            "role_id": str(version.role_id),
+            "name": version.terms.name,
             "version": version.version,
             "terms_digest": version.digest,
             "approval_id": str(used.id),
@@ -88,8 +101,6 @@ async def _sign(tx: Transaction, role: RoleRecord, approval: Approval, reader: A
         approval=version.signature,
         occurred_at=at,
     )
-    await append(tx, event)
-    await _overtake(tx, signed, used)
 
 
 async def _overtake(tx: Transaction, role: RoleRecord, signed: Approval) -> None:

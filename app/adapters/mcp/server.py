@@ -29,7 +29,14 @@ Reply = dict[str, Any]
 def build(api_url: str, token: str | None, *, wait_seconds: float = WAIT_SECONDS) -> MCPServer:
     """A server over the API at `api_url`. Without `token` each request must bring its own (HTTP)."""
     server: MCPServer = MCPServer("5-layer-runtime", instructions=INSTRUCTIONS)
-    api = Api(api_url, token)
+    api = Api(api_url, token, wait_seconds)
+    offer_tickets(server, api)
+    offer_calls(server, api)
+    return server
+
+
+def offer_tickets(server: MCPServer, api: "Api") -> None:
+    """What there is to do, and to open, take and finish it."""
 
     @server.tool(description="Tickets that you may take now: their ids, and how far their runs are.")
     async def list_work(ctx: Context) -> Reply:
@@ -48,24 +55,24 @@ def build(api_url: str, token: str | None, *, wait_seconds: float = WAIT_SECONDS
         description="Take a ticket: the task, the tools you may propose, and `run_id` and `session` for all else."
     )
     async def take_ticket(ctx: Context, ticket_id: str) -> Reply:
-        taken = await api.ask(ctx, "POST", f"/exec/take/{ticket_id}")
-        for _ in range(int(wait_seconds / POLL_SECONDS)):
-            if taken["tools"]:
-                break
-            await asyncio.sleep(POLL_SECONDS)
-            taken = await api.ask(ctx, "POST", f"/exec/take/{ticket_id}")
-        return taken
+        return await api.taken(ctx, ticket_id)
+
+    @server.tool(description="Say that the ticket is done, for the founder; ok false when it could not be done.")
+    async def finish_ticket(ctx: Context, run_id: str, session: str, summary: str, ok: bool = True) -> Reply:
+        ending = {"session": session, "summary": summary, "ok": ok}
+        return await api.settled(ctx, run_id, await api.ask(ctx, "POST", f"/exec/{run_id}/finish", json=ending))
+
+
+def offer_calls(server: MCPServer, api: "Api") -> None:
+    """Proposing calls, and keeping evidence, which is a call like any other."""
 
     @server.tool(description="Propose one tool call and wait a while for its answer.")
     async def call_tool(ctx: Context, run_id: str, session: str, tool: str, arguments: dict[str, Any]) -> Reply:
-        proposal = {"session": session, "tool": tool, "arguments": arguments}
-        proposed = await api.ask(ctx, "POST", f"/exec/{run_id}/calls", json=proposal)
-        return await api.settled(ctx, run_id, proposed, wait_seconds)
+        return await api.proposed(ctx, run_id, session, tool, arguments)
 
     @server.tool(description="What became of a proposed call; waits a while for it.")
     async def call_answer(ctx: Context, run_id: str, number: int) -> Reply:
-        known = await api.ask(ctx, "GET", f"/exec/{run_id}/calls/{number}")
-        return await api.settled(ctx, run_id, known, wait_seconds)
+        return await api.settled(ctx, run_id, await api.ask(ctx, "GET", f"/exec/{run_id}/calls/{number}"))
 
     @server.tool(
         description="Keep a text (or with encoding base64: the text of a file in UTF-8) with the ticket as a document "
@@ -82,17 +89,7 @@ def build(api_url: str, token: str | None, *, wait_seconds: float = WAIT_SECONDS
     ) -> Reply:
         text = _text(content) if encoding == "base64" else content
         arguments = {"name": name, "media_type": media_type, "content": text}
-        proposal = {"session": session, "tool": "write_document", "arguments": arguments}
-        proposed = await api.ask(ctx, "POST", f"/exec/{run_id}/calls", json=proposal)
-        return await api.settled(ctx, run_id, proposed, wait_seconds)
-
-    @server.tool(description="Say that the ticket is done, for the founder; ok false when it could not be done.")
-    async def finish_ticket(ctx: Context, run_id: str, session: str, summary: str, ok: bool = True) -> Reply:
-        ending = {"session": session, "summary": summary, "ok": ok}
-        said = await api.ask(ctx, "POST", f"/exec/{run_id}/finish", json=ending)
-        return await api.settled(ctx, run_id, said, wait_seconds)
-
-    return server
+        return await api.proposed(ctx, run_id, session, "write_document", arguments)
 
 
 def _text(content: str) -> str:
@@ -108,9 +105,10 @@ def _text(content: str) -> str:
 class Api:
     """Requests under the caller's token. Problems become tool errors in the API's own words."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, wait_seconds: float) -> None:
         self._http = httpx.AsyncClient(base_url=f"{url.rstrip('/')}/api/v1", timeout=30, trust_env=False)
         self._token = token
+        self._looks = int(wait_seconds / POLL_SECONDS)
 
     async def ask(self, ctx: Context, method: str, path: str, **more: Any) -> Reply:
         headers = {"Authorization": self._authorization(ctx)}
@@ -132,9 +130,24 @@ class Api:
             raise ToolError("no token: send `Authorization: Bearer ...` (print one with `flr token --role worker`)")
         return str(given)
 
-    async def settled(self, ctx: Context, run_id: str, known: Reply, wait_seconds: float) -> Reply:
-        """The proposal's answer, or after `wait_seconds` what is known of it."""
-        for _ in range(int(wait_seconds / POLL_SECONDS)):
+    async def taken(self, ctx: Context, ticket_id: str) -> Reply:
+        """The ticket once its tools are known, or after a while what is known of it."""
+        known = await self.ask(ctx, "POST", f"/exec/take/{ticket_id}")
+        for _ in range(self._looks):
+            if known["tools"]:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+            known = await self.ask(ctx, "POST", f"/exec/take/{ticket_id}")
+        return known
+
+    async def proposed(self, ctx: Context, run_id: str, session: str, tool: str, arguments: dict[str, Any]) -> Reply:
+        """The answer to a proposal that is made now."""
+        proposal = {"session": session, "tool": tool, "arguments": arguments}
+        return await self.settled(ctx, run_id, await self.ask(ctx, "POST", f"/exec/{run_id}/calls", json=proposal))
+
+    async def settled(self, ctx: Context, run_id: str, known: Reply) -> Reply:
+        """The proposal's answer, or after a while what is known of it."""
+        for _ in range(self._looks):
             if known["status"] != "working":
                 break
             await asyncio.sleep(POLL_SECONDS)
