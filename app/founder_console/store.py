@@ -112,17 +112,10 @@ ON CONFLICT (tenant_id, endpoint) DO UPDATE SET p256dh = excluded.p256dh, auth =
 RETURNING id
 """
 
-_INSERT_RECEIPT = """
-INSERT INTO founder_console.push_receipts (id, tenant_id, subscription_id, tag, status, sent_at)
-VALUES ($1, $2, $3, $4, $5, clock.now())
-"""
-
 _RECEIVED = """
 UPDATE founder_console.push_receipts SET received_at = clock.now() WHERE id = $1 AND received_at IS NULL
 RETURNING subscription_id
 """
-
-_SENT = "UPDATE founder_console.push_subscriptions SET last_sent_at = clock.now(), problem = $2 WHERE id = $1"
 
 _USE_CODE = """
 UPDATE founder_console.recovery_codes SET used_at = clock.now() WHERE code_hash = $1 AND used_at IS NULL
@@ -301,13 +294,6 @@ async def fetch_subscriptions(tx: Transaction, founder_id: UUID | None = None) -
 
 async def delete_subscription(tx: Transaction, endpoint: str) -> None:
     await tx.connection.execute("DELETE FROM founder_console.push_subscriptions WHERE endpoint = $1", endpoint)
-
-
-async def push_sent(
-    tx: Transaction, receipt_id: UUID, subscription_id: UUID, *, tag: str, status: int, problem: str
-) -> None:
-    await tx.connection.execute(_INSERT_RECEIPT, receipt_id, tx.tenant, subscription_id, tag, status)
-    await tx.connection.execute(_SENT, subscription_id, problem)
 
 
 async def push_received(tx: Transaction, receipt_id: UUID) -> None:

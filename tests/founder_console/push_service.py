@@ -1,4 +1,7 @@
-"""A push service on loopback that checks the sender's signature and decrypts, as a browser's own would (RFC 8291)."""
+"""A push service on loopback that checks the sender's signature and decrypts, as a browser's own would (RFC 8291).
+
+A `mute` one takes the first message and answers nothing.
+"""
 
 import base64
 import json
@@ -27,6 +30,7 @@ STATUS = {
     "refused": 403,
     "moved": 307,
     "down": 503,
+    "mute": 201,
 }
 NARROW_BYTES = 900
 
@@ -92,6 +96,9 @@ def push_service() -> Iterator[PushService]:
             body = self.rfile.read(int(self.headers["content-length"]))
             answer = self.path.rsplit("/", 1)[1]
             service.take(answer, {name.lower(): value for name, value in self.headers.items()}, body)
+            if answer == "mute" and len(service.received) == 1:
+                self.rfile.read(1)  # nothing is answered before the caller is gone
+                return
             fits = answer == "narrow" and len(body) <= NARROW_BYTES
             self.send_response(201 if fits else STATUS[answer])
             if answer == "busy":

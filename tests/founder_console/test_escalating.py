@@ -20,16 +20,17 @@ from app.adapters.push import load_push
 from app.canon.contract import Escalation, EscalationStep
 from app.canon.mandate import DELEGABLE, Mandate
 from app.canon.notice import NoticeFailed
-from app.canon.push import PushSender
+from app.canon.push import PushMessage, PushSender
 from app.canon.signed_posts import headers_of
 from app.canon.vocabulary import Principal, Rol, Tier
 from app.founder_console import Senders, create_founder, ensure_console_keys, handlers, load_words
+from app.founder_console.channels.attempts import Call, note_attempts
 from app.founder_console.channels.channel_store import fetch_newest_notices, keep_webhook, pair_chat
 from app.founder_console.channels.escalating import ladder_of
-from app.founder_console.channels.push import subscribe
+from app.founder_console.channels.push import Note, subscribe
 from app.founder_console.keyfiles import VAPID
 from app.founder_console.model import NewSubscription, Preferences
-from app.founder_console.store import fetch_subscriptions, push_received, push_sent, update_preferences
+from app.founder_console.store import fetch_subscriptions, push_received, update_preferences
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.messages import DECODER, ApprovalDecided, ApprovalRaised, EscalationDue
 from app.postgres import Database
@@ -218,9 +219,9 @@ async def test_a_phone_that_was_heard_needs_no_letter(office: Office, mailbox: t
     async with office.database.transaction(office.tenant) as tx:
         await subscribe(tx, office.founder.id, new, (service.address,))
         [phone] = await fetch_subscriptions(tx)
-        receipt = uuid4()
-        await push_sent(tx, receipt, phone.id, tag=f"ap-{asked.id}", status=201, problem="")
-        await push_received(tx, receipt)
+        note = Note(uuid4(), PushMessage(b"{}", 60, "normal", "t"), f"ap-{asked.id}")
+        await note_attempts(tx, [Call(phone, note)])
+        await push_received(tx, note.receipt)
     await office.climb(asked, 0)
     assert mailbox[0].messages == []
     [event] = await office.escalations()

@@ -13,12 +13,15 @@ import pytest
 
 from app.adapters.notices import load_notices, load_posts
 from app.adapters.push import load_push
-from app.canon.vocabulary import Rol
+from app.canon.push import PushMessage
+from app.canon.vocabulary import Rol, new_id
 from app.founder_console import Briefer, Senders, ensure_console_keys, handlers, load_words
+from app.founder_console.channels.attempts import Call, note_attempts
 from app.founder_console.channels.mornings import begins, brief_moment, due_day, next_moment
+from app.founder_console.channels.push import Note
 from app.founder_console.keyfiles import VAPID
 from app.founder_console.model import Founder, Preferences
-from app.founder_console.store import fetch_founder, update_preferences
+from app.founder_console.store import fetch_founder, fetch_subscriptions, push_received, update_preferences
 from app.messages import DECODER, BriefDue, NoticeDue
 from app.postgres import Database
 from app.settings import Settings
@@ -179,6 +182,24 @@ async def test_two_workers_and_a_message_that_comes_again_tell_once(dawn: Dawn, 
     assert await dawn.briefer.sweep() == 0
     assert len(dawn.service.received) == 1
     assert len(mailbox[0].messages) == 1
+
+
+async def test_a_brief_that_a_dead_worker_may_have_sent_waits_before_it_is_sent_again(dawn: Dawn) -> None:
+    await dawn.wake(brief_letters=False)
+    await dawn.briefer.sweep()
+    [due] = await dawn.queued()
+    async with dawn.database.transaction(dawn.tenant) as tx:
+        [phone] = await fetch_subscriptions(tx)
+        note = Note(new_id(), PushMessage(b"{}", 60, "low", "t"), f"brief-{datetime.now(UTC).date()}")
+        await note_attempts(tx, [Call(phone, note)])
+    await dawn.deliver([due])
+    assert dawn.service.received == []
+    [later] = await dawn.queued()
+    async with dawn.database.transaction(dawn.tenant) as tx:
+        await push_received(tx, note.receipt)
+    await dawn.deliver([later])
+    assert dawn.service.received == [], "the phone has shown it"
+    assert await dawn.queued() == []
 
 
 async def test_a_changed_hour_is_taken_up_and_a_told_day_stays_told(dawn: Dawn) -> None:

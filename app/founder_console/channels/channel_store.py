@@ -1,6 +1,6 @@
 """SQL of second channels and quiet hours. Row-level security keeps every statement inside the caller's tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -171,12 +171,16 @@ async def hold_ring(tx: Transaction, founder_id: UUID, approval_id: UUID) -> Non
     await tx.connection.execute(_HOLD, founder_id, approval_id, tx.tenant)
 
 
-async def take_held(tx: Transaction, founder_id: UUID) -> tuple[UUID, ...]:
-    """The approvals that did not ring for the founder, which are forgotten with this."""
-    records = await tx.connection.fetch(
-        "DELETE FROM founder_console.held_rings WHERE founder_id = $1 RETURNING approval_id", founder_id
-    )
-    return tuple(record["approval_id"] for record in records)
+async def fetch_held(tx: Transaction, founder_id: UUID) -> Mapping[UUID, datetime]:
+    """The approvals that did not ring for the founder, and since when."""
+    statement = "SELECT approval_id, held_at FROM founder_console.held_rings WHERE founder_id = $1"
+    return {one["approval_id"]: one["held_at"] for one in await tx.connection.fetch(statement, founder_id)}
+
+
+async def forget_held(tx: Transaction, founder_id: UUID, approval_ids: Sequence[UUID]) -> None:
+    """They were summed up, or wait no longer."""
+    statement = "DELETE FROM founder_console.held_rings WHERE founder_id = $1 AND approval_id = ANY ($2)"
+    await tx.connection.execute(statement, founder_id, approval_ids)
 
 
 async def note_installed(tx: Transaction, founder_id: UUID) -> None:
@@ -216,9 +220,3 @@ async def fetch_heard(tx: Transaction, tag: str) -> frozenset[UUID]:
                      JOIN founder_console.push_subscriptions s ON s.id = r.subscription_id
                     WHERE r.tag = $1 AND r.received_at IS NOT NULL"""
     return frozenset(record["founder_id"] for record in await tx.connection.fetch(statement, tag))
-
-
-async def fetch_rung(tx: Transaction, tag: str) -> frozenset[UUID]:
-    """The subscriptions that a notification of this tag was sent to."""
-    statement = "SELECT DISTINCT subscription_id FROM founder_console.push_receipts WHERE tag = $1 AND status < 300"
-    return frozenset(record["subscription_id"] for record in await tx.connection.fetch(statement, tag))

@@ -28,6 +28,7 @@ from app.postgres import Transaction
 from app.work_queue import Approval
 
 ACTION = "flr action v1"
+QUIET = "quiet"
 TOKEN_SECONDS = 3600
 MOST_TTL_SECONDS = 86_400
 CLOSED_TTL_SECONDS = 600
@@ -171,7 +172,7 @@ class Bell(msgspec.Struct, frozen=True):
             ttl_seconds=MOST_TTL_SECONDS // 2,
             urgency="normal",
         )
-        return self._note("quiet", saying)
+        return self._note(QUIET, saying)
 
     def brief(self, tag: str, counted: str) -> Note:
         """The brief of a day in counts; the day's own tag replaces what was sent of it before."""

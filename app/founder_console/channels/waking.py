@@ -13,13 +13,14 @@ import msgspec
 from app.canon.push import PushSender
 from app.founder_console import store
 from app.founder_console.channels import channel_store
+from app.founder_console.channels.attempts import Call, attempts_of, note_attempts, unsure_seconds
 from app.founder_console.channels.briefing import Morning, morning_of
 from app.founder_console.channels.mornings import due_day, next_moment
 from app.founder_console.channels.push import Bell, reachable
 from app.founder_console.channels.quiet import zone_of
 from app.founder_console.channels.reaching import reach_of
-from app.founder_console.channels.ringing import RETRY_SECONDS, send_note
-from app.founder_console.model import Language, Subscription
+from app.founder_console.channels.ringing import make_calls
+from app.founder_console.model import Language
 from app.founder_console.wording import Words
 from app.messages import BriefDue, NoticeDue
 from app.postgres import Database, Transaction
@@ -70,18 +71,25 @@ class Briefer:
             morning = None if founder is None else await morning_of(tx, founder, message.day, self._words)
             if morning is None:
                 return
-            phones = await self._phones(tx, morning)
+            calls, wait = await self._calls(tx, morning)
             await self._letters(tx, morning)
-        later = await self._ring(message.tenant, morning, phones)
-        if later is not None:
+        later = await make_calls(self._database, self._sender, message.tenant, calls)
+        if later is not None or wait is not None:
             async with self._database.transaction(message.tenant) as tx:
-                key = f"brief-{message.founder_id}-{message.day}-again"
-                await publish(tx, message, after_seconds=later, dedupe_key=key)
+                await publish(tx, message, after_seconds=max(later or 0, wait or 0))
 
-    async def _phones(self, tx: Transaction, morning: Morning) -> Sequence[Subscription]:
+    async def _calls(self, tx: Transaction, morning: Morning) -> tuple[Sequence[Call], float | None]:
+        """The calls to make, which are noted, and when to look again at those whose end nobody knows."""
         found = await store.fetch_subscriptions(tx, morning.founder.id)
-        rung = await channel_store.fetch_rung(tx, morning.tag)
-        return [one for one in reachable(found, self._settings.push_allow_hosts) if one.id not in rung]
+        tried = await attempts_of(tx, morning.tag)
+        bell = Bell(morning.founder, morning.words, morning.formats, self._settings.origin, morning.waiting)
+        calls = [
+            Call(one, bell.brief(morning.tag, morning.counted))
+            for one in reachable(found, self._settings.push_allow_hosts)
+            if one.id not in tried or not tried[one.id].rests
+        ]
+        await note_attempts(tx, calls)
+        return calls, unsure_seconds(known for one, known in tried.items() if one in {each.id for each in found})
 
     async def _letters(self, tx: Transaction, morning: Morning) -> None:
         if not morning.founder.brief_letters:
@@ -90,14 +98,3 @@ class Briefer:
             notice_id = uuid5(ONCE, f"{morning.founder.id}/{channel}/{morning.day}")
             await channel_store.insert_notice(tx, notice_id, morning.founder.id, channel, brief_on=morning.day)
             await publish(tx, NoticeDue(tx.tenant, notice_id), dedupe_key=f"notice-{notice_id}")
-
-    async def _ring(self, tenant: UUID, morning: Morning, phones: Sequence[Subscription]) -> int | None:
-        """After how many seconds to try again; None when there is no need."""
-        bell = Bell(morning.founder, morning.words, morning.formats, self._settings.origin, morning.waiting)
-        later = None
-        for phone in phones:
-            note = bell.brief(morning.tag, morning.counted)
-            answer = await send_note(self._database, self._sender, tenant, phone, note)
-            if answer is not None and answer.outcome == "later":
-                later = max(later or 0, answer.retry_after_seconds or RETRY_SECONDS)
-        return later

@@ -20,9 +20,10 @@ from app.canon.signed_posts import SECRET_BYTES, AddressRefused, check_address, 
 from app.canon.vocabulary import new_id
 from app.founder_console import store
 from app.founder_console.channels import channel_store
+from app.founder_console.channels.attempts import Call, note_attempts
 from app.founder_console.channels.push import Bell, reachable
 from app.founder_console.channels.reaching import Reach, reach_of
-from app.founder_console.channels.ringing import send_note
+from app.founder_console.channels.ringing import make_calls
 from app.founder_console.channels.senders import Senders, post_signed
 from app.founder_console.desk import pairing_code
 from app.founder_console.formats import DAYS
@@ -225,9 +226,10 @@ async def test_push(request: Caller) -> Redirect:
     async with state.database.transaction(tenant) as tx:
         visit = await enter(request, tx)
         found = await store.fetch_subscriptions(tx, visit.founder.id)
-    for subscription in reachable(found, state.settings.push_allow_hosts):
-        note = Bell(visit.founder, visit.words, visit.formats, state.settings.origin, len(visit.cards)).trial()
-        await send_note(state.database, state.push, tenant, subscription, note)
+        bell = Bell(visit.founder, visit.words, visit.formats, state.settings.origin, len(visit.cards))
+        calls = [Call(one, bell.trial()) for one in reachable(found, state.settings.push_allow_hosts)]
+        await note_attempts(tx, calls)
+    await make_calls(state.database, state.push, tenant, calls)
     return go(HERE)
 
 
