@@ -76,6 +76,8 @@ def _backtest(api: Any, arguments: argparse.Namespace, role: Any) -> None:
 
 def _backtest_lines(found: Any) -> list[str]:
     lines = [f"{found['calls']} calls from {found['since']} to {found['until']}; {found['changed']} would change."]
+    gone = [f"{n} {what}" for n, what in ((found["pruned_runs"], "pruned"), (found["erased_runs"], "erased")) if n]
+    lines += [f"Not counted, since what they asked for is gone: runs {' and '.join(gone)}."] if gone else []
     lines += [f"then {_counts(found['before'])}; with the new boundary {_counts(found['after'])}"]
     lines += [f"  {said}: now {_counts(counts)}" for said, counts in sorted(found["against"].items())]
     for change in found["changes"]:

@@ -20,12 +20,12 @@ from app.canon.validation import require_valid_boundary
 from app.canon.vocabulary import Tier
 from app.execution_graph.checking import plenty, with_boundary
 from app.execution_graph.gates import Surroundings, judge
-from app.execution_graph.history import PastCall, files_at, look_only, past_calls, tool_events
+from app.execution_graph.history import PastCall, files_at, look_only, past_calls, pruned_runs, tool_events
 from app.execution_graph.verdicts import LANGUAGES, Sentences, Word, outcome_sentence, reasons
 from app.governance_ledger import Keeper, RecordedEvent
 from app.postgres import Transaction
 from app.role_registry import company, get_role, versions_of
-from app.work_queue import get_approval, get_ticket
+from app.work_queue import Ticket, get_approval, get_ticket
 
 MOST_CALLS = 2000
 DEFAULT_DAYS = 30
@@ -70,13 +70,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     """`before` and `after` count calls by `allow`, `hold:R1`, `hold:R2` and `refuse`. `against` says for each verdict
     then and each decision of the founder how the new boundary judges: `hold:R2/approved` to a count by new verdict.
-    `skipped` calls were of tools that are not installed here. `more` says that older calls were left out."""
+    `skipped` calls were of tools that are not installed here. Of `pruned_runs` and `erased_runs` nothing is known any
+    more but that there were calls: they are not among the `calls`. `more` says that older calls were left out."""
 
     role_id: UUID
     since: datetime
     until: datetime
     calls: int
     skipped: int
+    pruned_runs: int
+    erased_runs: int
     more: bool
     before: dict[Key, int]
     after: dict[Key, int]
@@ -128,7 +131,8 @@ async def backtest(
     await replay.prepare()
     for call in calls[:MOST_CALLS]:
         await replay.judge(call)
-    return replay.result(since, until, limit=asked.limit, more=len(calls) > MOST_CALLS)
+    pruned = await pruned_runs(tx, role_id, since=since, until=until)
+    return replay.result(since, until, limit=asked.limit, more=len(calls) > MOST_CALLS, pruned=pruned)
 
 
 class _Replay:
@@ -152,12 +156,18 @@ class _Replay:
         self._pairs: list[tuple[Outcome, Outcome]] = []
         self._changes: list[Change] = []
         self._skipped = 0
+        self._tickets: dict[UUID, Ticket] = {}
+        self._erased: set[UUID] = set()
 
     async def prepare(self) -> None:
         self._zone = (await company(self._tx)).time_zone
         self._terms = {version.version: version.terms for version in await versions_of(self._tx, self._role_id)}
 
     async def judge(self, call: PastCall) -> None:
+        ticket = await self._ticket(call.ticket_id)
+        if ticket.erased_at is not None:
+            self._erased.add(call.run_id)
+            return
         tool = self._tools.get(call.step.name)
         terms = self._terms.get(call.version)
         if tool is None or terms is None or not call.step.request:
@@ -176,10 +186,15 @@ class _Replay:
         if (before.verdict, before.tier) != (after.verdict, after.tier):
             self._changes.append(self._change(call, proposal, verdict, before, after, events))
 
+    async def _ticket(self, ticket_id: UUID) -> Ticket:
+        if ticket_id not in self._tickets:
+            self._tickets[ticket_id] = await get_ticket(self._tx, ticket_id)
+        return self._tickets[ticket_id]
+
     async def _verdict(self, call: PastCall, proposal: Proposal, terms: Terms) -> Verdict:
         at = call.step.planned_at
         around = Surroundings(
-            ticket=await get_ticket(self._tx, call.ticket_id),
+            ticket=await self._ticket(call.ticket_id),
             zone=self._zone,
             files=await files_at(self._tx, call.ticket_id, at),
             texts=self._texts,
@@ -235,7 +250,7 @@ class _Replay:
             },
         )
 
-    def result(self, since: datetime, until: datetime, *, limit: int, more: bool) -> Backtest:
+    def result(self, since: datetime, until: datetime, *, limit: int, more: bool, pruned: int) -> Backtest:
         against: dict[str, Counter[str]] = {}
         for before, after in self._pairs:
             said = f"{_key(before)}/{before.decided}" if before.decided else _key(before)
@@ -246,6 +261,8 @@ class _Replay:
             until=until,
             calls=len(self._pairs),
             skipped=self._skipped,
+            pruned_runs=pruned,
+            erased_runs=len(self._erased),
             more=more,
             before=dict(Counter(_key(before) for before, _ in self._pairs)),
             after=dict(Counter(_key(after) for _, after in self._pairs)),

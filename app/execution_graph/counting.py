@@ -25,25 +25,35 @@ async def sum_of_calls(
     at: datetime | None = None,
 ) -> int:
     """The argument at `path` (through objects and lists) added up over the period's calls that were or may have been
-    made, before `at` (None: up to now). Day and month are those of `zone`."""
-    jsonpath = "lax $.arguments" + "".join(f".{json.dumps(part)}" for part in path.split("."))
-    value = await tx.connection.fetchval(_SUM, role_id, ticket_id, tool, jsonpath, period, zone, at)
+    made, before `at` (None: up to now). Day and month are those of `zone`. Of calls of an erased ticket what was kept
+    counts."""
+    value = await tx.connection.fetchval(_SUM, role_id, ticket_id, tool, jsonpath_of(path), period, zone, at, path)
     return int(value)
 
 
+def jsonpath_of(path: str) -> str:
+    """Where the argument stands in a recorded request, through objects and lists."""
+    return "lax $.arguments" + "".join(f".{json.dumps(part)}" for part in path.split("."))
+
+
 _SUM = r"""
-SELECT ceil(coalesce(sum((v #>> '{}')::numeric), 0))
+SELECT ceil(coalesce(sum(v.amount), 0))
 FROM execution_graph.run_steps s
 JOIN execution_graph.runs r ON r.id = s.run_id
-CROSS JOIN LATERAL jsonb_path_query(
-  CASE WHEN s.edited IS NULL THEN s.request::jsonb ELSE jsonb_build_object('arguments', s.edited::jsonb) END,
-  $4::text::jsonpath) part
-CROSS JOIN LATERAL jsonb_path_query(part, 'strict $.**') v
+CROSS JOIN LATERAL (
+  SELECT (s.summed ->> $8)::numeric AS amount WHERE s.summed IS NOT NULL
+  UNION ALL
+  SELECT (n #>> '{}')::numeric
+    FROM jsonb_path_query(CASE WHEN s.edited IS NULL THEN s.request::jsonb
+                               ELSE jsonb_build_object('arguments', s.edited::jsonb) END, $4::text::jsonpath) part,
+         jsonb_path_query(part, 'strict $.**') n
+   WHERE s.summed IS NULL AND jsonb_typeof(n) IN ('number', 'string')
+         AND n #>> '{}' ~ '^[0-9]{1,40}(\.[0-9]{1,40})?$'
+) v
 WHERE r.role_id = $1 AND s.kind = 'tool' AND s.name = $3 AND s.state IN ('started', 'done', 'unknown')
   AND CASE $5 WHEN 'ticket' THEN r.ticket_id = $2
       ELSE s.planned_at >= date_trunc($5, coalesce($7::timestamptz, clock.now()) AT TIME ZONE $6) AT TIME ZONE $6 END
   AND ($7::timestamptz IS NULL OR s.planned_at < $7)
-  AND jsonb_typeof(v) IN ('number', 'string') AND v #>> '{}' ~ '^[0-9]{1,40}(\.[0-9]{1,40})?$'
 """
 
 

@@ -1,5 +1,6 @@
 """Erasing what a ticket says of people: the key of its subject goes, and the words in the working tables with it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -7,12 +8,14 @@ import msgspec
 
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
+from app.execution_graph.counting import jsonpath_of
 from app.execution_graph.store import runs_of_ticket
 from app.governance_ledger import Event, append, erase_subject
 from app.postgres import Transaction
+from app.role_registry import versions_of
 from app.work_queue import NotErasable, blank_tickets, erasable, pending_of_ticket
 
-_BLANK = "SELECT changed FROM execution_graph.blank_runs($1)"
+_BLANK = "SELECT changed FROM execution_graph.blank_runs($1, $2)"
 # What a backbone left behind of runs that broke off; of others it is gone since they closed.
 _DROP = """
 DELETE FROM execution_graph.{table} WHERE thread_id IN (
@@ -34,8 +37,9 @@ async def erase_ticket(tx: Transaction, ticket_id: UUID, *, by: Principal) -> Ti
 
     The subject's key is destroyed: nobody reads the evidence and the encrypted texts of its events again, in the
     store, in exports, in copies. Titles, instructions, requests, answers, notes and names of files go from the working
-    tables; what stays is what happened when and what it cost. The chain verifies as before. Events `subject.erased`,
-    `ticket.erased`. A second time is the first. Raises `Forbidden`, `TicketUnknown`, `NotErasable`.
+    tables; what stays is what happened when, what it cost, and what sums over time count of it. The chain verifies as
+    before. Events `subject.erased`, `ticket.erased`. A second time is the first. Raises `Forbidden`, `TicketUnknown`,
+    `NotErasable`.
     """
     require(by, Rol.FOUNDER)
     tickets = await erasable(tx, ticket_id)
@@ -50,10 +54,28 @@ async def erase_ticket(tx: Transaction, ticket_id: UUID, *, by: Principal) -> Ti
     erased = await erase_subject(tx, subject, by=by.actor)
     changed = list(await blank_tickets(tx, subject))
     if changed:
-        changed += [row["changed"] for row in await tx.connection.fetch(_BLANK, list(ids))]
+        kept = msgspec.json.encode(await _summed(tx, ids)).decode()
+        changed += [row["changed"] for row in await tx.connection.fetch(_BLANK, list(ids), kept)]
         for table in _CHECKPOINTS:
             await tx.connection.execute(_DROP.format(table=table), list(ids))
         data: dict[str, object] = {"subject": subject, "ticket_ids": [str(one) for one in ids]}
         event = Event(type="ticket.erased", actor=by.actor, ticket_id=ticket_id, subjects=tuple(changed), data=data)
         await append(tx, event)
     return TicketsErased(subject, erased.erased_at, ids)
+
+
+async def _summed(tx: Transaction, ticket_ids: Sequence[UUID]) -> list[dict[str, str]]:
+    """The arguments that rules of the tickets' roles add up, in any of their contracts."""
+    roles = {run.role_id for one in ticket_ids for run in await runs_of_ticket(tx, one)}
+    found = {
+        (str(role_id), rule.tool, one.path)
+        for role_id in roles
+        if role_id is not None
+        for version in await versions_of(tx, role_id)
+        for rule in version.terms.boundary.tools
+        for one in rule.sums
+    }
+    return [
+        {"role_id": role_id, "tool": tool, "path": path, "jsonpath": jsonpath_of(path)}
+        for role_id, tool, path in sorted(found)
+    ]

@@ -47,6 +47,18 @@ async def past_calls(
     )
 
 
+async def pruned_runs(tx: Transaction, role_id: UUID, *, since: datetime, until: datetime) -> int:
+    """How many runs of the role called a tool within and have lost what they asked for since."""
+    return int(await tx.connection.fetchval(_PRUNED, role_id, since, until))
+
+
+_PRUNED = """
+SELECT count(*) FROM execution_graph.runs r WHERE r.role_id = $1 AND r.pruned_at IS NOT NULL AND EXISTS (
+  SELECT FROM execution_graph.run_steps s
+   WHERE s.run_id = r.id AND s.kind = 'tool' AND s.planned_at >= $2 AND s.planned_at < $3)
+"""
+
+
 async def _whole(tx: Transaction, run_id: UUID) -> tuple[Step, ...]:
     """The run's journal, behind the tool steps of the parts before."""
     run = await get_run(tx, run_id)

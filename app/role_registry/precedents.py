@@ -43,12 +43,13 @@ class Precedents(msgspec.Struct, frozen=True):
 
 class RuleBacktest(msgspec.Struct, frozen=True):
     """Of the last `asked` questions like these the rule would have `allowed` so many; the founder had `approved` and
-    `rejected` so many of those."""
+    `rejected` so many of those. Of `erased` ones nothing is known any more: they are not among the asked."""
 
     asked: int
     allowed: int
     approved: int
     rejected: int
+    erased: int = 0
 
 
 async def earlier(tx: Transaction, role_id: UUID | None, tool: str | None, but: UUID | None = None) -> list[Approval]:
@@ -63,7 +64,7 @@ async def earlier(tx: Transaction, role_id: UUID | None, tool: str | None, but: 
 def precedents_of(approval: Approval, before: Sequence[Approval], tool: ToolSpec) -> Precedents:
     """What `before` says of this question."""
     ended = [one.status for one in before]
-    approved = [arguments_of(one) for one in before if one.status == "approved"]
+    approved = [arguments_of(one) for one in before if one.status == "approved" and one.payload]
     different = _differences(arguments_of(approval), approved, tool) if approved else ()
     return Precedents(ended.count("approved"), ended.count("rejected"), ended.count("expired"), different)
 
@@ -123,8 +124,10 @@ def _same(arguments: Arguments, path: str) -> Constraint | None:
 async def backtest_rule(tx: Transaction, terms: RuleTerms, tool: ToolSpec, zone: str = "UTC") -> RuleBacktest:
     """The rule against the last questions of its role and tool, each with the facts that the gate then found."""
     before = await earlier(tx, terms.role_id, terms.tool)
-    passed = [one.status for one in before if covers(terms, tool, arguments_of(one), _facts(one), zone)]
-    return RuleBacktest(len(before), len(passed), passed.count("approved"), passed.count("rejected"))
+    known = [one for one in before if one.payload]
+    passed = [one.status for one in known if covers(terms, tool, arguments_of(one), _facts(one), zone)]
+    approved, rejected = passed.count("approved"), passed.count("rejected")
+    return RuleBacktest(len(known), len(passed), approved, rejected, erased=len(before) - len(known))
 
 
 def _facts(approval: Approval) -> tuple[Fact, ...]:

@@ -3,14 +3,17 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import to_builtins
 
 from app import clock
 from app.canon.agent import StepContext
 from app.canon.contract import ArgumentRule, Boundary, InTicket, InvalidTerms, Length, Regex, SumRule, ToolRule
 from app.canon.errors import Invalid
 from app.canon.vocabulary import Tier
+from app.cli.looking import _backtest_lines
 from app.execution_graph.backtesting import Backtest, BacktestAsked, Outcome, backtest
 from app.execution_graph.checking import Check, Checked, TicketText, Told, check
+from app.execution_graph.pruning import prune
 from app.role_registry import Role
 from tests.execution_graph.ring import Ring
 
@@ -133,6 +136,19 @@ async def test_a_backtest_writes_nothing_and_says_what_is_approximated(ring: Rin
     assert len(await ring.events()) == before
     assert any("Sums" in line for line in found.approximated["en"])
     assert len(found.approximated["en"]) == len(found.approximated["id"])
+
+
+async def test_runs_that_were_pruned_are_said_and_not_counted(ring: Ring) -> None:
+    role = await three_notes(ring)
+    until = clock.now() + timedelta(minutes=1)
+    async with ring.transaction() as tx:
+        await tx.connection.execute("SELECT set_config('app.now', (now() + interval '101 days')::text, true)")
+        gone = await prune(tx, 100, actor=ring.founder.actor)
+    assert gone.runs == 2, "the third still waits"
+    found = await past(ring, role, ASKS, until=until)
+    assert (found.calls, found.pruned_runs, found.erased_runs) == (1, 2, 0)
+    assert "Not counted, since what they asked for is gone: runs 2 pruned." in _backtest_lines(to_builtins(found))
+    assert (await past(ring, role, ASKS, until=until - timedelta(days=300))).pruned_runs == 0
 
 
 async def test_the_span_is_kept(ring: Ring) -> None:

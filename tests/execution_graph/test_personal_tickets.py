@@ -13,7 +13,7 @@ import pytest
 
 from app.adapters.evidence import FolderStore
 from app.auth import ApprovalTokens, KeyRing, load_keys, public_jwk
-from app.canon.contract import EngineBinding, ProcedureStep, ToolRule
+from app.canon.contract import Boundary, EngineBinding, ProcedureStep, SumRule, ToolRule
 from app.canon.tool import ToolCall, ToolResult
 from app.canon.vocabulary import Rol
 from app.execution_graph.executor import Executor
@@ -231,6 +231,37 @@ async def test_a_worker_without_the_key_reads_no_file_and_writes_all_the_same(ap
     assert "missing in FLR_HOME" in status["run"]["summary"]
 
 
+async def test_sums_over_time_go_on_counting_the_calls_of_an_erased_ticket(
+    api: Api, superuser: asyncpg.Connection
+) -> None:
+    earns = ProcedureStep(
+        "record_revenue",
+        {"amount_minor": 100, "currency": "IDR", "source": "5220304412", "description": "{{ ticket.fields.to }}"},
+    )
+    rule = ToolRule("record_revenue", "allow", sums=(SumRule("amount_minor", "month", 250),))
+    role = await api.post(
+        "/roles",
+        msgspec.to_builtins(some_terms(tools=(rule,), engine=EngineBinding("procedure", "plain", procedure=(earns,)))),
+    )
+    await api.sign(role["pending"]["approval_id"])
+    worker, ends, tickets = Worker(api), [], []
+    for _ in range(3):
+        new = {"title": NAME, "instructions": NAME, "fields": FIELDS, "role_id": role["id"], "start": False}
+        tickets.append(await api.post("/tickets", new | {"personal": True}))
+        run = await api.post(f"/exec/start/{tickets[-1]['id']}")
+        ends.append((await worker.drive(run["id"]))["status"])
+        if ends[-1] == "done":
+            for _ in range(2):
+                erased = await api.ask("POST", f"/tickets/{tickets[-1]['id']}/erase")
+                assert erased.status_code == 200, erased.text
+    assert ends == ["done", "done", "held"], "200 stand, 100 more is over 250"
+    kept = await superuser.fetch("SELECT request, summed::text FROM execution_graph.run_steps ORDER BY planned_at")
+    assert [(row["request"], row["summed"]) for row in kept[:2]] == [('{"arguments":{}}', '{"amount_minor": 100}')] * 2
+    past = await api.post(f"/roles/{role['id']}/backtest", {"boundary": msgspec.to_builtins(Boundary(tools=(rule,)))})
+    assert (past["calls"], past["erased_runs"], past["pruned_runs"]) == (1, 2, 0)
+    assert past["before"] == past["after"] == {"hold:R1": 1}
+
+
 async def test_a_ticket_that_is_not_personal_is_not_erased(api: Api) -> None:
     ticket = await api.post("/tickets", {"title": "Count", "instructions": "Count all.", "start": False})
     await api.patch(f"/tickets/{ticket['id']}", {"version": ticket["version"], "cancel": True})
@@ -246,5 +277,6 @@ async def test_the_application_takes_no_texts_from_a_ticket_that_is_open_or_of_a
         async with application.transaction():
             await application.execute(f"SET LOCAL app.tenant = '{tenant}'")
             assert await application.fetch("SELECT work_queue.blank_tickets($1)", ticket["subject"]) == []
-            assert await application.fetch("SELECT execution_graph.blank_runs($1)", [UUID(ticket["id"])]) == []
+            blank = "SELECT execution_graph.blank_runs($1, '[]')"
+            assert await application.fetch(blank, [UUID(ticket["id"])]) == []
     assert (await api.get(f"/tickets/{ticket['id']}"))["title"] == "A"

@@ -152,7 +152,7 @@ async def test_a_rule_needs_the_founders_own_key_and_shows_what_it_would_have_al
         await ring.drive(view.run)
     question = await asked(ring, new_rule(role))
     assert (question.kind, question.tier) == ("rule", Tier.R2)
-    assert question.payload["backtest"] == {"asked": 3, "allowed": 3, "approved": 2, "rejected": 1}
+    assert question.payload["backtest"] == {"asked": 3, "allowed": 3, "approved": 2, "rejected": 1, "erased": 0}
     assert "It would have allowed 3 of the last 3; you rejected 1 of these." in str(question.payload["text"])
     specs = {name: tool.spec for name, tool in ring.tools.items()}
     deputy = principal(ring.tenant, Rol.DEPUTY)

@@ -138,7 +138,7 @@ async def test_the_api_suggests_the_rule_and_revokes_it(desk: Desk, precedents: 
     api, token = "/api/v1", desk.token(Rol.FOUNDER)
     said: Any = (await desk.client.get(f"{api}/approvals/{precedents.id}/precedents", headers=token)).json()
     assert (said["precedents"]["approved"], said["precedents"]["rejected"]) == (2, 1)
-    assert said["backtest"] == {"asked": 3, "allowed": 3, "approved": 2, "rejected": 1}
+    assert said["backtest"] == {"asked": 3, "allowed": 3, "approved": 2, "rejected": 1, "erased": 0}
     new = {name: said["rule"][name] for name in ("role_id", "tool", "bounds", "uses", "until")}
     tested: Any = (await desk.client.post(f"{api}/rules/backtest", json=new, headers=token)).json()
     assert tested == said["backtest"]
