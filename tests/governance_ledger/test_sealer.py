@@ -28,15 +28,19 @@ from tests.governance_ledger.ledgers import KEY, TENANT, record, verify
 
 SEALED = "SELECT count(*) FROM governance_ledger.ledger_seals WHERE tenant_id = $1"
 PIDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'flr sealer' AND datname = current_database()"
+# A sealer that asked for the lead and did not get it looks whether the leader has fallen silent.
+STANDS_BY = f"""
+SELECT EXISTS (SELECT FROM pg_stat_activity
+                WHERE pid IN ({PIDS}) AND state = 'idle' AND query LIKE '%pg_terminate_backend%')
+"""
 
 
-async def until(what: Callable[[], Awaitable[object]], *, seconds: float = 10) -> float:
-    """Wait until it is true; how many seconds that took."""
+async def until(what: Callable[[], Awaitable[object]], *, seconds: float = 60) -> None:
+    """Wait until it is true. Here it has to come; how fast it comes is for `bench` to measure."""
     begun = time.monotonic()
     while not await what():
-        assert time.monotonic() - begun < seconds, "too long"
+        assert time.monotonic() - begun < seconds, "it does not come"
         await asyncio.sleep(0.02)
-    return time.monotonic() - begun
 
 
 @asynccontextmanager
@@ -68,7 +72,7 @@ async def test_it_seals_signs_and_moves_by_itself(
         async with database.transaction(TENANT) as tx:
             ref = await keep_evidence(tx, b"proof", media_type="text/plain", name="proof.txt")
             await append(tx, Event(type="tool.done", actor="worker:1", evidence=(ref,)))
-        assert await until(lambda: superuser.fetchval(SEALED, TENANT)) < 1
+        await until(lambda: superuser.fetchval(SEALED, TENANT))
 
         async def kept() -> bool:
             report = await verify(database, full=True, store=store)
@@ -91,17 +95,17 @@ async def test_it_seals_what_is_there_before_it_ends(
     assert await superuser.fetchval(SEALED, TENANT) == 3
 
 
-async def test_of_two_one_seals_and_the_other_takes_over_within_two_seconds(
+async def test_of_two_one_seals_and_the_other_takes_over_when_it_ends(
     database: Database, sealer_dsn: str, superuser: asyncpg.Connection, store: FolderStore
 ) -> None:
     async with sealing(sealer_dsn, store) as first:
         await first.leading.wait()
         async with sealing(sealer_dsn, store) as second:
-            await asyncio.sleep(0.7)
+            await until(lambda: superuser.fetchval(STANDS_BY))
             assert not second.leading.is_set()
             first.close()
             await record(database, 2)
-            assert await until(second.leading.wait) < 2
+            await until(second.leading.wait)
             await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 2", TENANT))
 
 
@@ -127,7 +131,7 @@ async def test_a_store_that_is_away_does_not_stop_the_seals(
             await keep_evidence(tx, b"proof", media_type="text/plain", name="x")
         await asyncio.sleep(0.5)
         await record(database, 1)
-        assert await until(lambda: superuser.fetchval(SEALED, TENANT)) < 1
+        await until(lambda: superuser.fetchval(SEALED, TENANT))
         assert sealer.leading.is_set()
 
 
@@ -157,7 +161,7 @@ async def test_the_process_ends_cleanly_when_told_to(
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_process_that_is_killed_or_hangs_is_replaced_within_two_seconds(
+async def test_a_process_that_is_killed_or_hangs_is_replaced_by_the_one_that_stands_by(
     database: Database,
     sealer_dsn: str,
     superuser: asyncpg.Connection,
@@ -169,20 +173,20 @@ async def test_a_process_that_is_killed_or_hangs_is_replaced_within_two_seconds(
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "app.sealer", env=environment)
     try:
         await record(database, 1)
-        await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 1", TENANT), seconds=20)
+        await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 1", TENANT))
         async with sealing(sealer_dsn, store) as second:
-            await asyncio.sleep(0.7)
+            await until(lambda: superuser.fetchval(STANDS_BY))
             assert not second.leading.is_set()
             process.send_signal(blow)
             await record(database, 1)
-            assert await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 2", TENANT)) < 2
-            assert second.leading.is_set()
+            await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 2", TENANT))
+            assert second.leading.is_set(), "sealed while the other one is dead or still"
             if blow is signal.SIGSTOP:
                 process.send_signal(signal.SIGCONT)
-                await asyncio.sleep(1)
+                await until(lambda: superuser.fetchval(STANDS_BY))
                 assert second.leading.is_set()
                 await record(database, 1)
-                assert await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 3", TENANT)) < 1
+                await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = 3", TENANT))
     finally:
         if process.returncode is None:
             process.kill()
@@ -210,7 +214,7 @@ async def test_sealers_that_are_killed_stopped_and_woken_at_random_make_one_chai
     processes = [await started() for _ in range(2)]
     writer = asyncio.create_task(write())
     try:
-        await until(lambda: superuser.fetchval(SEALED, TENANT), seconds=20)
+        await until(lambda: superuser.fetchval(SEALED, TENANT))
         for blow in (signal.SIGSTOP, signal.SIGKILL, signal.SIGSTOP, signal.SIGSTOP, signal.SIGKILL):
             place = chance.randrange(2)
             processes[place].send_signal(blow)
@@ -222,9 +226,9 @@ async def test_sealers_that_are_killed_stopped_and_woken_at_random_make_one_chai
                 processes[place] = await started()
         ended.set()
         await writer
-        await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = {kept}", TENANT), seconds=20)
+        await until(lambda: superuser.fetchval(f"SELECT ({SEALED}) = {kept}", TENANT))
         covered = "SELECT max(size) FROM governance_ledger.ledger_checkpoints WHERE tenant_id = $1"
-        await until(lambda: superuser.fetchval(f"SELECT ({covered}) = {kept}", TENANT), seconds=20)
+        await until(lambda: superuser.fetchval(f"SELECT ({covered}) = {kept}", TENANT))
     finally:
         ended.set()
         for process in processes:
