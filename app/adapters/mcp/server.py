@@ -1,7 +1,8 @@
 """The runtime as an MCP server: any client takes tickets, proposes calls under the gate, and attaches evidence.
 
 It holds nothing of its own. Every tool is a request to the web API under the caller's token: over stdio the one that
-the process was started with, over HTTP the one that each request carries.
+the process was started with, over HTTP the one that each request carries. What an agent names is an id and nothing
+else: a path in its place would lead to other requests under that token.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Any, Literal
+from uuid import UUID
 
 import httpx
 from mcp.server.mcpserver import Context, MCPServer
@@ -47,18 +49,18 @@ def offer_tickets(server: MCPServer, api: "Api") -> None:
         return await api.ask(ctx, "GET", "/tickets", params={} if status is None else {"status": status})
 
     @server.tool(description="Open a ticket and start it; without a role the router chooses one.")
-    async def open_ticket(ctx: Context, title: str, instructions: str, role_id: str | None = None) -> Reply:
-        new = {"title": title, "instructions": instructions, "role_id": role_id}
+    async def open_ticket(ctx: Context, title: str, instructions: str, role_id: UUID | None = None) -> Reply:
+        new = {"title": title, "instructions": instructions, "role_id": None if role_id is None else str(role_id)}
         return await api.ask(ctx, "POST", "/tickets", json=new)
 
     @server.tool(
         description="Take a ticket: the task, the tools you may propose, and `run_id` and `session` for all else."
     )
-    async def take_ticket(ctx: Context, ticket_id: str) -> Reply:
+    async def take_ticket(ctx: Context, ticket_id: UUID) -> Reply:
         return await api.taken(ctx, ticket_id)
 
     @server.tool(description="Say that the ticket is done, for the founder; ok false when it could not be done.")
-    async def finish_ticket(ctx: Context, run_id: str, session: str, summary: str, ok: bool = True) -> Reply:
+    async def finish_ticket(ctx: Context, run_id: UUID, session: str, summary: str, ok: bool = True) -> Reply:
         ending = {"session": session, "summary": summary, "ok": ok}
         return await api.settled(ctx, run_id, await api.ask(ctx, "POST", f"/exec/{run_id}/finish", json=ending))
 
@@ -67,11 +69,11 @@ def offer_calls(server: MCPServer, api: "Api") -> None:
     """Proposing calls, and keeping evidence, which is a call like any other."""
 
     @server.tool(description="Propose one tool call and wait a while for its answer.")
-    async def call_tool(ctx: Context, run_id: str, session: str, tool: str, arguments: dict[str, Any]) -> Reply:
+    async def call_tool(ctx: Context, run_id: UUID, session: str, tool: str, arguments: dict[str, Any]) -> Reply:
         return await api.proposed(ctx, run_id, session, tool, arguments)
 
     @server.tool(description="What became of a proposed call; waits a while for it.")
-    async def call_answer(ctx: Context, run_id: str, number: int) -> Reply:
+    async def call_answer(ctx: Context, run_id: UUID, number: int) -> Reply:
         return await api.settled(ctx, run_id, await api.ask(ctx, "GET", f"/exec/{run_id}/calls/{number}"))
 
     @server.tool(
@@ -80,7 +82,7 @@ def offer_calls(server: MCPServer, api: "Api") -> None:
     )
     async def attach_evidence(
         ctx: Context,
-        run_id: str,
+        run_id: UUID,
         session: str,
         name: str,
         content: str,
@@ -130,7 +132,7 @@ class Api:
             raise ToolError("no token: send `Authorization: Bearer ...` (print one with `flr token --role worker`)")
         return str(given)
 
-    async def taken(self, ctx: Context, ticket_id: str) -> Reply:
+    async def taken(self, ctx: Context, ticket_id: UUID) -> Reply:
         """The ticket once its tools are known, or after a while what is known of it."""
         known = await self.ask(ctx, "POST", f"/exec/take/{ticket_id}")
         for _ in range(self._looks):
@@ -140,12 +142,12 @@ class Api:
             known = await self.ask(ctx, "POST", f"/exec/take/{ticket_id}")
         return known
 
-    async def proposed(self, ctx: Context, run_id: str, session: str, tool: str, arguments: dict[str, Any]) -> Reply:
+    async def proposed(self, ctx: Context, run_id: UUID, session: str, tool: str, arguments: dict[str, Any]) -> Reply:
         """The answer to a proposal that is made now."""
         proposal = {"session": session, "tool": tool, "arguments": arguments}
         return await self.settled(ctx, run_id, await self.ask(ctx, "POST", f"/exec/{run_id}/calls", json=proposal))
 
-    async def settled(self, ctx: Context, run_id: str, known: Reply) -> Reply:
+    async def settled(self, ctx: Context, run_id: UUID, known: Reply) -> Reply:
         """The proposal's answer, or after a while what is known of it."""
         for _ in range(self._looks):
             if known["status"] != "working":
