@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from app.canon.approval import ApprovalReader, ProofRefused
+from app.canon.approval import ApprovalClaims, ApprovalReader, ProofRefused
 from app.canon.canonical_json import canonical_bytes, digest
 from app.canon.errors import Invalid
 from app.canon.vocabulary import Principal, new_id
@@ -287,15 +287,17 @@ async def _mark(tx: Transaction, approval_ids: Sequence[UUID], by: Principal, *,
 async def consume(tx: Transaction, approval_id: UUID, *, payload_digest: str, reader: ApprovalReader) -> Approval:
     """Use an approval, once, for the act whose payload digest is given. Call it in the transaction of the act.
 
-    It must be approved, in effect (undo window over), and signed over exactly this payload; the signature is verified
-    again. The caller's own event must name `work_queue.approvals/<id>`. Raises `ApprovalUnknown`, `ApprovalUnusable`.
+    It must be approved, in effect (undo window over), and signed over exactly this payload, by as many people as must
+    agree; each signature is verified again. The caller's own event must name `work_queue.approvals/<id>`. Raises
+    `ApprovalUnknown`, `ApprovalUnusable`.
     """
     approval = await store.lock_approval(tx, approval_id)
     if approval is None:
         raise ApprovalUnknown(approval_id)
     at = await store.now(tx)
     _check_usable(approval, at)
-    _check_signature(tx, approval, payload_digest, reader)
+    _check_signature(tx, approval, approval.signature or "", payload_digest, reader)
+    await _check_quorum(tx, approval, payload_digest, reader)
     return await store.update_approval(tx, approval, consumed_at=at)
 
 
@@ -308,9 +310,12 @@ def _check_usable(approval: Approval, at: datetime) -> None:
         raise ApprovalUnusable("the founder can still undo the approval")
 
 
-def _check_signature(tx: Transaction, approval: Approval, payload_digest: str, reader: ApprovalReader) -> None:
+def _check_signature(
+    tx: Transaction, approval: Approval, token: str, payload_digest: str, reader: ApprovalReader
+) -> ApprovalClaims:
+    """What was signed, when it is an approval of exactly this."""
     try:
-        claims = reader.read(approval.signature or "")
+        claims = reader.read(token)
     except ProofRefused as error:
         raise ApprovalUnusable(str(error)) from error
     signed = (claims.tid, claims.approval, claims.decision, claims.payload_digest)
@@ -318,3 +323,14 @@ def _check_signature(tx: Transaction, approval: Approval, payload_digest: str, r
         raise ApprovalUnusable("what would be done is not what was approved")
     if digest(approval.payload) != payload_digest or claims.act_digest != approval.act_digest:
         raise ApprovalUnusable("the approval was changed after it was signed")
+    return claims
+
+
+async def _check_quorum(tx: Transaction, approval: Approval, payload_digest: str, reader: ApprovalReader) -> None:
+    """The status alone says nothing: whoever may write it could take one signature of two for both."""
+    if approval.quorum == 1:
+        return
+    votes = [vote for vote in await store.fetch_votes(tx, approval.id) if vote.undone_at is None]
+    agreed = {_check_signature(tx, approval, vote.signature, payload_digest, reader).sub for vote in votes}
+    if len(agreed) < approval.quorum:
+        raise ApprovalUnusable(f"{len(agreed)} of the {approval.quorum} people who must agree have signed")

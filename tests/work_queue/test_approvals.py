@@ -11,7 +11,7 @@ from app.canon.approval import Decision, Item, ListOffer, ListProof, Proof, Proo
 from app.canon.canonical_json import digest
 from app.canon.errors import Forbidden, Invalid
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
-from app.governance_ledger import EventFilter, RecordedEvent, read_events
+from app.governance_ledger import Event, EventFilter, RecordedEvent, append, read_events
 from app.postgres import Database, Transaction
 from app.work_queue import (
     Approval,
@@ -28,6 +28,7 @@ from app.work_queue import (
     prove,
     raise_approval,
     rejected_before,
+    store,
     tenants_with_due_approvals,
     thaw,
     undo,
@@ -365,6 +366,22 @@ async def test_two_of_three_must_agree(database: Database) -> None:
         assert done.status == "approved"
         assert len({vote.signature for vote in await votes_of(tx, asked.id)}) == 2
         assert [event.type for event in await events(tx)][3:] == ["approval.voted", "approval.decided"]
+
+
+async def test_one_signature_of_two_is_never_used_whatever_the_row_says(database: Database) -> None:
+    """Whoever has the application's own password may write the row, and an event about it."""
+    async with database.transaction(new_id()) as tx:
+        asked = await raise_approval(tx, a_question(quorum=2))
+        half = await tap(tx, asked)
+        at = half.raised_at
+        forged = await store.update_approval(
+            tx, half, status="approved", decided_at=at, effective_at=at, decided_by="founder:both"
+        )
+        subjects = (f"work_queue.approvals/{forged.id}",)
+        data: dict[str, object] = {"approval_ids": [str(forged.id)]}
+        await append(tx, Event(type="approval.opened", actor="founder:both", subjects=subjects, data=data))
+        with pytest.raises(ApprovalUnusable, match="1 of the 2 people"):
+            await consume(tx, asked.id, payload_digest=asked.payload_digest, reader=APPROVALS)
 
 
 async def test_one_no_is_enough(database: Database) -> None:
