@@ -6,7 +6,7 @@ PYTHON ?= python3
 PYTEST ?= -n 2
 KILLS ?= 200
 
-.PHONY: contact-sheet lighthouse manifest-screens help run test check bench chaos conformance lock browser sandbox servers
+.PHONY: contact-sheet looks lighthouse manifest-screens help run test check bench chaos conformance lock browser sandbox servers
 
 help: ## say what there is
 	@echo 'make run     the whole company on this machine: database, API, worker and sealer'
@@ -17,6 +17,7 @@ help: ## say what there is
 	@echo 'make chaos OUTAGE=3   the same with the evidence store alone killed, for so many minutes'
 	@echo 'make conformance  which promise each engine and store keeps: the contract suites as docs/conformance.md'
 	@echo 'make contact-sheet   every screen and state of the console in one image, build/contact-sheet.png'
+	@echo 'make looks   axe over every screen and state in all sixteen pairings of width, theme and language'
 	@echo 'make manifest-screens   the pictures that the manifest shows before the console is installed'
 	@echo 'make lighthouse   Lighthouse over the console, a reported figure (Node 22.19; an older Lighthouse on 18.20)'
 	@echo 'make lock    lock the dependencies anew from requirements/in'
@@ -44,6 +45,9 @@ chaos: .venv/.ready-test
 
 contact-sheet: .venv/.ready-test browser
 	@$(BIN)/python -m pytest -q -n 0 e2e/contact_sheet.py
+
+looks: .venv/.ready-test browser
+	@FLR_LOOKS=all $(BIN)/python -m pytest -q -n 0 e2e/test_gates.py e2e/test_states.py
 
 manifest-screens: .venv/.ready-test browser
 	@$(BIN)/python -m pytest -q -n 0 e2e/manifest_screens.py

@@ -1,8 +1,9 @@
 """A small company for the journeys, arranged through the rooms' front doors on the machine's own keys."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,6 +21,7 @@ from app.canon.contract import (
     BudgetLimit,
     EngineBinding,
     KnownParty,
+    ProcedureStep,
     SumRule,
     Terms,
     ToolRule,
@@ -96,6 +98,15 @@ class Company:
 
         self.tell(change)
 
+    @contextmanager
+    def speaking(self, language: Language) -> Iterator[None]:
+        """The founder's language for a while; Indonesian again after it."""
+        self.speak(language)
+        try:
+            yield
+        finally:
+            self.speak("id")
+
     def link(self) -> str:
         return self.tell(lambda tx: enrolment_link(tx, self.settings, self.founded))
 
@@ -109,7 +120,11 @@ class Company:
 
     def worker(self, name: str, title: str) -> Role:
         """A worker, hired and signed."""
-        return self.tell(lambda tx: self._hire(tx, terms(name, title)))
+        return self.hire(terms(name, title))
+
+    def hire(self, wanted: Terms) -> Role:
+        """A worker under this contract, hired and signed."""
+        return self.tell(lambda tx: self._hire(tx, wanted))
 
     async def _hire(self, tx: Transaction, wanted: Terms) -> Role:
         role = await hire(tx, wanted, by=self.founder, undo_seconds=0)
@@ -141,6 +156,11 @@ class Company:
             return person
 
         return self.tell(work)
+
+    def assign(self, title: str, role: Role) -> Ticket:
+        """A ticket that a worker takes up as soon as there is one."""
+        new = NewTicket(title, f"{title}.", role_id=role.id)
+        return self.tell(lambda tx: open_ticket(tx, new, actor=self.founder.actor, founder_wrote=True))
 
     def ticket(self, title: str, role: Role, *, to: Any = None, result: str | None = None) -> Ticket:
         """A ticket that nobody starts by itself, moved to where the test wants it."""
@@ -248,6 +268,16 @@ def terms(name: str, title: str) -> Terms:
     )
     job = "Mengurus pembayaran dan laporan. Bertanya sebelum uang keluar."
     return Terms(name, title, job, Boundary(tools=tools), budget, engine=EngineBinding(worker="procedure"))
+
+
+def analyst(name: str) -> Terms:
+    """A contract whose worker looks at the files, then asks before it writes a note."""
+    steps = (ProcedureStep("list_inputs"), ProcedureStep("write_note", {"text": "Dua hal"}))
+    return msgspec.structs.replace(
+        terms(name, "Analis"),
+        boundary=Boundary(tools=(ToolRule("list_inputs", "allow"), ToolRule("write_note", "ask"))),
+        engine=EngineBinding(worker="procedure", procedure=steps),
+    )
 
 
 def call(

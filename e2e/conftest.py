@@ -12,11 +12,12 @@ from playwright.sync_api import Browser
 
 from e2e.browser import Phone, chromium
 from e2e.company import Company
+from e2e.screens import busy
 from tests.conftest import cluster
 from tests.databases import Cluster
 from tests.processes import Machine, machine, wait_until
 
-__all__ = ["cluster"]
+__all__ = ["busy", "cluster"]
 
 Phones = Callable[..., Phone]
 

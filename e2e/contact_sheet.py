@@ -18,6 +18,8 @@ from app.work_queue import Approval
 from e2e.browser import Phone, Scheme
 from e2e.company import Company
 from e2e.conftest import Keychain, Phones
+from e2e.looks import LOCALES
+from e2e.screens import DOORS, every_page
 from e2e.states import (
     DENIED,
     EMPTY,
@@ -30,20 +32,15 @@ from e2e.states import (
     offline,
     sign_in,
     stale,
-    unfinished,
 )
-from e2e.test_gates import busy, every_page
+from e2e.taps import Taps
 from tests.processes import Machine
-
-__all__ = ["busy"]
 
 pytestmark = pytest.mark.timeout(1800)
 
 BUILD = Path(__file__).parents[1] / "build"
 SHEET = BUILD / "contact-sheet.png"
 SCREENS = BUILD / "screens"
-DOORS = ("/login", "/offline", "/enrol/none.none")
-LOCALES: dict[Language, str] = {"id": "id-ID", "en": "en-GB"}
 GAP, HEAD = 16, 30
 
 
@@ -113,7 +110,9 @@ def test_make_the_sheet(
         for path in every_page(company, asked):
             phone.open(path)
             sheet.take(phone, variant, path)
-        take_states(sheet, phone, variant, served, asked)
+        take_states(sheet, phone, variant, served)
+        for name in Taps(phone, company, keychain, asked).states():
+            sheet.take(phone, variant, name)
         locale = LOCALES[variant.language]
         stranger, deputy = (phones(width=variant.width, scheme=variant.scheme, locale=locale) for _ in range(2))
         sign_in(deputy, company, deputy_of(company, variant.language))
@@ -131,8 +130,8 @@ def signed_in(phones: Phones, keychain: Keychain, company: Company, variant: Var
     return phones(state=keychain.state, width=variant.width, scheme=variant.scheme, locale=locale)
 
 
-def take_states(sheet: Sheet, phone: Phone, variant: Variant, served: Machine, asked: Approval) -> None:
-    """The states of the five tabs, and of a form that cannot be taken."""
+def take_states(sheet: Sheet, phone: Phone, variant: Variant, served: Machine) -> None:
+    """The states of the five tabs."""
     for path in TABS:
         with offline(phone, path):
             sheet.take(phone, variant, f"offline {path}")
@@ -145,8 +144,6 @@ def take_states(sheet: Sheet, phone: Phone, variant: Variant, served: Machine, a
     for path in GONE[:1]:
         phone.open(path)
         sheet.take(phone, variant, "gone")
-    with unfinished(phone, asked):
-        sheet.take(phone, variant, "unfinished")
     phone.problems.clear()
 
 

@@ -14,9 +14,6 @@ from playwright.sync_api import expect
 from app.work_queue import Approval
 from e2e.company import Company
 from e2e.conftest import Keychain, Phones
-from e2e.test_gates import busy
-
-__all__ = ["busy"]
 
 pytestmark = pytest.mark.timeout(300)
 

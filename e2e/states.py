@@ -9,7 +9,6 @@ from playwright.sync_api import expect
 from app.founder_console.identity.sessions import cookie_name, start_session
 from app.founder_console.model import Language, Preferences
 from app.founder_console.store import update_preferences
-from app.work_queue import Approval
 from e2e.browser import Phone
 from e2e.company import Company
 from e2e.conftest import slow_database, without_database
@@ -82,15 +81,6 @@ def broken(phone: Phone, served: Machine, path: str) -> Iterator[None]:
     with without_database(served):
         phone.open(path)
         yield
-    phone.problems.clear()
-
-
-@contextmanager
-def unfinished(phone: Phone, asked: Approval) -> Iterator[None]:
-    """A form that was handed in and cannot be taken."""
-    phone.open(f"/workers/{asked.role_id}/amend").locator("main form.form > button").click()
-    phone.page.get_by_role("alert").first.wait_for()
-    yield
     phone.problems.clear()
 
 

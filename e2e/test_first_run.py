@@ -11,6 +11,7 @@ from app.role_registry import list_roles
 from e2e.browser import Phone
 from e2e.company import Company
 from e2e.conftest import Phones
+from e2e.looks import clean, flaws
 from tests.databases import Cluster
 from tests.processes import Machine, machine, wait_until
 
@@ -61,6 +62,7 @@ def test_from_the_link_to_the_first_approved_action(phones: Phones, company: Com
     page.goto(company.link())
     hand.tap(page.locator("passkey-maker button"))
     expect(page.locator(".codes li")).to_have_count(8)
+    assert clean({"/enrolled": flaws(phone, "id")})
     hand.tap(page.get_by_role("link", name="Buka konsol"))
     expect(page.get_by_role("heading", name="Langkah pertama")).to_be_visible()
     assert ticked(page) == ["passkey", "codes"]

@@ -13,7 +13,7 @@ from app.governance_ledger.chain import genesis, leaf_of, link
 from app.governance_ledger.merkle import Frontier
 from e2e.browser import Phone
 from e2e.company import Company
-from e2e.test_gates import violations
+from e2e.looks import violations
 from tests.governance_ledger.test_proofs import consistency
 from tests.processes import Machine, wait_until
 

@@ -8,10 +8,8 @@ from playwright.sync_api import FilePayload, Page, expect
 from app.work_queue import Approval
 from e2e.company import Company
 from e2e.conftest import Keychain, Phones
-from e2e.test_gates import a_deputy, busy
-from e2e.test_states import flaws
-
-__all__ = ["busy"]
+from e2e.looks import flaws
+from e2e.screens import a_deputy
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -86,7 +84,7 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why(
     for name, value in fields.items():
         if name not in FORGOTTEN:
             expect(page.locator(f"main [name='{name}']").first).to_have_value(value)
-    assert flaws(phone) == []
+    assert flaws(phone, "id") == []
     phone.problems.clear()
 
 
@@ -116,7 +114,7 @@ def test_a_contract_that_changed_meanwhile_says_so(
     page.locator("main [name=title]").fill("Bendahara")
     page.locator("main form.form > button").last.click()
     expect(page.get_by_role("alert").first).to_contain_text("Kontrak ini berubah sejak Anda membukanya: kini versi 1.")
-    assert flaws(phone) == []
+    assert flaws(phone, "id") == []
     phone.problems.clear()
 
 

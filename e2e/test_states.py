@@ -1,16 +1,15 @@
 """Every screen in each of its states: accessible, within its width, and telling the truth about itself."""
 
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from app.founder_console.model import Language
 from app.work_queue import Approval
-from e2e.browser import Phone, Scheme
 from e2e.company import Company
 from e2e.conftest import Keychain, Phones, without_database
+from e2e.looks import LANGUAGES, LOCALES, clean, flaws
 from e2e.states import (
     DENIED,
     EMPTY,
@@ -24,17 +23,13 @@ from e2e.states import (
     offline,
     sign_in,
     stale,
-    unfinished,
 )
-from e2e.test_gates import SMALL_TARGETS, busy, violations
+from e2e.taps import Taps
 from tests.processes import Machine
 
-__all__ = ["busy"]
+pytestmark = pytest.mark.timeout(900)
 
-pytestmark = pytest.mark.timeout(600)
-
-LOCALES: dict[Language, str] = {"id": "id-ID", "en": "en-GB"}
-LOOKS = pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "id")])
+LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
 SAID: dict[str, dict[Language, str]] = {
     "stale": {"id": "menyambung lagi", "en": "reconnecting"},
     "broken": {"id": "Belum ada yang dijalankan", "en": "Nothing was carried out"},
@@ -50,99 +45,87 @@ OLD: dict[Language, re.Pattern[str]] = {
 }
 
 
-def flaws(phone: Phone) -> list[Any]:
-    """What axe finds, targets that are too small, and what is wider than the phone."""
-    wide = phone.page.evaluate("document.documentElement.scrollWidth")
-    return [*violations(phone), *phone.page.evaluate(SMALL_TARGETS), *([wide] if wide > 390 else [])]
-
-
-@LOOKS
+@LANGUAGE
 def test_a_company_without_anything_says_what_comes_next(
-    phones: Phones, keychain: Keychain, company: Company, scheme: Scheme, language: Language
+    phones: Phones, keychain: Keychain, company: Company, language: Language
 ) -> None:
-    company.speak(language)
-    phone = phones(state=keychain.state, scheme=scheme)
-    bad: dict[str, list[Any]] = {}
-    for path in EMPTY:
-        phone.open(path)
-        bad[path] = flaws(phone)
-    company.speak("id")
-    assert {path: found for path, found in bad.items() if found} == {}
+    bad: dict[str, list[str]] = {}
+    with company.speaking(language):
+        phone = phones(state=keychain.state)
+        for path in EMPTY:
+            phone.open(path)
+            bad[path] = flaws(phone, language)
+    assert clean(bad)
 
 
-@LOOKS
+@LANGUAGE
 def test_every_live_screen_says_when_it_is_offline_stale_or_loading(
-    phones: Phones,
-    keychain: Keychain,
-    company: Company,
-    served: Machine,
-    busy: Approval,
-    scheme: Scheme,
-    language: Language,
+    phones: Phones, keychain: Keychain, company: Company, served: Machine, busy: Approval, language: Language
 ) -> None:
-    company.speak(language)
-    phone = phones(state=keychain.state, scheme=scheme)
-    bad: dict[str, list[Any]] = {}
-    for path in LIVE:
-        with offline(phone, path):
-            expect(phone.page.locator("#net")).to_contain_text(OLD[language])
-            bad[f"offline {path}"] = flaws(phone)
-        with stale(phone, served, path):
-            expect(phone.page.locator("#net")).to_contain_text(SAID["stale"][language])
-            expect(phone.page.locator("#alarm")).to_be_hidden()
-            bad[f"stale {path}"] = flaws(phone)
-        with loading(phone, served, path):
-            bad[f"loading {path}"] = flaws(phone)
-    company.speak("id")
-    assert {state: found for state, found in bad.items() if found} == {}
+    bad: dict[str, list[str]] = {}
+    with company.speaking(language):
+        phone = phones(state=keychain.state)
+        for path in LIVE:
+            with offline(phone, path):
+                expect(phone.page.locator("#net")).to_contain_text(OLD[language])
+                bad[f"offline {path}"] = flaws(phone, language)
+            with stale(phone, served, path):
+                expect(phone.page.locator("#net")).to_contain_text(SAID["stale"][language])
+                expect(phone.page.locator("#alarm")).to_be_hidden()
+                bad[f"stale {path}"] = flaws(phone, language)
+            with loading(phone, served, path):
+                bad[f"loading {path}"] = flaws(phone, language)
+    assert clean(bad)
 
 
-@LOOKS
+@LANGUAGE
 def test_a_broken_server_says_that_nothing_was_carried_out_and_offers_to_try_again(
-    phones: Phones,
-    keychain: Keychain,
-    company: Company,
-    served: Machine,
-    busy: Approval,
-    scheme: Scheme,
-    language: Language,
+    phones: Phones, keychain: Keychain, company: Company, served: Machine, busy: Approval, language: Language
 ) -> None:
-    company.speak(language)
-    phone = phones(state=keychain.state, scheme=scheme, locale=LOCALES[language])
-    bad: dict[str, list[Any]] = {}
-    for path in TABS:
-        with broken(phone, served, path):
-            expect(phone.page.locator("main")).to_contain_text(SAID["broken"][language])
-            assert phone.page.locator(f".actions a[href='{path}']").count() == 1
-            bad[path] = flaws(phone)
-    company.speak("id")
-    assert {path: found for path, found in bad.items() if found} == {}
+    bad: dict[str, list[str]] = {}
+    with company.speaking(language):
+        phone = phones(state=keychain.state, locale=LOCALES[language])
+        for path in TABS:
+            with broken(phone, served, path):
+                expect(phone.page.locator("main")).to_contain_text(SAID["broken"][language])
+                assert phone.page.locator(f".actions a[href='{path}']").count() == 1
+                bad[path] = flaws(phone, language)
+    assert clean(bad)
 
 
-@LOOKS
+@LANGUAGE
 def test_who_may_not_and_what_is_not_there_are_told_so(
-    phones: Phones, keychain: Keychain, company: Company, busy: Approval, scheme: Scheme, language: Language
+    phones: Phones, keychain: Keychain, company: Company, busy: Approval, language: Language
 ) -> None:
-    company.speak(language)
     locale = LOCALES[language]
-    phone, deputy = phones(state=keychain.state, scheme=scheme, locale=locale), phones(scheme=scheme, locale=locale)
-    sign_in(deputy, company, deputy_of(company, language))
-    bad: dict[str, list[Any]] = {}
-    for path in GONE:
-        expect(phone.open(path).get_by_role("heading", level=1)).to_have_text(SAID["gone"][language])
-        bad[path] = flaws(phone)
-    for path in DENIED:
-        expect(deputy.open(path).get_by_role("heading", level=1)).to_have_text(SAID["denied"][language])
-        bad[f"denied {path}"] = flaws(deputy)
-    for path in NARROWED:
-        deputy.open(path)
-        bad[f"deputy {path}"] = flaws(deputy)
-    with unfinished(phone, busy):
-        bad["unfinished"] = flaws(phone)
+    bad: dict[str, list[str]] = {}
+    with company.speaking(language):
+        phone, deputy = phones(state=keychain.state, locale=locale), phones(locale=locale)
+        sign_in(deputy, company, deputy_of(company, language))
+        for path in GONE:
+            expect(phone.open(path).get_by_role("heading", level=1)).to_have_text(SAID["gone"][language])
+            bad[path] = flaws(phone, language)
+        for path in DENIED:
+            expect(deputy.open(path).get_by_role("heading", level=1)).to_have_text(SAID["denied"][language])
+            bad[f"denied {path}"] = flaws(deputy, language)
+        for path in NARROWED:
+            deputy.open(path)
+            bad[f"deputy {path}"] = flaws(deputy, language)
     deputy.problems.clear()
     phone.problems.clear()
-    company.speak("id")
-    assert {path: found for path, found in bad.items() if found} == {}
+    assert clean(bad)
+
+
+@LANGUAGE
+def test_what_a_tap_leads_to_is_accessible_too(
+    phones: Phones, keychain: Keychain, company: Company, busy: Approval, language: Language
+) -> None:
+    bad: dict[str, list[str]] = {}
+    with company.speaking(language):
+        phone = phones(state=keychain.state)
+        for name in Taps(phone, company, keychain, busy).states():
+            bad[name] = flaws(phone, language)
+    assert clean(bad)
 
 
 def test_a_page_that_is_open_while_the_server_breaks_says_that_it_is_old(

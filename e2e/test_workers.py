@@ -2,15 +2,13 @@
 
 from uuid import UUID
 
-import msgspec
 import pytest
 from playwright.sync_api import FilePayload, expect
 
-from app.canon.contract import Boundary, EngineBinding, ProcedureStep, ToolRule
 from app.role_registry import Role
 from app.work_queue import inputs_of
 from e2e.browser import Phone
-from e2e.company import Company, terms
+from e2e.company import Company, analyst
 from tests.processes import Machine
 
 pytestmark = pytest.mark.timeout(240)
@@ -19,13 +17,7 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.fixture(scope="module")
 def nadia(company: Company) -> Role:
     """Looks at the files, then asks before it writes a note."""
-    steps = (ProcedureStep("list_inputs"), ProcedureStep("write_note", {"text": "Dua hal"}))
-    wanted = msgspec.structs.replace(
-        terms("Nadia", "Analis"),
-        boundary=Boundary(tools=(ToolRule("list_inputs", "allow"), ToolRule("write_note", "ask"))),
-        engine=EngineBinding(worker="procedure", procedure=steps),
-    )
-    return company.tell(lambda tx: company._hire(tx, wanted))
+    return company.hire(analyst("Nadia"))
 
 
 def test_a_run_is_watched_as_it_happens_and_stopped(

@@ -112,8 +112,10 @@ async function deliver(form, fields, card) {
   }
   const element = await piece(answer);
   if (!answer.ok) {
+    const place = card ?? form;
     if (card) comeBack(card);
-    if ((card ?? form).isConnected) (card ?? form).replaceWith(element);
+    if (place.querySelector('h1')) element.firstElementChild.ariaLevel = 1;
+    if (place.isConnected) place.replaceWith(element);
     else document.getElementById('main').prepend(element);
     element.focus();
     return;

@@ -72,7 +72,7 @@ function keepGone(old, fresh) {
 
 function goneNotice(card) {
   const [lead, link] = [card.querySelector('.act'), card.querySelector('.act a')];
-  const notice = Object.assign(document.createElement('article'), { id: card.id, className: 'card notice gone', role: 'alert' });
+  const notice = Object.assign(document.createElement('div'), { id: card.id, className: 'card notice gone', role: 'alert' });
   const add = (tag, more, to = notice) => to.appendChild(Object.assign(document.createElement(tag), more));
   add('h2', { textContent: word('gone') });
   add('p', { textContent: lead.textContent });
