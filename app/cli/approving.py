@@ -43,9 +43,11 @@ def approve(arguments: argparse.Namespace, settings: Settings) -> None:
         if arguments.edit is not None:
             chosen = _edit(api, chosen, arguments)
         if not arguments.yes and not arguments.json:
-            _ask(chosen, "reject" if arguments.reject else "approve")
-        decided = _reject(api, chosen, arguments.reason) if arguments.reject else _approve(api, chosen, settings)
-    show(arguments, decided, f"{decided['status']}: {_sentence(chosen)}")
+            confirm(chosen, "reject" if arguments.reject else "approve")
+        decided = (
+            _reject(api, chosen, arguments.reason) if arguments.reject else sign_and_approve(api, chosen, settings)
+        )
+    show(arguments, decided, f"{decided['status']}: {sentence_of(chosen)}")
 
 
 def _edit(api: Any, approval: Any, arguments: argparse.Namespace) -> Any:
@@ -61,7 +63,8 @@ def _edit(api: Any, approval: Any, arguments: argparse.Namespace) -> Any:
     return after
 
 
-def _approve(api: Any, approval: Any, settings: Settings) -> Any:
+def sign_and_approve(api: Any, approval: Any, settings: Settings) -> Any:
+    """The decision, signed with this machine's device key. Raises `Failed`."""
     from app.auth import KeyMissing
     from app.cli.device import sign_statement
 
@@ -86,19 +89,20 @@ def _choose(pending: list[Any], start: str) -> Any:
     return found[0]
 
 
-def _sentence(approval: Any) -> str:
+def sentence_of(approval: Any) -> str:
     text = approval["payload"].get("text") or {}
     return str(text.get("en") or text.get("id") or approval["kind"])
 
 
 def _line(approval: Any) -> str:
-    return f"{approval['id']}  {approval['tier']}  {approval['expires_at'][:16]}  {_sentence(approval)}"
+    return f"{approval['id']}  {approval['tier']}  {approval['expires_at'][:16]}  {sentence_of(approval)}"
 
 
-def _ask(approval: Any, decision: str) -> None:
+def confirm(approval: Any, decision: str) -> None:
+    """Show all that will be signed, and ask. Raises `Failed` for a no."""
     import msgspec
 
     shown = msgspec.json.format(msgspec.json.encode(approval["payload"]), indent=2).decode()
-    print(f"{shown}\n\n{_sentence(approval)}")
+    print(f"{shown}\n\n{sentence_of(approval)}")
     if input(f"{decision}? [y/N] ").strip().lower() not in ("y", "yes", "ya"):
         raise Failed("nothing was decided")

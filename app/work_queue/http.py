@@ -1,4 +1,4 @@
-"""Tickets and their files over HTTP. Approvals are in `approvals_http.py`; both are in `ROUTES`."""
+"""Tickets and their files over HTTP. Approvals and quorums have files of their own; `ROUTES` holds them all."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -30,6 +30,7 @@ from app.work_queue.approvals_http import ROUTES as APPROVAL_ROUTES
 from app.work_queue.errors import InputRefused
 from app.work_queue.idempotency import KEYED
 from app.work_queue.model import NewTicket, Ticket, TicketInput, TicketPatch, TicketStatus
+from app.work_queue.quorums_http import ROUTES as QUORUM_ROUTES
 from app.work_queue.wire import READERS, Cursor, Limit, example
 
 TAGS = ["tickets"]
@@ -226,4 +227,5 @@ ROUTES = (
     list_inputs,
     Router("/", route_handlers=[open_ticket, patch_ticket, attach_input], parameters=KEYED),
     *APPROVAL_ROUTES,
+    *QUORUM_ROUTES,
 )

@@ -9,6 +9,7 @@ from app.canon.approval import ApprovalReader
 from app.canon.canonical_json import digest
 from app.canon.errors import Invalid
 from app.canon.quorum import CompanyQuorum
+from app.canon.quorum_words import quorum_question
 from app.canon.vocabulary import Principal, Rol, Tier, new_id
 from app.governance_ledger import Event, append
 from app.postgres import Transaction
@@ -30,14 +31,11 @@ class QuorumTooLarge(Invalid):
         super().__init__(said, wanted=wanted, able=able)
 
 
-async def propose_quorum(
-    tx: Transaction, wanted: CompanyQuorum, *, text: dict[str, str], by: Principal, undo_seconds: int
-) -> Approval:
+async def propose_quorum(tx: Transaction, wanted: CompanyQuorum, *, by: Principal, undo_seconds: int) -> Approval:
     """Ask the founders to sign a quorum (kind `quorum`, R2; the one in force counts for it). Event `quorum.proposed`.
 
-    `text` is the sentence that is shown and signed, in both languages. Asking the same again returns the pending
-    question; another quorum withdraws it. Raises `Forbidden` (founders only), `QuorumTooLarge`, `Invalid` for what is
-    in force already.
+    Asking the same again returns the pending question; another quorum withdraws it. Raises `Forbidden` (founders
+    only), `QuorumTooLarge`, `Invalid` for what is in force already.
     """
     require(by, Rol.FOUNDER)
     if wanted == await company_quorum(tx):
@@ -55,7 +53,7 @@ async def propose_quorum(
             kind="quorum",
             tier=Tier.R2,
             act_digest=act_digest,
-            payload={**_payload(wanted, text), "expires_at": expires_at.isoformat()},
+            payload={**_payload(wanted), "expires_at": expires_at.isoformat()},
             expires_at=expires_at,
             undo_seconds=undo_seconds,
             actor=by.actor,
@@ -82,7 +80,7 @@ async def too_few_without(tx: Transaction, person: str) -> bool:
     return any(not able.enough(line.count, line.tier, founders=line.founders) for line in lines)
 
 
-def _payload(wanted: CompanyQuorum, text: dict[str, str]) -> dict[str, object]:
+def _payload(wanted: CompanyQuorum) -> dict[str, object]:
     nothing = ("role", "ticket", "tool", "arguments", "money", "left_after", "terms", "cost_ceiling", "change")
     return {
         **dict.fromkeys(nothing),
@@ -91,7 +89,7 @@ def _payload(wanted: CompanyQuorum, text: dict[str, str]) -> dict[str, object]:
         "reason": "",
         "facts": [],
         "policy": wanted.digest(),
-        "text": text,
+        "text": quorum_question(wanted),
         "company_quorum": wanted.written(),
     }
 

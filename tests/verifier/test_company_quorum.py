@@ -28,7 +28,6 @@ from tests.verifier.decisions import APPROVAL_KEYS, Company, a_company, decided
 from tests.verifier.files import checked, exported
 from tests.verifier.test_lawful_approvals import TRUSTED, holds, proposed, settled
 
-TEXT = {"id": "Dua pendiri?", "en": "Two founders?"}
 QUORUM = CompanyQuorum((QuorumLine(tier=Tier.R2, count=2, above=Money(1_000), founders=True),))
 RAISED: dict[str, Any] = {
     "approval_id": "a",
@@ -112,7 +111,7 @@ async def two_founders(database: Database) -> tuple[Company, Company]:
         admission = Mandate(person=by.sub, name="Sari", rol="founder")
         await settled(tx, await decided(tx, company, await proposed(tx, admission, company)))
     async with database.transaction(TENANT) as tx:
-        asked = await propose_quorum(tx, QUORUM, text=TEXT, by=company.by, undo_seconds=0)
+        asked = await propose_quorum(tx, QUORUM, by=company.by, undo_seconds=0)
         await settled(tx, await decided(tx, company, asked))
     return company, other
 

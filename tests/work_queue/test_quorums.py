@@ -26,7 +26,6 @@ from app.work_queue import (
 from app.work_queue.errors import BeyondMandate, VoteRefused
 from tests.builders import APPROVALS, a_company, a_deputy, a_question, a_second_founder, principal, sign, signed
 
-TEXT = {"id": "Dua pendiri?", "en": "Two founders?"}
 TWO = CompanyQuorum((QuorumLine(tier=Tier.R2, count=2, above=Money(1_000_000), founders=True),))
 BOTH = CompanyQuorum((QuorumLine(tier=Tier.R1, count=2),))
 
@@ -53,7 +52,7 @@ def test_of_several_lines_the_strictest_counts() -> None:
 
 
 async def put(tx: Transaction, quorum: CompanyQuorum, founder: Principal, other: Principal | None = None) -> None:
-    asked = await propose_quorum(tx, quorum, text=TEXT, by=founder, undo_seconds=0)
+    asked = await propose_quorum(tx, quorum, by=founder, undo_seconds=0)
     await sign(tx, asked.id, other or founder)
 
 
@@ -143,17 +142,17 @@ async def test_a_quorum_larger_than_the_company_is_refused(database: Database) -
     async with database.transaction(new_id()) as tx:
         founder = await a_company(tx)
         with pytest.raises(QuorumTooLarge) as refused:
-            await propose_quorum(tx, TWO, text=TEXT, by=founder, undo_seconds=0)
+            await propose_quorum(tx, TWO, by=founder, undo_seconds=0)
         assert refused.value.data == {"wanted": 2, "able": 1}
         await a_deputy(tx, founder, tiers=(Tier.R1,))
         assert await deciders(tx) == Deciders(founders=1, r1=2, r2=1)
         with pytest.raises(QuorumTooLarge):
-            await propose_quorum(tx, TWO, text=TEXT, by=founder, undo_seconds=0)
+            await propose_quorum(tx, TWO, by=founder, undo_seconds=0)
         await put(tx, BOTH, founder)
         with pytest.raises(Invalid, match="holds already"):
-            await propose_quorum(tx, BOTH, text=TEXT, by=founder, undo_seconds=0)
+            await propose_quorum(tx, BOTH, by=founder, undo_seconds=0)
         with pytest.raises(Forbidden):
-            await propose_quorum(tx, BOTH, text=TEXT, by=principal(tx.tenant, Rol.DEPUTY), undo_seconds=0)
+            await propose_quorum(tx, BOTH, by=principal(tx.tenant, Rol.DEPUTY), undo_seconds=0)
 
 
 async def test_it_is_known_whose_leaving_would_make_the_quorum_too_large(database: Database) -> None:
@@ -172,7 +171,7 @@ async def test_changing_the_quorum_wants_the_quorum_and_never_locks_the_company_
         founder = await a_company(tx)
         other = await a_second_founder(tx, founder)
         await put(tx, whole, founder)
-        asked = await propose_quorum(tx, CompanyQuorum(), text=TEXT, by=founder, undo_seconds=0)
+        asked = await propose_quorum(tx, CompanyQuorum(), by=founder, undo_seconds=0)
         with pytest.raises(VoteRefused):
             await say(tx, asked, founder)
         await sign(tx, asked.id, other)

@@ -14,6 +14,7 @@ from litestar.response import Redirect
 from app.auth import require
 from app.canon.errors import Conflict, Invalid, NotFound
 from app.canon.mandate import DELEGABLE
+from app.canon.quorum_words import quorum_sentences
 from app.canon.vocabulary import Principal, Rol
 from app.founder_console import store
 from app.founder_console.identity.enrolment import create_enrolment, create_founder, get_founder
@@ -26,7 +27,6 @@ from app.founder_console.identity.mandate_forms import (
     sentences,
     wanted_of,
 )
-from app.founder_console.identity.quorum_pages import sentences as quorum_sentences
 from app.founder_console.identity.sessions import check_lately
 from app.founder_console.model import Founder
 from app.founder_console.screens.qr import qr_path
@@ -76,7 +76,7 @@ async def _people(visit: Visit, *, link: str = "", whose: str = "", needed: UUID
         link=link,
         whose=whose,
         needed=needed,
-        quorum=quorum_sentences(await company_quorum(visit.tx), visit.words, visit.formats),
+        quorum=quorum_sentences(await company_quorum(visit.tx), visit.words.language),
         qr=qr_path(link) if link else None,
     )
 

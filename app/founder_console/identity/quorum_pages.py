@@ -12,12 +12,11 @@ from litestar.response import Redirect
 from app.auth import require
 from app.canon.errors import Invalid
 from app.canon.quorum import CompanyQuorum, QuorumLine
+from app.canon.quorum_words import quorum_sentences
 from app.canon.vocabulary import Rol, Tier
 from app.canon.written import minor_digits
-from app.founder_console.formats import Formats
 from app.founder_console.identity.mandate_forms import amount_of
 from app.founder_console.visits import Caller, Visit, enter, go
-from app.founder_console.wording import LANGUAGES, Words
 from app.postgres import Transaction
 from app.work_queue import company_quorum, deciders, propose_quorum
 
@@ -61,23 +60,10 @@ async def _form(visit: Visit, lines: list[Typed], problem: str = "") -> Page:
         lines=lines,
         counts=range(1, min(MOST, most) + 1),
         able=visit.words("quorum.able", founders=able.founders, people=max(able.r1, able.r2)),
-        says=sentences(await company_quorum(visit.tx), visit.words, visit.formats),
+        says=quorum_sentences(await company_quorum(visit.tx), visit.words.language),
         currency=visit.company.currency,
         rules=visit.founder.rol is Rol.FOUNDER,
     )
-
-
-def sentences(quorum: CompanyQuorum, words: Words, formats: Formats) -> list[str]:
-    """A sentence for each line."""
-    if not quorum.lines:
-        return [words("quorum.none")]
-    return [_sentence(line, words, formats) for line in quorum.lines]
-
-
-def _sentence(line: QuorumLine, words: Words, formats: Formats) -> str:
-    said = words(f"quorum.says.{'founders' if line.founders else 'people'}", n=line.count)
-    whole = f"{words(f'quorum.tier.{line.tier}')}: {said}"
-    return whole if line.above is None else f"{whole} {words('quorum.says.above', amount=formats.money(line.above))}"
 
 
 @post(HERE, status_code=303, include_in_schema=False)
@@ -89,13 +75,8 @@ async def ask_quorum(request: Caller, tx: NamedDependency[Transaction], data: Fo
     try:
         async with tx.savepoint():
             wanted = CompanyQuorum(tuple(_line(visit, one) for one in typed if one.count > 1))
-            asked = await propose_quorum(
-                tx,
-                wanted,
-                text=_texts(visit, wanted),
-                by=visit.by,
-                undo_seconds=request.app.state.settings.undo_seconds,
-            )
+            undo_seconds = request.app.state.settings.undo_seconds
+            asked = await propose_quorum(tx, wanted, by=visit.by, undo_seconds=undo_seconds)
     except Invalid as refusal:
         return await _form(visit, typed, visit.refused(refusal))
     return go(f"/approvals/{asked.id}")
@@ -114,17 +95,6 @@ def _given(data: dict[str, Any], tier: Tier) -> Typed:
 def _line(visit: Visit, typed: Typed) -> QuorumLine:
     above = amount_of(visit, typed.above)
     return QuorumLine(tier=typed.tier, count=typed.count, above=above, founders=typed.founders)
-
-
-def _texts(visit: Visit, wanted: CompanyQuorum) -> dict[str, str]:
-    """The sentence that is signed, in both languages."""
-    texts: dict[str, str] = {}
-    for language in LANGUAGES:
-        words = visit.frontend.words[language]
-        formats = Formats(language, visit.formats.zone, visit.formats.now)
-        lines = " ".join(sentences(wanted, words, formats))
-        texts[language] = words("quorum.ask", lines=lines) if wanted.lines else words("quorum.ask_none")
-    return texts
 
 
 ROUTES = (quorum_form, ask_quorum)
