@@ -16,7 +16,7 @@ from e2e.conftest import Keychain, Phones
 from e2e.looks import HEIGHT, LANGUAGES, LOCALES, clean, flaws, violations
 from e2e.screens import DOORS, every_page
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 MEDIA = """() => { const found = [], read = rules => { for (const rule of rules) {
   if (rule.media) found.push([rule.media.mediaText, matchMedia(rule.media.mediaText).matches]);

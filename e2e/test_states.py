@@ -27,7 +27,7 @@ from e2e.states import (
 from e2e.taps import Taps
 from tests.processes import Machine
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 LANGUAGE = pytest.mark.parametrize("language", LANGUAGES)
 SAID: dict[str, dict[Language, str]] = {
