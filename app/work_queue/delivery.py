@@ -100,7 +100,7 @@ async def consume(
     while not closing.is_set():
         try:
             await _consume_once(url, handlers, closing, concurrency, attempts, heartbeat)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             _LOG.warning("the queue's connection is gone (%s); trying again", error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(closing.wait(), 1)
