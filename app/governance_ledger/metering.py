@@ -14,7 +14,7 @@ ALLOWED = Gauge("flr_ledger_merge_delay_seconds", "Within so many seconds every 
 EXCEEDED = Gauge(
     "flr_ledger_merge_delay_exceeded", "1 while an event waits for longer than is promised: alert on it; 0 else."
 )
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 async def measure(database: Database, max_merge_delay_seconds: int) -> None:

@@ -150,7 +150,7 @@ async def _run(
 async def _tidy(counting: asyncpg.Pool) -> None:
     """The queue logs each change of each job and never forgets: keep a week of what is in its statistics."""
     while True:
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             await counting.execute(_TIDY)
         await asyncio.sleep(TIDY_SECONDS)
 

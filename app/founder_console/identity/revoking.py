@@ -16,7 +16,7 @@ from app.postgres import Database, Transaction
 
 REFRESH_SECONDS = 2.0
 LONGEST = timedelta(days=366)
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 _LOG = logging.getLogger("flr.founder_console")
 
