@@ -27,6 +27,8 @@ DIED = (
 )
 AWAY = (*DIED, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
 """The database does not answer now: it restarts, is full, or cannot be reached. Asking again may do."""
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
+"""Whatever may befall work that goes on by itself when the database is away: it says so, and begins again."""
 
 _BEGIN = "BEGIN; SET LOCAL app.tenant = '{}'"
 

@@ -23,6 +23,7 @@ from app.database_urls import sealer_url
 from app.governance_ledger import attesting, delivering, sealing
 from app.governance_ledger.arriving import check_database
 from app.governance_ledger.witnessing import parse_witnesses
+from app.postgres import LOST
 from app.settings import InvalidSetting, Settings
 
 LOG = logging.getLogger(__name__)
@@ -53,7 +54,6 @@ _KEEPALIVES = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
 }
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 class Sealer:

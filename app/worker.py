@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-import asyncpg
-
 from app.adapters.agents import FrameworkMissing, load_backbone, load_router, load_worker
 from app.adapters.evidence import load_store
 from app.adapters.mcp import RemoteTools
@@ -39,7 +37,7 @@ from app.founder_console.keyfiles import VAPID
 from app.governance_ledger import keeper_of
 from app.governance_ledger.arriving import check_database
 from app.messages import ApprovalDecided, Message, entrypoint_of
-from app.postgres import Database
+from app.postgres import LOST, Database
 from app.role_registry import on_approval_decided, sweep_approvals, vault_keys
 from app.settings import InvalidSetting, Settings
 from app.work_queue import delivery
@@ -56,7 +54,6 @@ STOP_SECONDS = 20.0
 EXPIRY_SECONDS = 2.0
 PRUNE_SECONDS = 3600.0
 BRIEF_SECONDS = 20.0
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 class RotatingReader:

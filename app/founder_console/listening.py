@@ -7,11 +7,11 @@ import asyncpg
 
 from app.canon.notice import ChatSender, Heard, NoticeFailed
 from app.founder_console.desk import Desk
+from app.postgres import LOST
 
 PLACE = "SELECT pg_try_advisory_lock(hashtextextended('flr.chats', 0))"
 AGAIN_SECONDS = 5.0
 HOUR_SECONDS = 3600.0
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 _LOG = logging.getLogger("flr.listening")
 

@@ -11,12 +11,11 @@ from itertools import chain
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import asyncpg
 import msgspec
 
 from app.canon.errors import NotFound
 from app.governance_ledger import Tally, count_beyond, latest_seq
-from app.postgres import Database, Transaction
+from app.postgres import LOST, Database, Transaction
 from app.role_registry import company
 
 RULES = 1
@@ -41,7 +40,6 @@ LONGEST_LOOK_SECONDS = 900
 """From a card's opening to the answer; a phone that was left lying counts for no more."""
 MOST_AT_ONCE = 10_000
 REST_SECONDS = 1.0
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 _LOG = logging.getLogger("flr.tallies")
 
@@ -152,7 +150,7 @@ class Counter:
             for tenant in due:
                 try:
                     await self._count(tenant)
-                except AWAY as error:
+                except LOST as error:
                     _LOG.warning("figures are not counted (%s); the next page counts what is missing", error)
 
     async def _count(self, tenant: UUID) -> None:

@@ -2,11 +2,10 @@
 
 import math
 
-import asyncpg
 from prometheus_client import Gauge
 
 from app.governance_ledger.model import Unsealed
-from app.postgres import Database
+from app.postgres import LOST, Database
 
 COUNT = Gauge("flr_ledger_unsealed_events", "Committed events that no seal covers yet, over all tenants.")
 OLDEST = Gauge("flr_ledger_unsealed_oldest_seconds", "Age of the oldest event that no seal covers yet; 0 without one.")
@@ -14,7 +13,6 @@ ALLOWED = Gauge("flr_ledger_merge_delay_seconds", "Within so many seconds every 
 EXCEEDED = Gauge(
     "flr_ledger_merge_delay_exceeded", "1 while an event waits for longer than is promised: alert on it; 0 else."
 )
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 async def measure(database: Database, max_merge_delay_seconds: int) -> None:
@@ -22,7 +20,7 @@ async def measure(database: Database, max_merge_delay_seconds: int) -> None:
     ALLOWED.set(max_merge_delay_seconds)
     try:
         unsealed = await unsealed_of_all(database)
-    except AWAY:
+    except LOST:
         for gauge in (COUNT, OLDEST, EXCEEDED):
             gauge.set(math.nan)
         return

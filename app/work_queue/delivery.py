@@ -16,7 +16,7 @@ import asyncpg
 
 from app.governance_ledger import Event, append
 from app.messages import DECODER, ENCODER, ApprovalDecided, ApprovalRaised, Message, entrypoint
-from app.postgres import Transaction
+from app.postgres import LOST, Transaction
 
 if TYPE_CHECKING:
     from pgqueuer.models import Job
@@ -100,7 +100,7 @@ async def consume(
     while not closing.is_set():
         try:
             await _consume_once(url, handlers, closing, concurrency, attempts, heartbeat)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except LOST as error:
             _LOG.warning("the queue's connection is gone (%s); trying again", error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(closing.wait(), 1)
@@ -150,7 +150,7 @@ async def _run(
 async def _tidy(counting: asyncpg.Pool) -> None:
     """The queue logs each change of each job and never forgets: keep a week of what is in its statistics."""
     while True:
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        with suppress(*LOST):
             await counting.execute(_TIDY)
         await asyncio.sleep(TIDY_SECONDS)
 

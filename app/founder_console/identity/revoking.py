@@ -5,18 +5,15 @@ import logging
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import asyncpg
-
 from app import clock
 from app.auth import require
 from app.canon.vocabulary import Principal, Rol
 from app.founder_console import store
 from app.governance_ledger import Event, append
-from app.postgres import Database, Transaction
+from app.postgres import LOST, Database, Transaction
 
 REFRESH_SECONDS = 2.0
 LONGEST = timedelta(days=366)
-LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 _LOG = logging.getLogger("flr.founder_console")
 
