@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Self
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    FloatRect,
+    Locator,
+    Page,
+    Playwright,
+    Request,
+    sync_playwright,
+)
 
 FLAGS = (
     "--no-sandbox",
@@ -42,6 +52,16 @@ def chromium_path() -> str | None:
     """The installed Chromium, else None for Playwright's own."""
     named = os.environ.get("FLR_CHROMIUM")
     return next((path for name in (named, *NAMES) if name and (path := shutil.which(name))), None)
+
+
+def box(place: Locator) -> FloatRect:
+    """Where an element stands, in px. A live page that is put anew just then is asked again."""
+    for _ in range(20):
+        place.wait_for()
+        found = place.bounding_box()
+        if found is not None:
+            return found
+    raise AssertionError(f"{place} stands nowhere")
 
 
 @contextmanager

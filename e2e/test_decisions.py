@@ -8,7 +8,7 @@ from playwright.sync_api import Route, expect
 from app.canon.vocabulary import Money, Tier
 from app.role_registry import Role
 from app.work_queue import Approval
-from e2e.browser import Phone
+from e2e.browser import Phone, box
 from e2e.company import Company
 from e2e.conftest import Phones
 from tests.processes import wait_until
@@ -202,8 +202,7 @@ def swipe(phone: Phone, approval: Approval, by: int) -> None:
     """A finger on the card's sentence, moved sideways by `by` pixels."""
     pills = phone.page.locator(f"{card(phone, approval)} .pills")
     pills.evaluate("element => element.scrollIntoView({ block: 'center' })")
-    place = pills.bounding_box()
-    assert place is not None
+    place = box(pills)
     x, y = 195, place["y"] + place["height"] / 2
     touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
     phone.cdp.send("Input.dispatchTouchEvent", touch)

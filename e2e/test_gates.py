@@ -11,6 +11,7 @@ from litestar import Response
 from app.founder_console.http import PAGE_ROUTES
 from app.founder_console.model import Language
 from app.work_queue import Approval
+from e2e.browser import box
 from e2e.company import Company
 from e2e.conftest import Keychain, Phones
 from e2e.looks import HEIGHT, LANGUAGES, LOCALES, clean, flaws, violations
@@ -95,10 +96,8 @@ def test_wider_screens_show_list_and_detail_side_by_side(
 ) -> None:
     phone = phones(state=keychain.state, width=width)
     page = phone.open(f"/approvals/{busy.id}")
-    aside = page.locator(".aside").bounding_box()
-    card = page.locator("approval-card").bounding_box()
-    assert aside is not None
-    assert card is not None
+    aside = box(page.locator(".aside"))
+    card = box(page.locator("approval-card"))
     assert aside["x"] + aside["width"] <= card["x"] + 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -146,10 +145,9 @@ def test_buttons_stay_in_reach_at_twice_the_text(phones: Phones, keychain: Keych
     page.evaluate("document.documentElement.style.setProperty('font-size', '200%')")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for button in page.locator("approval-card .do button").all():
-        box = button.bounding_box()
-        assert box is not None
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390
+        place = box(button)
+        assert place["x"] >= 0
+        assert place["x"] + place["width"] <= 390
 
 
 def test_the_gate_for_accessibility_can_fail(phones: Phones, keychain: Keychain) -> None:

@@ -272,6 +272,6 @@ def test_a_rewritten_ledger_turns_the_page_red_whoever_signs_what_follows(
         assert violations(phone) == []
     assert page.evaluate(KEPT) == kept
     page = phone.open("/settings")
-    page.locator("input[name=language][value=en]").check(force=True)
+    page.locator("label:has(input[name=language][value=en])").click()
     page.get_by_role("button", name="Simpan").click()
     expect(page.get_by_role("alert").filter(has_text="The ledger is no longer the one")).to_be_visible()

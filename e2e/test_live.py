@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.founder_console.identity.sessions import cookie_name
-from e2e.browser import Phone
+from e2e.browser import Phone, box
 from e2e.company import Company
 from e2e.conftest import Phones
 from tests.processes import Machine, wait_until
@@ -104,3 +104,35 @@ def test_a_session_that_was_revoked_leads_to_the_door(
         wait_until(served.ready, said="the API is ready again")
     expect(page).to_have_url(re.compile(r"/login\b"), timeout=30_000)
     phone.problems.clear()
+
+
+def test_a_change_waits_for_the_finger_on_the_page(phone: Phone, company: Company) -> None:
+    raka = company.worker("Raka Jari", "Keuangan")
+    held = company.ask(raka)
+    page = phone.open("/approvals")
+    button = page.locator(f"#a-{held.id}").get_by_role("button", name="Setujui")
+    button.evaluate("element => element.scrollIntoView({ block: 'center' })")
+    place = box(button)
+    finger = [{"x": place["x"] + place["width"] / 2, "y": place["y"] + place["height"] / 2}]
+    phone.cdp.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": finger})
+    later = company.ask(raka, to="lain@contoh.id")
+    page.wait_for_timeout(1_500)
+    expect(page.locator(f"#a-{later.id}")).to_have_count(0)
+    phone.cdp.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page.locator(f"#a-{later.id}")).to_be_visible(timeout=20_000)
+
+
+def test_a_tap_while_one_page_fades_into_the_next_is_not_lost(phone: Phone) -> None:
+    page = phone.open("/")
+    phone.cdp.send("Animation.enable")
+    phone.cdp.send("Animation.setPlaybackRate", {"playbackRate": 0.02})
+    middles = [
+        (place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        for name in ("workers", "money")
+        for place in [box(page.locator(f".tabs a[href='/{name}']"))]
+    ]
+    page.touchscreen.tap(*middles[0])
+    page.wait_for_url("**/workers")
+    page.wait_for_function("document.getAnimations().length > 0")
+    page.touchscreen.tap(*middles[1])
+    page.wait_for_url("**/money", timeout=3_000)

@@ -74,7 +74,7 @@ def test_files_are_gathered_marked_sent_and_kept(phone: Phone, company: Company,
 def test_a_changed_contract_is_seen_whole_before_it_is_signed(phone: Phone, nadia: Role) -> None:
     page = phone.open(f"/workers/{nadia.id}")
     page.get_by_role("link", name="Ubah kontrak").click()
-    page.locator("input[name='tool:write_note'][value=allow]").check(force=True)
+    page.locator("label:has(input[name='tool:write_note'][value=allow])").click()
     page.get_by_role("button", name="Lihat lalu tanda tangani").click()
     page.wait_for_url("**/approvals/*")
     changed = "Bertanya setiap kali hendak meninggalkan catatan. → Boleh meninggalkan catatan."

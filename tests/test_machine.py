@@ -54,7 +54,8 @@ class Serving:
         """The living process of a kind: `api`, `worker`, `sealer`, `postgres`."""
         for process in psutil.Process(self.process.pid).children():
             words = process.cmdline()
-            if process.status() != psutil.STATUS_ZOMBIE and (words[-1:] == [kind] or words[0].endswith(f"/{kind}")):
+            # One that has just ended shows no words.
+            if words and (words[-1] == kind or words[0].endswith(f"/{kind}")):
                 return process
         raise AssertionError(f"no {kind} runs")
 

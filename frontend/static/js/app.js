@@ -26,7 +26,11 @@ let posting = false;
 addEventListener('submit', event => setTimeout(() => { posting = !event.defaultPrevented; }), true);
 // A slow page is shown without its transition.
 const unshown = transition => ['ready', 'finished', 'updateCallbackDone'].forEach(state => transition?.[state].catch(() => {}));
-addEventListener('pagereveal', ({ viewTransition }) => unshown(viewTransition));
+// A tap would meet the picture of the page instead of the page: a finger ends the transition.
+addEventListener('pagereveal', ({ viewTransition }) => {
+  unshown(viewTransition);
+  addEventListener('pointerdown', () => viewTransition?.skipTransition(), { capture: true, once: true });
+});
 addEventListener('pageswap', ({ viewTransition }) => {
   unshown(viewTransition);
   if (posting) viewTransition?.skipTransition();

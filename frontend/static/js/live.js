@@ -12,21 +12,25 @@ export const away = new Set();
 /** Ids of cards that were decided here, whatever the server made of it. */
 export const mine = new Set();
 
+let pressed = 0;
+/** A finger is on the page; one whose end nobody told is forgotten. */
+const touched = () => Date.now() - pressed < 10_000;
 const typing = () => document.activeElement?.matches('input:not([type=checkbox],[type=radio]),textarea,select');
-const held = () => typing() || document.querySelector('[aria-busy=true],[data-arm]:not([data-arm=""])');
+const held = () => typing() || touched() || document.querySelector('[aria-busy=true],[data-arm]:not([data-arm=""])');
 const openOnes = root => [...root.querySelectorAll('details')];
 const keyOf = (root, element) => element.closest('[id]')?.id + [...root.querySelectorAll(element.tagName)].indexOf(element);
 
-/** Puts the page's newest state in place, keeping what is open and where the focus is. */
+/** Puts the page's newest state in place, keeping what is open and where the focus is. It waits for a finger on the page,
+ * whose tap or swipe would else be lost with what it began on. */
 export async function refresh() {
   if (!main().hasAttribute('data-live')) return;
   if (busy) return void (again = true);
-  if (held()) return void setTimeout(refresh, 1500);
+  if (held()) return void setTimeout(refresh, REST);
   busy = true;
   document.documentElement.dataset.loading = '';
   try {
     const page = await getPage(location.pathname + location.search);
-    if (!held()) swap(page);
+    if (held()) setTimeout(refresh, REST); else swap(page);
     state('');
   } catch {
     state(navigator.onLine ? 'reconnecting' : 'offline');
@@ -140,6 +144,8 @@ async function comeBack() {
 
 export function live() {
   listen();
+  addEventListener('pointerdown', () => { pressed = Date.now(); }, true);
+  for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => setTimeout(() => { pressed = 0; }, 100), true);
   addEventListener('offline', () => state('offline'));
   addEventListener('online', refresh);
   addEventListener('settled', refresh);
