@@ -160,7 +160,9 @@ class Docket:
             raise Broken("the signature of another decision stands here again")
         self._check_time(claims, fact)
         self._check_proof(token, data, claims)
-        if fact.actor.startswith("deputy:") and not self._mandates.covers(claims, person(fact.actor), data):
+        if fact.actor.startswith("founder:"):
+            self._mandates.check_founder(person(fact.actor))
+        elif not self._mandates.covers(claims, person(fact.actor), data):
             self.unknown += 1
         final = fact.type == "approval.decided"
         self._votes[claims["jti"]] = _Vote(claims["approval"], final)

@@ -1,4 +1,4 @@
-"""Deputies' mandates: whether a founder had signed that this deputy may approve this, then."""
+"""Mandates: whether a founder had signed that this deputy may approve this, then; and who is a founder no more."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -16,6 +16,7 @@ class Mandates:
         self._whole = whole
         self._in_force: dict[str, Mapping[str, Any]] = {}
         self._of: dict[str, str] = {}
+        self._left: set[str] = set()
 
     @property
     def founders(self) -> int:
@@ -31,9 +32,17 @@ class Mandates:
         self._in_force.pop(self._of.get(terms["person"], ""), None)
         self._in_force[mandate_id] = terms
         self._of[terms["person"]] = mandate_id
+        self._left.discard(terms["person"])
 
     def end(self, data: Mapping[str, Any]) -> None:
+        """`mandate.ended`: whoever it admitted as a founder is one no more, until admitted anew."""
         self._in_force.pop(data["mandate_id"], None)
+        self._left.add(data["person"])
+
+    def check_founder(self, founder: str) -> None:
+        """A founder decides. Raises `Broken` when what admitted them was ended."""
+        if founder in self._left:
+            raise Broken("somebody decided who was a founder no more")
 
     def covers(self, claims: Mapping[str, Any], deputy: str, data: Mapping[str, Any]) -> bool:
         """Whether a deputy's decision lies inside a known mandate; False when that cannot be known from a part.

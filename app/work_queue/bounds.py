@@ -18,11 +18,14 @@ MOST_IN_PACE = 90
 async def mandate_for(
     tx: Transaction, approval: Approval, decision: Decision, by: Principal, at: datetime
 ) -> GrantedMandate | None:
-    """The mandate under which a deputy decides this; None for a founder. Raises `BeyondMandate`."""
+    """The mandate under which a deputy decides this; None for a founder. It stands until the transaction ends. Raises
+    `BeyondMandate`."""
+    person = _person_id(by)
+    if person is not None:
+        await mandate_store.hold(tx, person)
     if by.rol is not Rol.DEPUTY:
         await check_say(tx, by)
         return None
-    person = _person_id(by)
     found = None if person is None else await mandate_store.fetch(tx, person)
     if found is None or found.terms.rol != "deputy":
         raise BeyondMandate(None)

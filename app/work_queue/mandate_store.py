@@ -33,6 +33,14 @@ async def fetch(tx: Transaction, person: UUID) -> GrantedMandate | None:
     return None if record is None else _mandate(record)
 
 
+async def hold(tx: Transaction, person: UUID) -> None:
+    """Until the transaction ends, nobody ends the person's mandate: what is decided under it precedes its end in the
+    ledger, too."""
+    await tx.connection.execute(
+        "SELECT FROM work_queue.mandates WHERE person = $1 AND ended_at IS NULL FOR SHARE", person
+    )
+
+
 async def were_ended(tx: Transaction, person: UUID) -> bool:
     """Whether the person had mandates and none is left."""
     statement = "SELECT count(*) > 0 AND bool_and(ended_at IS NOT NULL) FROM work_queue.mandates WHERE person = $1"

@@ -17,7 +17,7 @@ export class Approvals {
     this.jwks = new Map(jwks.filter(({ purpose }) => purpose === "approval").map(({ kid, x }) => [kid, decode64(x, "base64url")]));
     this.waiting = [];
     for (const name of ["keys", "votes", "quorums", "agreed", "nonces", "rules", "mandates"]) this[name] = new Map();
-    for (const name of ["voided", "frozen", "contracts", "used", "revoked", "foundersOnly"]) this[name] = new Set();
+    for (const name of ["voided", "frozen", "contracts", "used", "revoked", "foundersOnly", "left"]) this[name] = new Set();
     this.lines = [];
   }
 
@@ -53,7 +53,10 @@ export class Approvals {
     if (type === "approval.frozen") data.approval_ids.forEach((id) => this.frozen.add(id));
     if (type === "approval.thawed") data.approval_ids.forEach((id) => this.frozen.delete(id));
     if (type === "rule.revoked") this.revoked.add(data.rule_id);
-    if (type === "mandate.ended") this.mandates.delete(data.mandate_id);
+    if (type === "mandate.ended") {
+      this.mandates.delete(data.mandate_id);
+      this.left.add(data.person);
+    }
     if (type !== "approval.undone") return;
     for (const [jti, vote] of this.votes) if (vote.approval === data.approval_id) this.voided.add(jti);
     this.agreed.delete(data.approval_id);
@@ -100,6 +103,7 @@ export class Approvals {
     if (claims.proof.method === "session") need(!(yes && data.tier === "R2"), "R2 without a founder's own key");
     else this.proof(claims, claims.proof);
     if (body.actor.startsWith("deputy:")) this.deputy(claims, data);
+    need(!this.left.has(person(body.actor)), "decided by somebody whose mandate was ended");
     const final = body.type === "approval.decided";
     this.votes.set(claims.jti, { approval: claims.approval, final });
     if (!yes) return;
@@ -159,6 +163,7 @@ export class Approvals {
       need(type === "mandate.granted" && yes && claims.sub.startsWith("founder:") && written(data.mandate), "a mandate that no founder signed");
       for (const [id, terms] of this.mandates) if (terms.person === data.mandate.person) this.mandates.delete(id);
       this.mandates.set(data.mandate_id, data.mandate);
+      this.left.delete(data.mandate.person);
       return this.once(claims, "mandate");
     }
     if (claims.kind === "quorum") {

@@ -10,8 +10,10 @@ from app.auth import SigningKey, b64url, raw_public
 from app.canon.approval import Decision, DeviceListProof, ListProof, PasskeyListProof
 from app.canon.canonical_json import digest
 from app.canon.contract import ArgumentRule, Contract, OneOf
+from app.canon.mandate import Mandate
 from app.canon.tool import ToolSpec
-from app.canon.vocabulary import Money, Principal, Risk, Tier, new_id
+from app.canon.vocabulary import Money, Principal, Risk, Rol, Tier, new_id
+from app.founder_console import create_founder
 from app.founder_console.model import Founder
 from app.governance_ledger import Event, append, keep_evidence
 from app.messages import ApprovalDecided
@@ -34,11 +36,12 @@ from app.work_queue import (
     decide_list,
     get_approval,
     offer_list,
+    propose_mandate,
     prove,
     raise_approval,
 )
 from app.work_queue.batches import Result
-from tests.builders import APPROVALS, a_question, some_terms
+from tests.builders import APPROVALS, a_question, principal, some_terms
 from tests.founder_console.authenticator import SoftAuthenticator
 from tests.founder_console.people import BOOK, a_device_key, a_founder, a_passkey, by_device, by_passkey, offered
 
@@ -82,12 +85,36 @@ async def decided(
     return await decide(tx, approval.id, decision, by=company.by, signer=APPROVALS, proof=proof)
 
 
+async def settled(tx: Transaction, approval: Approval) -> None:
+    await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None), reader=APPROVALS)
+
+
+async def proposed(tx: Transaction, mandate: Mandate, company: Company) -> Approval:
+    text = {"id": "Beri wewenang?", "en": "Give a mandate?"}
+    return await propose_mandate(tx, mandate, text=text, by=company.by, undo_seconds=0)
+
+
+async def admit(tx: Transaction, company: Company, person: Principal) -> None:
+    """Make somebody a founder beside the first."""
+    admission = Mandate(person=person.sub, name="Sari", rol="founder")
+    await settled(tx, await decided(tx, company, await proposed(tx, admission, company)))
+
+
+async def a_second_founder(tx: Transaction, company: Company) -> Company:
+    """Somebody with keys of their own whom the first has admitted."""
+    sari = await create_founder(tx, name="Sari", language="id", rol=Rol.FOUNDER)
+    other = Company(
+        sari, principal(tx.tenant, Rol.FOUNDER, str(sari.id)), await a_device_key(tx, sari), await a_passkey(tx, sari)
+    )
+    await admit(tx, company, other.by)
+    return other
+
+
 async def a_role(tx: Transaction, company: Company, *, by: str = "device") -> Contract:
     """A role that the founder hired with his own key."""
     role = await hire(tx, some_terms(), by=company.by, undo_seconds=0)
     assert role.pending is not None
-    approval = await decided(tx, company, await get_approval(tx, role.pending.approval_id), by=by)
-    await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None), reader=APPROVALS)
+    await settled(tx, await decided(tx, company, await get_approval(tx, role.pending.approval_id), by=by))
     return await contract_in_force(tx, role.id)
 
 

@@ -9,10 +9,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from app.canon.mandate import Mandate
 from app.canon.quorum import CompanyQuorum, QuorumLine
-from app.canon.vocabulary import Money, Rol, Tier, new_id
-from app.founder_console import create_founder
+from app.canon.vocabulary import Money, Tier, new_id
 from app.governance_ledger import append
 from app.postgres import Database
 from app.verifier.canonical import canonical_bytes
@@ -20,13 +18,12 @@ from app.verifier.errors import Broken
 from app.verifier.quorums import Quorums
 from app.work_queue import get_approval, propose_quorum, raise_approval
 from app.work_queue.approvals import event_of
-from tests.builders import a_question, principal
-from tests.founder_console.people import a_device_key, a_passkey
+from tests.builders import a_question
 from tests.governance_ledger.ledgers import TENANT, sign, verify
 from tests.verifier import javascript
-from tests.verifier.decisions import APPROVAL_KEYS, Company, a_company, decided
+from tests.verifier.decisions import APPROVAL_KEYS, Company, a_company, a_second_founder, decided, settled
 from tests.verifier.files import checked, exported
-from tests.verifier.test_lawful_approvals import TRUSTED, holds, proposed, settled
+from tests.verifier.test_lawful_approvals import TRUSTED, holds
 
 QUORUM = CompanyQuorum((QuorumLine(tier=Tier.R2, count=2, above=Money(1_000), founders=True),))
 RAISED: dict[str, Any] = {
@@ -105,11 +102,7 @@ async def two_founders(database: Database) -> tuple[Company, Company]:
     """A company whose quorum of two is in force."""
     async with database.transaction(TENANT) as tx:
         company = await a_company(tx)
-        sari = await create_founder(tx, name="Sari", language="id", rol=Rol.FOUNDER)
-        by = principal(TENANT, Rol.FOUNDER, str(sari.id))
-        other = Company(sari, by, await a_device_key(tx, sari), await a_passkey(tx, sari))
-        admission = Mandate(person=by.sub, name="Sari", rol="founder")
-        await settled(tx, await decided(tx, company, await proposed(tx, admission, company)))
+        other = await a_second_founder(tx, company)
     async with database.transaction(TENANT) as tx:
         asked = await propose_quorum(tx, QUORUM, by=company.by, undo_seconds=0)
         await settled(tx, await decided(tx, company, asked))

@@ -13,20 +13,18 @@ from app.canon.contract import BudgetLimit
 from app.canon.mandate import Mandate
 from app.canon.vocabulary import Money, Rol, Tier
 from app.founder_console import create_founder
-from app.messages import ApprovalDecided
-from app.postgres import Database, Transaction
+from app.postgres import Database
 from app.role_registry import (
     amend,
     ask_budget_raise,
     contract_in_force,
-    on_approval_decided,
     pause,
     revoke_rule,
     use_rule,
 )
 from app.verifier.keys import Trusted
-from app.work_queue import Approval, get_approval, propose_mandate, raise_approval, undo
-from tests.builders import APPROVALS, a_question, principal
+from app.work_queue import end_mandate, get_approval, raise_approval, undo
+from tests.builders import a_question, principal
 from tests.governance_ledger.ledgers import KEY, TENANT, sign, verify
 from tests.verifier import javascript
 from tests.verifier.decisions import (
@@ -37,21 +35,16 @@ from tests.verifier.decisions import (
     a_company,
     a_role,
     a_rule,
+    a_second_founder,
+    admit,
     decided,
     decided_together,
+    proposed,
+    settled,
 )
 from tests.verifier.files import checked, exported
 
 TRUSTED = Trusted({KEY.kid: KEY.raw_public}, APPROVAL_KEYS)
-
-
-async def settled(tx: Transaction, approval: Approval) -> None:
-    await on_approval_decided(tx, ApprovalDecided(tx.tenant, approval.id, None, None), reader=APPROVALS)
-
-
-async def proposed(tx: Transaction, mandate: Mandate, company: Company) -> Approval:
-    text = {"id": "Beri wewenang?", "en": "Give a mandate?"}
-    return await propose_mandate(tx, mandate, text=text, by=company.by, undo_seconds=0)
 
 
 async def holds(database: Database, sealer: asyncpg.Connection, folder: Path, *, signatures: int) -> None:
@@ -128,6 +121,20 @@ async def test_votes_and_what_is_decided_along_verify(
         twins = [await raise_approval(tx, a_question(act_digest=digest(["twin"]), step=step)) for step in (None, None)]
         await decided(tx, company, twins[0])
         assert {(await get_approval(tx, twin.id)).status for twin in twins} == {"approved"}
+    await holds(database, sealer, tmp_path, signatures=5)
+
+
+async def test_a_founder_who_left_and_was_admitted_anew_decides_again(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        company = await a_company(tx)
+        other = await a_second_founder(tx, company)
+        await decided(tx, other, await raise_approval(tx, a_question()))
+        await end_mandate(tx, other.founder.id, by=company.by)
+        await decided(tx, company, await raise_approval(tx, a_question()))
+        await admit(tx, company, other.by)
+        await decided(tx, other, await raise_approval(tx, a_question()), "reject")
     await holds(database, sealer, tmp_path, signatures=5)
 
 

@@ -1,13 +1,26 @@
-"""What an auditor finds when a deputy decided outside of what a founder had signed."""
+"""What an auditor finds when somebody decided outside of what a founder had signed."""
 
+import asyncio
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
+from app.canon.approval import Decision
+from app.governance_ledger import Event, append
+from app.postgres import Database
 from app.verifier.canonical import canonical_bytes
 from app.verifier.errors import Broken
 from app.verifier.mandates import Mandates
+from app.work_queue import mandate_of, raise_approval
+from tests.builders import a_question
+from tests.governance_ledger.ledgers import TENANT, sign, verify
+from tests.verifier import javascript
+from tests.verifier.decisions import APPROVAL_KEYS, a_company, a_second_founder, decided
+from tests.verifier.files import checked, exported
+from tests.verifier.test_lawful_approvals import TRUSTED
 
 TERMS: dict[str, Any] = {
     "person": "budi",
@@ -31,10 +44,14 @@ CLAIMS: dict[str, Any] = {"mandate": "m1", "iat": SOON, "decision": "approve"}
 
 def granted(terms: dict[str, Any], mandate_id: str = "m1") -> Mandates:
     mandates = Mandates(whole=True)
+    grant(mandates, terms, mandate_id)
+    return mandates
+
+
+def grant(mandates: Mandates, terms: dict[str, Any], mandate_id: str) -> None:
     digest = sha256(canonical_bytes(terms)).hexdigest()
     data = {"mandate": terms, "mandate_id": mandate_id, "terms_digest": digest, "approval_id": "a"}
     mandates.grant(data, {"policy": digest, "approval": "a"})
-    return mandates
 
 
 def test_what_lies_inside_holds() -> None:
@@ -65,9 +82,21 @@ def test_what_lies_outside_is_found(terms: dict[str, Any], claims: dict[str, Any
 
 def test_an_ended_or_replaced_mandate_is_not_in_force() -> None:
     mandates = granted(TERMS)
-    mandates.end({"mandate_id": "m1"})
+    mandates.end({"mandate_id": "m1", "person": "budi"})
     with pytest.raises(Broken, match="not in force"):
         mandates.covers(CLAIMS, "budi", SAID)
+
+
+def test_who_was_admitted_as_a_founder_is_one_until_that_is_ended() -> None:
+    terms = TERMS | {"rol": "founder"}
+    mandates = granted(terms)
+    mandates.check_founder("budi")
+    mandates.end({"mandate_id": "m1", "person": "budi"})
+    mandates.check_founder("ani")
+    with pytest.raises(Broken, match="no more"):
+        mandates.check_founder("budi")
+    grant(mandates, terms, "m2")
+    mandates.check_founder("budi")
 
 
 def test_terms_that_nobody_signed_are_found() -> None:
@@ -80,3 +109,25 @@ def test_terms_that_nobody_signed_are_found() -> None:
 
 def test_from_a_part_of_the_ledger_an_unknown_mandate_is_left_open() -> None:
     assert not Mandates(whole=False).covers(CLAIMS, "budi", SAID)
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject"])
+async def test_a_decision_of_a_founder_who_left_is_found(
+    database: Database, sealer: asyncpg.Connection, tmp_path: Path, decision: Decision
+) -> None:
+    async with database.transaction(TENANT) as tx:
+        company = await a_company(tx)
+        other = await a_second_founder(tx, company)
+        mandate = await mandate_of(tx, other.founder.id)
+        assert mandate is not None
+        data: dict[str, object] = {"mandate_id": str(mandate.id), "person": other.by.sub}
+        await append(tx, Event(type="mandate.ended", actor=company.by.actor, data=data))
+        await decided(tx, other, await raise_approval(tx, a_question()), decision)
+    await sign(sealer)
+    live = await verify(database, full=True, keys=TRUSTED.seal, approval_keys=APPROVAL_KEYS)
+    export = await exported(database, tmp_path, evidence=True)
+    report = checked(export, trusted=TRUSTED)
+    assert await asyncio.to_thread(javascript.agrees, export, holds=False)
+    for found in (live.first_break, report.first_break):
+        assert found is not None
+        assert "founder no more" in found.reason

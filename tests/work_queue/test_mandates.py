@@ -1,5 +1,6 @@
 """A deputy decides within what a founder has signed, until it ends; both are in the ledger and in the signature."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -141,6 +142,31 @@ async def test_a_second_founder_whose_admission_was_ended_decides_no_more_until_
         asked = await propose_mandate(tx, again, text=TEXT, by=founder, undo_seconds=0)
         await sign(tx, asked.id, founder)
         assert (await approve(tx, question, other)).status == "approved"
+
+
+async def test_a_mandate_ends_after_what_is_being_decided_under_it(database: Database) -> None:
+    """The ledger's order then is that of what was read: else a verifier would find a decision after the end."""
+    tenant = new_id()
+    async with database.transaction(tenant) as tx:
+        founder = principal(tenant)
+        deputy, other = await a_deputy(tx, founder), await a_second_founder(tx, founder)
+        asked = [await raise_approval(tx, a_question(act_digest=f"{place}" * 64)) for place in range(2)]
+
+    async def end(person: Principal) -> None:
+        async with database.transaction(tenant) as tx:
+            await end_mandate(tx, UUID(person.sub), by=founder)
+
+    for person, question in zip((deputy, other), asked, strict=True):
+        async with database.transaction(tenant) as tx:
+            await approve(tx, question, person)
+            ending = asyncio.create_task(end(person))
+            await asyncio.wait([ending], timeout=0.3)
+            assert not ending.done()
+        await ending
+    async with database.transaction(tenant) as tx:
+        events = (await read_events(tx, EventFilter(types=("approval.decided", "mandate.ended")))).items
+        said = [event.type for event in sorted(events, key=lambda event: event.n)[-4:]]
+        assert said == ["approval.decided", "mandate.ended"] * 2
 
 
 async def test_a_new_mandate_takes_the_place_of_the_one_before(database: Database) -> None:
