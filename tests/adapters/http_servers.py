@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PAGE = b"<title>t</title><p>Hi <a href='http://x.y/z'>there</a><script>bad</script>"
-PAGES = {
+Page = tuple[int, str, bytes] | tuple[int, str, bytes, str]
+"""Status, media type, body, and a content coding if it has one."""
+
+PAGES: dict[str, Page] = {
     "/json": (200, "application/json", b'{"rate": 0.1, "n": 2.0}'),
     "/page": (200, "text/html", PAGE),
     "/big": (200, "text/plain", b"a" * 6_000_000),
@@ -22,6 +25,7 @@ class Site:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.redirects: dict[str, str] = {}
+        self.pages: dict[str, Page] = dict(PAGES)
         self.port = 0
 
     @property
@@ -49,19 +53,23 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 self.connection.close()
             elif self.path == "/headers":
                 self._answer(200, "application/json", json.dumps(dict(self.headers)).encode())
-            elif self.path in PAGES:
-                self._answer(*PAGES[self.path])
+            elif self.path in site.pages:
+                self._answer(*site.pages[self.path])
             else:
                 self._answer(200, "text/plain", b"echo " + body)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815 - http.server's names
 
-        def _answer(self, status: int, media_type: str, body: bytes, location: str | None = None) -> None:
+        def _answer(
+            self, status: int, media_type: str, body: bytes, coding: str | None = None, location: str | None = None
+        ) -> None:
             self.send_response(status)
             self.send_header("content-type", media_type)
             self.send_header("content-length", str(len(body)))
             if location:
                 self.send_header("location", location)
+            if coding:
+                self.send_header("content-encoding", coding)
             self.end_headers()
             if self.command != "HEAD":
                 try:

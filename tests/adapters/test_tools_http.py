@@ -234,6 +234,7 @@ async def test_headers_that_are_ours_cannot_be_set(name: str, site: Site) -> Non
         ("::1", False),
         ("fe80::1", False),
         ("fd00::1", False),
+        ("fec0::1", False),
         ("::ffff:10.0.0.1", False),
         ("64:ff9b::a00:1", False),
         ("64:ff9b::808:808", True),

@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from app.adapters.tools.page_text import page_text
+from app.adapters.tools.unpacking import ASKED, body_of
 from app.adapters.tools.wording import storable, text_argument
 from app.canon.addresses import link_of
 from app.canon.canonical_json import NotCanonical, exact
@@ -209,7 +210,7 @@ async def _follow(
 ) -> Answer:
     """Reads follow redirects, each hop checked anew; other methods give the redirect back as their answer."""
     for _ in range(MAX_REDIRECTS + 1):
-        sent = {**_lower(headers), **_lower(await _secret_headers(vault, url))}
+        sent = {"accept-encoding": ASKED, **_lower(headers), **_lower(await _secret_headers(vault, url))}
         request = client.build_request(method, url, headers=sent, content=body)
         response = await client.send(request, stream=True)
         try:
@@ -241,14 +242,9 @@ def _lower(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _answer(response: "httpx.Response") -> Answer:
-    body, cut = bytearray(), False
-    async for chunk in response.aiter_bytes(65_536):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            cut = True
-            break
+    body, cut = await body_of(response, MAX_ANSWER_BYTES)
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status_code, str(response.url), headers, bytes(body[:MAX_ANSWER_BYTES]), cut)
+    return Answer(response.status_code, str(response.url), headers, body, cut)
 
 
 def _result(method: str, answer: Answer) -> ToolResult:

@@ -77,4 +77,6 @@ def is_public(address: Address) -> bool:
             wrapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if wrapped is not None:
             return is_public(wrapped)
+        if address.is_site_local:
+            return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
