@@ -14,10 +14,11 @@ from app.founder_console.identity.enrolment import get_founder
 from app.founder_console.identity.sessions import read_cookie, session_of_cookie
 from app.founder_console.model import Language
 from app.founder_console.screens.rendering import Frontend
-from app.founder_console.stream import LOST, Hub
+from app.founder_console.stream import Hub
 from app.founder_console.visits import Caller
 from app.founder_console.wording import preferred
 from app.governance_ledger import latest_seq
+from app.postgres import AWAY
 
 Anybody = Request[Any, Any, State]
 FOREVER = "public, max-age=31536000, immutable"
@@ -89,7 +90,7 @@ async def events(request: Caller, seen: FromQuery[int | None] = None) -> Stream:
         """Whether the session stands; what the database cannot say now is asked at the next beat."""
         try:
             session = await session_of_cookie(request, request.app.state.database)
-        except LOST:
+        except (*AWAY, OSError):
             return True
         return session is not None or read_cookie(request) is None
 

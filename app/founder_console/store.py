@@ -176,9 +176,10 @@ async def insert_passkey(tx: Transaction, key: Passkey) -> None:
     await tx.connection.execute(_INSERT_PASSKEY, *values, key.created_at, key.usable_from)
 
 
-async def fetch_passkeys(tx: Transaction, founder_id: UUID) -> tuple[Passkey, ...]:
-    """Keys that are not revoked, oldest first."""
-    records = await tx.connection.fetch(_PASSKEYS + " AND founder_id = $1 ORDER BY created_at", founder_id)
+async def fetch_passkeys(tx: Transaction, founder_id: UUID, *, lock: bool = False) -> tuple[Passkey, ...]:
+    """Keys that are not revoked, oldest first. With `lock` nobody revokes one until the transaction ends."""
+    ordered = " AND founder_id = $1 ORDER BY created_at, credential_id" + (" FOR NO KEY UPDATE" if lock else "")
+    records = await tx.connection.fetch(_PASSKEYS + ordered, founder_id)
     return _all(records, Passkey)
 
 

@@ -15,14 +15,13 @@ from uuid import UUID
 
 import asyncpg
 
-from app.postgres import AWAY
+from app.postgres import LOST
 
 CHANNEL = "console"
 RESYNC = "resync"
 ROOM = 64
 BEAT_SECONDS = 20.0
 RETRY_SECONDS = 0.5
-LOST = (*AWAY, OSError)
 
 Head: TypeAlias = Callable[[], Awaitable[int]]
 Allowed: TypeAlias = Callable[[], Awaitable[bool]]

@@ -1,5 +1,6 @@
 """Links, passkeys, sessions and recovery codes: each opens what it should, as often as it should."""
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
@@ -128,6 +129,28 @@ async def test_the_last_passkey_stays(database: Database) -> None:
         await a_passkey(tx, founder)
         await remove_passkey(tx, founder.id, only.credential_id)
         assert only.credential_id not in {key.credential_id for key in await fetch_passkeys(tx, founder.id)}
+
+
+async def test_of_two_passkeys_removed_at_once_one_stays(database: Database) -> None:
+    tenant = uuid4()
+    async with database.transaction(tenant) as tx:
+        founder, _ = await a_founder(tx)
+        await a_passkey(tx, founder)
+        await a_passkey(tx, founder)
+        first, second = await fetch_passkeys(tx, founder.id)
+
+    async def remove(credential_id: str) -> None:
+        async with database.transaction(tenant) as tx:
+            await remove_passkey(tx, founder.id, credential_id)
+
+    async with database.transaction(tenant) as tx:
+        await remove_passkey(tx, founder.id, first.credential_id)
+        at_once = asyncio.create_task(remove(second.credential_id))
+        await asyncio.wait([at_once], timeout=0.3)
+    with pytest.raises(LastKey):
+        await at_once
+    async with database.transaction(tenant) as tx:
+        assert [key.credential_id for key in await fetch_passkeys(tx, founder.id)] == [second.credential_id]
 
 
 async def test_a_session_ends_when_it_is_revoked_or_old(database: Database) -> None:

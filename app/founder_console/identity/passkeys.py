@@ -134,7 +134,7 @@ async def register_passkey(
 
 async def remove_passkey(tx: Transaction, founder_id: UUID, credential_id: str) -> None:
     """Revoke a passkey of the founder. Event `founder.passkey_removed`. Raises `LastKey`, `KeyRefused`."""
-    keys = {key.credential_id: key for key in await store.fetch_passkeys(tx, founder_id)}
+    keys = {key.credential_id: key for key in await store.fetch_passkeys(tx, founder_id, lock=True)}
     if credential_id not in keys:
         raise KeyRefused("there is no such passkey", code="key.unknown")
     if len(keys) == 1:
