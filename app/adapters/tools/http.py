@@ -1,5 +1,6 @@
 """HTTP to hosts that the role or the founder has named. No private address unless listed, on every hop."""
 
+import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,7 +11,7 @@ import msgspec
 
 from app.adapters.tools.page_text import page_text
 from app.adapters.tools.unpacking import ASKED, body_of
-from app.adapters.tools.wording import storable, text_argument
+from app.adapters.tools.wording import declared_text, storable, text_argument
 from app.canon.addresses import link_of
 from app.canon.canonical_json import NotCanonical, exact
 from app.canon.destinations import host_allowed
@@ -155,7 +156,7 @@ async def _perform(wire: Wire, call: ToolCall, method: str) -> ToolResult:
     if method not in SAFE_METHODS:
         headers["Idempotency-Key"] = call.key
     answer = await _exchange(wire, call, method, url, headers, body)
-    return _result(method, answer)
+    return await asyncio.to_thread(_result, method, answer)
 
 
 def _check_address(url: str, egress_hosts: Sequence[str]) -> None:
@@ -183,8 +184,6 @@ def _headers(given: object) -> dict[str, str]:
 async def _exchange(
     wire: Wire, call: ToolCall, method: str, url: str, headers: Mapping[str, str], body: str | None
 ) -> Answer:
-    import asyncio
-
     import httpx
 
     safe = method in SAFE_METHODS
@@ -272,10 +271,7 @@ def _text(answer: Answer, media_type: str) -> str:
     if b"\0" in answer.body[:8192]:
         return f"({len(answer.body)} bytes that are no text)"
     charset = answer.headers.get("content-type", "").lower().partition("charset=")[2].partition(";")[0].strip("\"' ")
-    try:
-        text = answer.body.decode(charset or "utf-8")
-    except (LookupError, UnicodeDecodeError):
-        text = answer.body.decode("utf-8", "replace")
+    text = declared_text(answer.body, charset) if charset else answer.body.decode("utf-8", "replace")
     return storable(page_text(text) if media_type == "text/html" else text)
 
 

@@ -6,7 +6,7 @@ from email.message import EmailMessage, MIMEPart
 import msgspec
 
 from app.adapters.tools.page_text import page_text
-from app.adapters.tools.wording import decoded, storable
+from app.adapters.tools.wording import declared_text, storable
 from app.canon.tool import InputFile, ToolFailed
 
 
@@ -94,12 +94,7 @@ def _body(message: EmailMessage) -> str:
     part = message.get_body(preferencelist=("plain", "html"))
     if part is None:
         return ""
-    payload = _payload(part)
-    charset = part.get_content_charset()
-    try:
-        text = payload.decode(charset) if charset else decoded(payload)
-    except (LookupError, UnicodeDecodeError):
-        text = decoded(payload)
+    text = declared_text(_payload(part), part.get_content_charset() or "")
     return storable(page_text(text) if part.get_content_type() == "text/html" else text.strip())
 
 

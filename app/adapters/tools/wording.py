@@ -1,7 +1,9 @@
 """Arguments and answers as text: read with clear messages, written compactly."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 from app.canon.tool import Arguments, ToolFailed
@@ -33,6 +35,20 @@ def decoded(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp1252", "replace")
+
+
+def declared_text(content: bytes, charset: str) -> str:
+    """Text in the encoding that a stranger declares; `decoded` where that is none, or not that of the bytes. Encodings
+    of host names and of program texts are none: time grows with the square of the length there."""
+    try:
+        if _TEXT_ENCODING.fullmatch(codecs.lookup(charset).name):
+            return content.decode(charset)
+    except (LookupError, ValueError):
+        pass
+    return decoded(content)
+
+
+_TEXT_ENCODING = re.compile(r"(ascii|big5|charmap|cp|euc|gb|hp|hz|iso|johab|koi8|kz|latin|mac|ptcp|shift|tis|utf).*")
 
 
 def storable(text: str) -> str:
