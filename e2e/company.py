@@ -41,7 +41,7 @@ from app.founder_console.wording import LANGUAGES
 from app.governance_ledger import Event, append
 from app.messages import ApprovalDecided
 from app.postgres import Database, Transaction
-from app.role_registry import Role, get_role, hire, on_approval_decided
+from app.role_registry import Role, amend, get_role, hire, on_approval_decided
 from app.settings import Settings
 from app.work_queue import (
     Approval,
@@ -125,6 +125,20 @@ class Company:
     def hire(self, wanted: Terms) -> Role:
         """A worker under this contract, hired and signed."""
         return self.tell(lambda tx: self._hire(tx, wanted))
+
+    def propose(self, role: Role, **changes: Any) -> Approval:
+        """The card that asks for a signature under a changed contract."""
+        assert role.terms is not None
+        wanted = msgspec.structs.replace(role.terms, **changes)
+
+        async def work(tx: Transaction) -> Approval:
+            asked = await amend(
+                tx, role.id, seen_version=role.version, terms=wanted, by=self.founder, undo_seconds=UNDO_SECONDS
+            )
+            assert asked.pending is not None
+            return await get_approval(tx, asked.pending.approval_id)
+
+        return self.tell(work)
 
     async def _hire(self, tx: Transaction, wanted: Terms) -> Role:
         role = await hire(tx, wanted, by=self.founder, undo_seconds=0)

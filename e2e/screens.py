@@ -5,11 +5,13 @@ from uuid import UUID
 
 import pytest
 
+from app.canon.contract import Boundary, ToolRule
 from app.canon.vocabulary import Money, Tier
 from app.execution_graph import runs_of_ticket
 from app.founder_console.store import fetch_founders
 from app.governance_ledger import EventFilter, read_events
 from app.postgres import Transaction
+from app.role_registry import Role
 from app.work_queue import Approval, ApprovalStatus, expire, get_approval, list_approvals, list_tickets
 from e2e.company import Company, analyst
 from tests.processes import Machine, wait_until
@@ -57,15 +59,17 @@ def busy(company: Company, served: Machine) -> Approval:
     company.decide(company.ask(sari, to="lama@contoh.id", undo_seconds=0), "approve")
     company.decide(company.ask(sari, to="bukan@contoh.id"), "reject")
     late = company.ask(sari, to="terlambat@contoh.id", minutes=0.01)
-    _run_until_held(company, served)
+    nadia = company.hire(analyst("Nadia"))
+    _run_until_held(company, served, nadia)
+    company.propose(nadia, boundary=Boundary(tools=(ToolRule("list_inputs", "ask"), ToolRule("write_note", "allow"))))
     company.tell(lambda tx: _expired(tx, late))
     company.ask(sari, to="ratna.wulandari@contohmail.id")
     return company.ask(raka, tier=Tier.R2, tool="order_payment", money=Money(12_105_000), ticket=ticket, in_a_run=True)
 
 
-def _run_until_held(company: Company, served: Machine) -> None:
+def _run_until_held(company: Company, served: Machine, role: Role) -> None:
     """A real worker does a ticket up to the step that the founder has to decide, and is gone."""
-    ticket = company.assign(WATCHED, company.hire(analyst("Nadia")))
+    ticket = company.assign(WATCHED, role)
     served.start("worker", "app.cli", "worker")
     wait_until(
         lambda: [run.status for run in company.tell(lambda tx: runs_of_ticket(tx, ticket.id))] == ["held"],
@@ -90,6 +94,8 @@ def every_page(company: Company, asked: Approval) -> list[str]:
         *(f"/approvals/{approval_id}" for approval_id in found.closed),
         f"/approvals/{asked.id}/edit",
         f"/approvals/{asked.id}/rule",
+        f"/approvals/{found.amended}",
+        f"/approvals/{found.amended}/backtest",
         f"/approvals/batch?item={asked.id}:1",
         f"/workers/{asked.role_id}",
         f"/workers/{asked.role_id}/versions",
@@ -107,9 +113,11 @@ def every_page(company: Company, asked: Approval) -> list[str]:
 
 
 class Found(NamedTuple):
-    """What the company happens to have: a card that each ending came to, tickets that ended, a run with its trace."""
+    """What the company happens to have: a card that each ending came to, one that changes a contract, tickets that
+    ended, a run with its trace."""
 
     closed: list[UUID]
+    amended: UUID
     ended: list[UUID]
     run: UUID
     event: UUID
@@ -122,7 +130,8 @@ async def _found(tx: Transaction) -> Found:
     watched = next(one for one in (await list_tickets(tx)).items if one.title == WATCHED)
     event = (await read_events(tx, EventFilter(type="ticket.opened"), limit=1)).items[0].event_id
     run = (await runs_of_ticket(tx, watched.id))[0].id
-    return Found(closed, ended, run, event, await a_deputy(tx))
+    amended = next(one.id for one in (await list_approvals(tx, status="pending")).items if one.kind == "amend")
+    return Found(closed, amended, ended, run, event, await a_deputy(tx))
 
 
 async def a_deputy(tx: Transaction) -> UUID:

@@ -126,7 +126,7 @@ def decide(proposal: Proposal, contract: Contract, spent: Spent, provenance: Pro
     barred = _barred(tool, arguments, rules)
     if barred is not None:
         return Refuse("boundary", fact_sentence(barred, tool.name), (barred,))
-    money = _money(tool, arguments)
+    money = call_money(tool, arguments)
     found = _Findings()
     ground = Ground(provenance.trusted, spent.zone, tool.money, minor_digits(money.currency) if money else 0)
     for rule in rules:
@@ -146,7 +146,7 @@ def _barred(tool: ToolSpec, arguments: Arguments, rules: Sequence[ToolRule]) -> 
     if too_much:
         return Fact("schema", wanted=f"the arguments are {too_much}")
     misfits = schema.problems(tool.parameters, arguments)
-    if tool.money is not None and _money(tool, arguments) is None:
+    if tool.money is not None and call_money(tool, arguments) is None:
         misfits.append(f"`{tool.money}` must be whole minor units above zero, in one currency")
     return Fact("schema", wanted="; ".join(misfits)) if misfits else None
 
@@ -202,7 +202,7 @@ def _check_places(
         found.add(fact)
 
 
-def _money(tool: ToolSpec, arguments: Arguments) -> Money | None:
+def call_money(tool: ToolSpec, arguments: Arguments) -> Money | None:
     """What is at stake; None when the tool moves no money or the amounts cannot be read."""
     if tool.money is None:
         return None

@@ -12,6 +12,7 @@ Invariants:
 - a held run holds no worker; `resume` never decides.
 """
 
+from app.execution_graph.backtesting import Backtest, BacktestAsked, Change, backtest
 from app.execution_graph.editing import Edit, edit_call
 from app.execution_graph.erasing import erase_ticket
 from app.execution_graph.errors import EditRefused
@@ -29,6 +30,9 @@ from app.execution_graph.runs import (
 from app.execution_graph.runtime import Defaults
 
 __all__ = [
+    "Backtest",
+    "BacktestAsked",
+    "Change",
     "Defaults",
     "Edit",
     "EditRefused",
@@ -39,6 +43,7 @@ __all__ = [
     "RunView",
     "StepView",
     "Totals",
+    "backtest",
     "cancel_run",
     "edit_call",
     "erase_ticket",

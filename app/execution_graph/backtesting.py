@@ -53,7 +53,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One past call that the new boundary would have judged otherwise. `event_id` is the ledger's last event of it."""
+    """One past call that the new boundary would have judged otherwise. `event_id` is the ledger's last event of it.
+    `why` says by language what would become of it and the gravest reason, `reason` that reason alone: none for a call
+    that would pass."""
 
     ticket_id: UUID
     run_id: UUID
@@ -65,6 +67,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     before: Outcome
     after: Outcome
     why: dict[str, str]
+    reason: dict[str, str]
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,9 +116,10 @@ async def backtest(
     tools: Mapping[str, ToolSpec],
     store: EvidenceStore,
     keeper: Keeper | None = None,
+    most: int = MOST_CALLS,
 ) -> Backtest:
-    """How `asked.boundary` would have judged the role's calls of that time, at most the newest 2000. Each is judged on
-    what was there at its moment: answers of earlier steps, the ticket's files, the role's text. Reads only.
+    """How `asked.boundary` would have judged the role's calls of that time, at most the newest `most`. Each is judged
+    on what was there at its moment: answers of earlier steps, the ticket's files, the role's text. Reads only.
 
     Raises `Invalid` (the span), `InvalidTerms`, `RoleUnknown`.
     """
@@ -126,13 +130,13 @@ async def backtest(
     since = asked.since or until - timedelta(days=DEFAULT_DAYS)
     if not timedelta() < until - since <= LONGEST:
         raise Invalid("since lies before until, by at most 400 days")
-    calls = await past_calls(tx, role_id, since=since, until=until, most=MOST_CALLS + 1)
+    calls = await past_calls(tx, role_id, since=since, until=until, most=most + 1)
     replay = _Replay(tx, role_id, asked.boundary, tools, store, keeper)
     await replay.prepare()
-    for call in calls[:MOST_CALLS]:
+    for call in calls[:most]:
         await replay.judge(call)
     pruned = await pruned_runs(tx, role_id, since=since, until=until)
-    return replay.result(since, until, limit=asked.limit, more=len(calls) > MOST_CALLS, pruned=pruned)
+    return replay.result(since, until, limit=asked.limit, more=len(calls) > most, pruned=pruned)
 
 
 class _Replay:
@@ -229,6 +233,7 @@ class _Replay:
         after: Outcome,
         events: list[RecordedEvent],
     ) -> Change:
+        said = {language: reasons(verdict, proposal.tool.name, self._tools, language)[:1] for language in LANGUAGES}
         return Change(
             ticket_id=call.ticket_id,
             run_id=call.run_id,
@@ -240,14 +245,10 @@ class _Replay:
             before=before,
             after=after,
             why={
-                language: " ".join(
-                    (
-                        outcome_sentence(after.verdict, after.tier, language),
-                        *reasons(verdict, proposal.tool.name, self._tools, language)[:1],
-                    )
-                )
+                language: " ".join((outcome_sentence(after.verdict, after.tier, language), *said[language]))
                 for language in LANGUAGES
             },
+            reason={language: "".join(said[language]) for language in LANGUAGES},
         )
 
     def result(self, since: datetime, until: datetime, *, limit: int, more: bool, pruned: int) -> Backtest:

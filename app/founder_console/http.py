@@ -18,7 +18,7 @@ from app.founder_console.channels import hook_http
 from app.founder_console.copilot import http as copilot_http
 from app.founder_console.copilot import pages as copilot_pages
 from app.founder_console.copilot.brief import Brief, read_facts, say
-from app.founder_console.deciding import actions, batch_pages, editing_pages, rule_pages
+from app.founder_console.deciding import actions, backtest_pages, batch_pages, editing_pages, rule_pages
 from app.founder_console.identity import doors, key_pages, people_pages, quorum_pages, tokens_http
 from app.founder_console.model import Language
 from app.founder_console.money import evidence_pages, payment_pages, revenue_pages
@@ -266,6 +266,7 @@ PAGE_ROUTES: tuple[Any, ...] = (
     *editing_pages.ROUTES,
     *batch_pages.ROUTES,
     *rule_pages.ROUTES,
+    *backtest_pages.ROUTES,
     *preferences.ROUTES,
     *company_pages.ROUTES,
     *key_pages.ROUTES,

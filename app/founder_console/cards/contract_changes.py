@@ -23,6 +23,11 @@ def contract_row(change: Any, naming: Naming) -> tuple[str, str, str]:
     return _name(field, naming), said[0], said[1]
 
 
+def changes_boundary(changes: Any) -> bool:
+    """Whether one of the changed fields is of the boundary."""
+    return any(str(one.get("field", "")).startswith("boundary.") for one in changes or () if isinstance(one, dict))
+
+
 def _name(field: str, naming: Naming) -> str:
     part, _, rest = field.partition(".")
     words = naming.words

@@ -18,7 +18,7 @@ from app.canon.mandate import beyond
 from app.canon.reasons import in_words, reason_sentence
 from app.canon.sentences import boundary_sentences, budget_sentence
 from app.canon.vocabulary import Money, Tier
-from app.founder_console.cards.contract_changes import contract_row
+from app.founder_console.cards.contract_changes import changes_boundary, contract_row
 from app.founder_console.cards.server_changes import server_rows
 from app.founder_console.naming import Naming
 from app.postgres import Transaction
@@ -83,6 +83,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     undo_until: datetime | None
     editable: bool
     retryable: bool
+    weighable: bool
     superseded_by: UUID | None
     quorum: int = 1
     votes: str = ""
@@ -189,6 +190,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         undo_until=undo_until,
         editable=_editable(approval, naming),
         retryable=approval.kind == "unknown_outcome" and approval.run_id is not None,
+        weighable=approval.kind == "amend" and changes_boundary(payload.get("change")),
         superseded_by=approval.superseded_by,
         quorum=approval.quorum,
         beyond=_beyond(approval, naming),
