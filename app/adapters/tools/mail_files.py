@@ -1,13 +1,23 @@
 """Letters that came as `.eml` files: headers, text and what hangs on them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
+from itertools import islice
+from typing import Any
 
 import msgspec
 
 from app.adapters.tools.page_text import page_text
 from app.adapters.tools.wording import declared_text, storable
 from app.canon.tool import InputFile, ToolFailed
+
+MAX_HEADER_CHARACTERS = 8_000
+MAX_PART_HEADER_CHARACTERS = 2_000
+MAX_PARTS = 200
+MAX_COMPARISONS = 50_000_000
+"""Each line is held against the boundary of every part around it."""
 
 
 class MailPart(msgspec.Struct, frozen=True):
@@ -48,8 +58,20 @@ def is_mail(file: InputFile) -> bool:
     return file.media_type.startswith("message/rfc822") or file.name.lower().endswith(".eml")
 
 
+@contextmanager
+def _to_a_depth() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError as error:
+        raise ToolFailed(_INTRICATE) from error
+
+
+_INTRICATE = "the mail has so many parts inside of parts that it is not opened: attach what is needed of it by itself"
+
+
+@_to_a_depth()
 def opened_mail(content: bytes) -> Mail:
-    """The letter in these bytes. Headers that cannot be read are left empty."""
+    """The letter in these bytes. Headers that cannot be read are left empty. Raises `ToolFailed`."""
     message = _message(content)
     return Mail(
         sender=_header(message, "from"),
@@ -66,6 +88,7 @@ def opened_mail(content: bytes) -> Mail:
     )
 
 
+@_to_a_depth()
 def part_of(content: bytes, name: str) -> tuple[str, str, bytes]:
     """Name, media type and bytes of an attachment. Raises `ToolFailed`."""
     parts = dict(_attachments(_message(content)))
@@ -74,14 +97,27 @@ def part_of(content: bytes, name: str) -> tuple[str, str, bytes]:
     return name, parts[name].get_content_type(), _payload(parts[name])
 
 
+class _Short(policy.EmailPolicy):
+    """The time that a header takes grows with the square of its length: more than any letter needs is not read."""
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        most = MAX_PART_HEADER_CHARACTERS if name.lower().startswith("content-") else MAX_HEADER_CHARACTERS
+        return super().header_fetch_parse(name, value[:most])
+
+
 def _message(content: bytes) -> EmailMessage:
-    return message_from_bytes(content, policy=policy.default)
+    if content.count(b"\n") * content.lower().count(b"boundary") > MAX_COMPARISONS:
+        raise ToolFailed(_INTRICATE)
+    return message_from_bytes(content, policy=_SHORT)  # type: ignore[arg-type]  # its message is the default policy's
+
+
+_SHORT = _Short()
 
 
 def _header(message: EmailMessage, name: str) -> str:
     try:
         return storable(" ".join(str(message.get(name, "")).split()))
-    except (ValueError, LookupError, AttributeError, TypeError):
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
         return ""
 
 
@@ -100,6 +136,6 @@ def _body(message: EmailMessage) -> str:
 
 def _attachments(message: EmailMessage) -> list[tuple[str, MIMEPart]]:
     found: list[tuple[str, MIMEPart]] = []
-    for index, part in enumerate(message.iter_attachments(), start=1):
+    for index, part in enumerate(islice(message.iter_attachments(), MAX_PARTS), start=1):
         found.append((storable(part.get_filename() or f"part-{index}"), part))
     return found
