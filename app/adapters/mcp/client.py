@@ -42,7 +42,7 @@ async def call_tool(server: ToolServer, tool: ServerTool, call: ToolCall, shelf:
             sent = True
             meta: Any = {"flr/idempotency-key": call.key}
             answer = await client.call_tool(tool.name, dict(call.arguments), meta=meta)
-            result = _result(server, tool, answer)
+            result = await asyncio.to_thread(_result, server, tool, answer)
     except ToolFailed:
         raise
     except Exception as error:

@@ -1,6 +1,7 @@
 """Connections to MCP servers over the official SDK: a locked-away program on its pipes, or an address."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,16 +10,18 @@ from typing import IO
 
 import httpx2
 import mcp_types
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from app.adapters.mcp.measured import MOST_BYTES, MeasuredTransport
+from app.adapters.mcp.piping import piped
 from app.adapters.sandbox import Limits, Mount, NoSandbox, bubblewrap, program_mounts, sandboxed
 from app.canon.tool import ToolFailed, Vault
 from app.canon.tool_server import NEVER_SHOWN, HttpServer, Listed, Place, StdioServer
 
 LIMITS = Limits(memory_bytes=None, data_bytes=1 << 30, processes=64, cpu_seconds=600, open_files=1024)
 MAX_PAGES = 20
+LAST_BYTES = 600
 DATABASE_SOCKET = ".s.PGSQL."
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs", "/usr/share/ca-certificates")
 
@@ -32,11 +35,13 @@ async def connected(place: Place, vault: Vault, home: Path) -> AsyncIterator[Cli
                 header: secret.prefix + await vault.value(secret.name) for header, secret in place.secrets.items()
             }
             timeout = httpx2.Timeout(60, connect=10)
-            async with (
-                httpx2.AsyncClient(headers=headers, timeout=timeout, trust_env=False) as http,
-                Client(streamable_http_client(place.url, http_client=http), client_info=_me()) as client,
-            ):
-                yield client
+            transport = MeasuredTransport(trust_env=False)
+            async with httpx2.AsyncClient(
+                headers=headers, timeout=timeout, transport=transport, trust_env=False
+            ) as http:
+                web = streamable_http_client(place.url, http_client=http, max_sse_event_size=MOST_BYTES)
+                async with Client(web, client_info=_me()) as client:
+                    yield client
         case StdioServer():
             async with started(place, await secrets_of(place, vault), home) as client:
                 yield client
@@ -45,10 +50,11 @@ async def connected(place: Place, vault: Vault, home: Path) -> AsyncIterator[Cli
 @asynccontextmanager
 async def started(place: StdioServer, secrets: Mapping[str, str], home: Path) -> AsyncIterator[Client]:
     """The program, locked away, with its pipes. It ends with the block, and with this process however that ends."""
-    with tempfile.TemporaryFile("w+") as errors:
-        parameters = await _parameters(place, secrets, home)
+    with tempfile.TemporaryFile() as errors:
+        argv = await _argv(place, home)
         try:
-            async with Client(stdio_client(parameters, errlog=errors), client_info=_me()) as client:
+            # Secrets go in by the environment of the process, which others on this machine cannot read.
+            async with Client(piped(argv, secrets, errors), client_info=_me()) as client:
                 yield client
         except Exception as error:
             told = inner(error)
@@ -90,20 +96,19 @@ def _me() -> mcp_types.Implementation:
     return mcp_types.Implementation(name="flr", version="1")
 
 
-def _last_words(errors: IO[str]) -> str:
-    errors.seek(0)
-    return " ".join(errors.read()[-600:].split())
+def _last_words(errors: IO[bytes]) -> str:
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_BYTES))
+    return " ".join(errors.read().decode("utf-8", "replace").split())
 
 
-async def _parameters(place: StdioServer, secrets: Mapping[str, str], home: Path) -> StdioServerParameters:
-    """Secrets go in by the environment of the process, which others on this machine cannot read."""
+async def _argv(place: StdioServer, home: Path) -> list[str]:
     try:
         bwrap = await asyncio.to_thread(bubblewrap)
     except NoSandbox as missing:
         said = f"Refused: a program of strangers runs in a sandbox only, and {missing}."
         raise ToolFailed(said, code=missing.code, **missing.data) from missing
     mounts = await asyncio.to_thread(mounts_of, place, home)
-    argv = sandboxed(
+    return sandboxed(
         bwrap,
         place.command,
         mounts=mounts,
@@ -112,7 +117,6 @@ async def _parameters(place: StdioServer, secrets: Mapping[str, str], home: Path
         network=place.network,
         user=_owner(place),
     )
-    return StdioServerParameters(command=argv[0], args=argv[1:], env=dict(secrets))
 
 
 def mounts_of(place: StdioServer, home: Path) -> list[Mount]:
