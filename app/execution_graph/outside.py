@@ -1,27 +1,45 @@
 """Acting outside: the call itself, in no transaction, and the record of how it ended."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar, assert_never
 
 import asyncpg
 import msgspec
 
+from app.canon.errors import Invalid
 from app.canon.tool import OutcomeUnknown, Tool, ToolCall, ToolFailed, ToolResult
 from app.canon.tool_server import ToolChanged
 from app.execution_graph.acting import done, failed
 from app.execution_graph.blotting import CallSecrets
 from app.execution_graph.case import Acts, Case, Permit, Stops, Told, Waits
 from app.execution_graph.drive import Drive
-from app.execution_graph.journal import Asked
+from app.execution_graph.journal import Asked, storable
 from app.execution_graph.lost_outcomes import lost
 from app.governance_ledger import EvidenceAway
 from app.role_registry import quarantine_tool
 
 T = TypeVar("T")
 
+_LOG = logging.getLogger("flr.execution_graph")
+
 ATTEMPTS = 3
 RECORD_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
+SHOWN_CHARACTERS = 40_000
+SHOWN_REASON_CHARACTERS = 300
+_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+_UNKEEPABLE = (
+    Invalid,
+    ValueError,
+    TypeError,
+    RecursionError,
+    msgspec.MsgspecError,
+    asyncpg.DataError,
+    asyncpg.CheckViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+"""What a ledger says to bytes that are too many and to text that is none."""
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -45,13 +63,18 @@ async def act(drive: Drive, asked: Asked, acts: Acts) -> Told | Waits | Stops:
     tool = drive.runtime.tools[asked.name]
     ended = await _perform(tool, acts.call)
 
-    async def record() -> Told | Waits | Stops:
+    async def record(ended: Ended) -> Told | Waits | Stops:
         async with drive.transaction() as tx:
             status = await drive.journal.fence(tx)
             case = Case(tx, drive, asked, acts.call.arguments, status, acts.step, tool, acts.contract, drive.ticket)
             return await _record(case, acts.permit, ended)
 
-    return await _insist(record)
+    try:
+        return await _insist(lambda: record(ended))
+    except _UNKEEPABLE as error:
+        _LOG.warning("step %d of run %s is recorded without its answer: %s", asked.step, drive.run.id, error)
+        bare = without_answer(ended, error)
+        return await _insist(lambda: record(bare))
 
 
 async def _perform(tool: Tool, call: ToolCall) -> Ended:
@@ -113,6 +136,20 @@ async def _record(case: Case, permit: Permit, ended: Ended) -> Told | Waits | St
             assert_never(ended)
 
 
+def without_answer(ended: Ended, error: Exception) -> Ended:
+    """How it ended, without what it brought, which no ledger can hold (too large, no text). That it was done counts."""
+    match ended:
+        case ToolResult(content):
+            why = storable(str(error))[:SHOWN_REASON_CHARACTERS]
+            return ToolResult(
+                f"{storable(content[:SHOWN_CHARACTERS])}\n(Done. All that it brought cannot be kept: {why})"
+            )
+        case Failed(message, ToolChanged() as changed):
+            return Failed(message, ToolChanged(changed.server, changed.tool, None))
+        case _:
+            raise error
+
+
 def _undo(case: Case) -> int:
     return case.drive.runtime.undo_seconds
 
@@ -122,6 +159,6 @@ async def _insist(record: Callable[[], Awaitable[T]]) -> T:
     for wait in RECORD_SECONDS:
         try:
             return await record()
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
+        except _AWAY:
             await asyncio.sleep(wait)
     return await record()

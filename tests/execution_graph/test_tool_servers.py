@@ -125,6 +125,19 @@ async def test_a_changed_tool_is_barred_until_the_founder_signs_what_it_is_now(r
     assert (await ring.run(role)).run.status == "done"
 
 
+@pytest.mark.parametrize(
+    "listed", ["The \0 of a city.", "The \ud800 of a city.", "w" * 3_000_000], ids=["nul", "half", "long"]
+)
+async def test_a_tool_that_changed_into_what_nobody_can_keep_is_barred(listed: str, ring: Ring, far: Far) -> None:
+    await sign(ring, await propose(ring))
+    role = await ring.hire("weather.forecast", procedure=FORECAST)
+    far.lists = listed
+    view = await ring.run(role)
+    assert (view.run.status, far.calls) == ("returned", [])
+    async with ring.transaction() as tx:
+        assert [server.quarantined for server in await tool_servers(tx)] == [("forecast",)]
+
+
 async def test_a_removed_servers_tools_are_gone_at_once(ring: Ring, far: Far) -> None:
     await sign(ring, await propose(ring))
     role = await ring.hire("weather.forecast", procedure=FORECAST)
