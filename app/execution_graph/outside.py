@@ -97,7 +97,7 @@ async def _once(tool: Tool, call: ToolCall) -> Ended:
         case ToolResult():
             return call.vault.blotted(ended)
         case Failed(message, changed):
-            return Failed(call.vault.blot(message), changed)
+            return Failed(call.vault.blot(message), call.vault.changed(changed))
         case Lost(message):
             return Lost(call.vault.blot(message))
         case _:

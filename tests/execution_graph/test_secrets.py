@@ -1,5 +1,6 @@
 """A secret reaches the server that the founder named, and stands nowhere else: no table, no evidence, no answer."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from app.adapters.tools.http import HttpGetTool
 from app.canon.contract import ProcedureStep
 from app.canon.tool import EvidenceItem, OutcomeUnknown, ToolCall, ToolFailed, ToolResult
+from app.canon.tool_server import Listed, ToolChanged
+from app.execution_graph.blotting import BLOT, without
 from app.role_registry import NewSecret, Role, VaultKeys, ensure_vault_key, remove_secret, set_secret, vault_keys
 from tests.adapters.http_servers import Site, web_site
 from tests.execution_graph.ring import Outside, Ring
@@ -40,13 +43,22 @@ class Tells(Outside):
 
     async def perform(self, call: ToolCall) -> ToolResult:
         value = await call.vault.value("told")
+        if self.ends == "changed":
+            raise ToolChanged("shop", "tell", Listed("tell", f"with {value}", {value: {"of": [value]}}))
+        if self.ends == "cut":
+            half = f"{'x' * 50}{value}"[:-1]
+            cut = (
+                EvidenceItem("page", "text/plain", half.encode()),
+                EvidenceItem("log", "text/plain", value[1:].encode()),
+            )
+            return ToolResult(f"{half}\n(the answer is longer)", {"log": value[2:]}, evidence=cut)
         if self.ends == "failed":
             raise ToolFailed(f"no: {value}")
         if self.ends == "lost":
             raise OutcomeUnknown(f"gone: {value}")
         if self.ends == "raised":
             raise RuntimeError(value)
-        evidence = (EvidenceItem(f"{value}.txt", "text/plain", f"it is {value}".encode()),)
+        evidence = (EvidenceItem(f"{value}.txt", f"text/{value}", f"it is {value}".encode()),)
         return ToolResult(value, {"deep": [{value: value}]}, evidence=evidence)
 
 
@@ -117,6 +129,37 @@ async def test_a_tool_that_repeats_its_secret_is_blotted_however_it_ends(
     assert [step.state for step in view.steps] == [states[ends]]
     assert await tables_with(superuser, value) == []
     assert files_with(tmp_path / "evidence", value) == []
+
+
+@pytest.mark.parametrize("ends", ["cut", "changed"])
+async def test_a_secret_that_was_cut_off_leaves_no_piece(
+    ring: Ring, keys: VaultKeys, site: Site, superuser: asyncpg.Connection, tmp_path: Path, ends: str
+) -> None:
+    await with_vault(ring, keys, site)
+    ring.tools["tell"] = Tells(ends)
+    role = await ring.hire("tell", procedure=[ProcedureStep("tell", {"what": "it"})])
+    async with ring.transaction() as tx:
+        await set_secret(tx, "told", NewSecret(value=PLAIN), keys, ring.founder)
+    await ring.run(role)
+    for piece in (PLAIN[:-1], PLAIN[1:], PLAIN[2:], PLAIN[:12], PLAIN[-12:]):
+        assert await tables_with(superuser, piece) == []
+        assert files_with(tmp_path / "evidence", piece) == []
+
+
+@pytest.mark.parametrize("value", [PLAIN, VALUE, "aaaaaaaa", "abababab1", "12345678"])
+@pytest.mark.parametrize("around", ["", "aaaa", "x", "\n", "1234", "ab"])
+def test_a_text_around_secrets_stays(value: str, around: str) -> None:
+    assert value not in without(f"{around}{value}{around}{value}{around}", value, BLOT)
+    assert without(f"zz {value}, {value} zz", value, BLOT) == f"zz {BLOT}, {BLOT} zz"
+    assert without(f"zz {value}, {value[1:]} zz".encode(), value.encode(), b"-").startswith(b"zz -, ")
+    assert without("Beras 5 kg, Rp 70.000, 1234", value, BLOT) == "Beras 5 kg, Rp 70.000, 1234"
+
+
+def test_an_answer_full_of_pieces_holds_nobody_up() -> None:
+    begun = time.perf_counter()
+    assert without(PLAIN[-8:] * 400_000, PLAIN, "") == ""
+    assert without(PLAIN[:8] * 400_000, PLAIN, "") == ""
+    assert time.perf_counter() - begun < 20
 
 
 async def test_a_removed_secret_is_gone_and_the_call_goes_without(
