@@ -66,7 +66,7 @@ def test_a_deputy_is_invited_decides_within_the_mandate_and_no_longer_than_it_la
     theirs.get_by_role("button", name="Setujui").click()
     expect(theirs.locator("#toasts")).to_contain_text("Disetujui")
     theirs = budi.open(f"/approvals/{large.id}")
-    expect(theirs.locator("approval-card")).to_contain_text("melebihi wewenang Anda")
+    expect(theirs.locator("approval-card")).to_contain_text("melebihi mandat Anda")
     expect(theirs.get_by_role("button", name="Setujui")).to_have_count(0)
     theirs = budi.open(f"/approvals/{grave.id}")
     expect(theirs.locator("approval-card")).to_contain_text("tidak mencakup risiko ini")
@@ -74,11 +74,11 @@ def test_a_deputy_is_invited_decides_within_the_mandate_and_no_longer_than_it_la
     expect(theirs.locator("approval-card").get_by_role("button", name="Tolak")).to_be_visible()
     assert [company.approval(one.id).status for one in (small, large, grave)] == ["approved", "pending", "pending"]
     page = phone.open("/settings/people")
-    page.get_by_role("button", name="Akhiri wewenang ini sekarang").click()
+    page.get_by_role("button", name="Akhiri mandat ini sekarang").click()
     expect(page.locator(".card", has_text="Budi")).not_to_contain_text("aktif")
     budi.open("/")
     expect(budi.page).to_have_url(f"{budi.origin}/login")
     budi.page.get_by_role("button", name="Masuk").click()
-    expect(budi.page.locator("[data-say]")).to_contain_text("wewenang Anda sudah berakhir", ignore_case=True)
+    expect(budi.page.locator("[data-say]")).to_contain_text("mandat Anda sudah berakhir", ignore_case=True)
     for one in (phone, budi):
         one.problems.clear()

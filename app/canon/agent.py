@@ -62,7 +62,19 @@ class Task(msgspec.Struct, frozen=True):
     handover: Handover | None = None
 
 
-Cause: TypeAlias = Literal["", "max_steps", "no_procedure", "procedure", "followed", "model"]
+Cause: TypeAlias = Literal[
+    "",
+    "max_steps",
+    "no_procedure",
+    "procedure_values",
+    "procedure_failed",
+    "procedure_refused",
+    "procedure_rejected",
+    "procedure_expired",
+    "procedure_withdrawn",
+    "followed",
+    "model",
+]
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):

@@ -131,7 +131,9 @@ class ToolChanged(ToolFailed):
 
     def __init__(self, server: str, tool: str, now: Listed | None) -> None:
         what = "changed what it says of" if now is not None else "no longer has"
-        super().__init__(f"{server} {what} {tool}: the tool is in quarantine until the founder signs it anew")
+        super().__init__(
+            f"{server} {what} {tool}: the tool is in quarantine until the founder signs it anew", code="tool.changed"
+        )
         self.server = server
         self.tool = tool
         self.now = now

@@ -114,7 +114,7 @@ async def _apply(case: Case, permit: Permit, approval: Approval | None) -> Told:
         async with case.tx.savepoint():
             await _spend(case, None)
             await _use(case, permit, approval)
-        return await failed(case, permit, str(error))
+        return await failed(case, permit, str(error), error.code)
     if isinstance(result.effect, WriteDocument):
         case.drive.files = None
     return await done(case, permit, result, applied)
@@ -136,7 +136,7 @@ def _undoable(case: Case, result: ToolResult, permit: Permit) -> AbstractAsyncCo
 
 async def _perform(case: Case, call: ToolCall) -> ToolResult:
     if case.tool is None:
-        raise ToolFailed("the tool is gone")
+        raise ToolFailed("the tool is gone", code="tool.gone")
     seconds = min(LOCAL_SECONDS, case.tool.spec.timeout_seconds)
     try:
         async with asyncio.timeout(seconds):
@@ -144,9 +144,9 @@ async def _perform(case: Case, call: ToolCall) -> ToolResult:
     except (ToolFailed, EvidenceAway):
         raise
     except TimeoutError as error:
-        raise ToolFailed(f"no answer within {seconds} seconds") from error
+        raise ToolFailed(f"no answer within {seconds} seconds", code="tool.slow") from error
     except Exception as error:
-        raise ToolFailed(f"{type(error).__name__}: {error}") from error
+        raise ToolFailed(f"{type(error).__name__}: {error}", code="tool.broke") from error
 
 
 async def _bring_about(case: Case, result: ToolResult) -> local_effects.Applied:
@@ -181,15 +181,16 @@ async def _keep_files(case: Case, result: ToolResult) -> local_effects.Applied:
     return await local_effects.keep_files(case.tx, result.files, run, case.asked.step, secret=secret)
 
 
-async def failed(case: Case, permit: Permit, message: str) -> Told:
-    """Record that the call was made and failed for certain. Event `tool.failed`."""
+async def failed(case: Case, permit: Permit, message: str, code: str) -> Told:
+    """Record that the call was made and failed for certain; `code` says why, empty where that is not known. Event
+    `tool.failed`."""
     answer = ToolAnswer("failed", storable(message))
     unmoved = msgspec.structs.replace(permit, money=None)
     told = await case.settle(answer, unmoved.columns)
     await _book_reserved(case, None)
     await case.record(
         "failed",
-        {**unmoved.data, "error": answer.content[:2000]},
+        {**unmoved.data, "error": answer.content[:2000], "code": code},
         subjects=permit.subjects,
         signature=permit.signature,
         keep=case.proof(answer),

@@ -138,7 +138,9 @@ async def resolve(case: Case, step: Step, approval: Approval) -> Told:
         await consume(case.tx, approval.id, payload_digest=approval.payload_digest, reader=case.drive.runtime.reader)
         return await _happened(case, permit)
     if approval.status == "rejected":
-        return await failed(case, permit, "It did not happen: the founder has looked. Its answer had been lost.")
+        return await failed(
+            case, permit, "It did not happen: the founder has looked. Its answer had been lost.", "looked"
+        )
     return await _never_known(case, permit, approval)
 
 

@@ -43,9 +43,11 @@ _UNKEEPABLE = (
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The call was made, or could not be, and failed for certain. `changed`: the tool is not what was signed."""
+    """The call was made, or could not be, and failed for certain. `code` says why, where it is known. `changed`: the
+    tool is not what was signed."""
 
     message: str
+    code: str = ""
     changed: ToolChanged | None = None
 
 
@@ -96,8 +98,8 @@ async def _once(tool: Tool, call: ToolCall) -> Ended:
     match ended:
         case ToolResult():
             return call.vault.blotted(ended)
-        case Failed(message, changed):
-            return Failed(call.vault.blot(message), call.vault.changed(changed))
+        case Failed(message, code, changed):
+            return Failed(call.vault.blot(message), code, call.vault.changed(changed))
         case Lost(message):
             return Lost(call.vault.blot(message))
         case _:
@@ -109,27 +111,27 @@ async def _attempt(tool: Tool, call: ToolCall) -> Ended:
         async with asyncio.timeout(tool.spec.timeout_seconds):
             return await tool.perform(call)
     except ToolFailed as error:
-        return Failed(str(error), error if isinstance(error, ToolChanged) else None)
+        return Failed(str(error), error.code, error if isinstance(error, ToolChanged) else None)
     except OutcomeUnknown as error:
-        return Lost(str(error)) if tool.spec.effect == "external" else Failed(str(error))
+        return Lost(str(error)) if tool.spec.effect == "external" else Failed(str(error), "tool.slow")
     except TimeoutError:
-        said = f"no answer within {tool.spec.timeout_seconds} seconds"
+        said, code = f"no answer within {tool.spec.timeout_seconds} seconds", "tool.slow"
     except Exception as error:
         if isinstance(error, EvidenceAway) and tool.spec.effect == "read":
             raise
         # Whatever else a tool raises, a call may have been made.
-        said = f"{type(error).__name__}: {error}"
-    return Lost(said) if tool.spec.effect == "external" else Failed(said)
+        said, code = f"{type(error).__name__}: {error}", "tool.broke"
+    return Lost(said) if tool.spec.effect == "external" else Failed(said, code)
 
 
 async def _record(case: Case, permit: Permit, ended: Ended) -> Told | Waits | Stops:
     match ended:
         case ToolResult():
             return await done(case, permit, ended)
-        case Failed(message, changed):
+        case Failed(message, code, changed):
             if changed is not None:
                 await quarantine_tool(case.tx, changed, actor=case.drive.actor, undo_seconds=_undo(case))
-            return await failed(case, permit, message)
+            return await failed(case, permit, message, code)
         case Lost(message):
             return await lost(case, permit, message)
         case _:
@@ -144,8 +146,8 @@ def without_answer(ended: Ended, error: Exception) -> Ended:
             return ToolResult(
                 f"{storable(content[:SHOWN_CHARACTERS])}\n(Done. All that it brought cannot be kept: {why})"
             )
-        case Failed(message, ToolChanged() as changed):
-            return Failed(message, ToolChanged(changed.server, changed.tool, None))
+        case Failed(message, code, ToolChanged() as changed):
+            return Failed(message, code, ToolChanged(changed.server, changed.tool, None))
         case _:
             raise error
 

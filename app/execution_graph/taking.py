@@ -182,7 +182,7 @@ async def _clear_up(tx: Transaction, drive: Drive) -> None:
 async def _clear_step(case: Case, step: Step) -> None:
     permit = Permit("contract", case.contract.signature, store.money_of(step))
     if step.state == "started" and step.effect == "read":
-        await failed(case, permit, "The run was closed before the answer came.")
+        await failed(case, permit, "The run was closed before the answer came.", "closed")
     elif step.state == "started":
         await lost(case, permit, "The run was closed, and the worker ended before the answer was recorded.")
     elif step.approval_id is not None:

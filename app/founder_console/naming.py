@@ -21,9 +21,11 @@ from app.founder_console.wording import Words
 from app.governance_ledger import RecordedEvent
 from app.role_registry import Role
 
+FAILURES = ("tool.failed", "tool.unknown")
+
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as one sentence."""
+    """One event as one sentence. `detail` says why, `said` is what a tool itself said of it, in its own language."""
 
     event_id: UUID
     type: str
@@ -32,6 +34,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     who: str
     tone: str = ""
     detail: str = ""
+    said: str = ""
     approval_id: str | None = None
 
 
@@ -73,9 +76,11 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
         return self.words("service") if kind in ("service", "operator", "auditor") else self.words("system")
 
     def tool(self, name: object) -> str:
-        """A tool of ours in the founder's words; another one by its own name."""
+        """What is done with a tool: `send e-mail`; with one that is not ours, its name. Empty for none."""
         key = f"tool.{name}"
-        return self.words(key) if self.words.has(key) else str(name or "")
+        if self.words.has(key):
+            return self.words(key)
+        return self.words("use_other", name=name) if name else ""
 
     @property
     def labels(self) -> Labels:
@@ -102,6 +107,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
             who=self.person(event.actor),
             tone=tone_of(event),
             detail=self.cause(event) or self._why(event),
+            said=_said(event),
             approval_id=str(approval) if approval else None,
         )
 
@@ -116,10 +122,18 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
         if facts:
             tool = str(event.data.get("tool") or "")
             return reason_sentence(facts[0], tool, self.words.language, self.labels)
-        if event.type in ("tool.failed", "tool.unknown") and event.data.get("error"):
-            return self.words("tool.said", said=str(event.data["error"])[:280])
+        if event.type in FAILURES:
+            return self._failure(event)
         line = _line_asked(event)
         return budget_sentence(line, self.words.language) if line else _detail(event)
+
+    def _failure(self, event: RecordedEvent) -> str:
+        """What befell a call, by its code; a sentence that asks for facts which the event does not hold is not told."""
+        if event.type == "tool.unknown":
+            return self.words("failure.lost")
+        code, table = event.data.get("code"), self.words.table
+        known = (table.get(f"failure.{code}", ""), table.get(f"refusal.{code}", ""))
+        return next((sentence for sentence in known if sentence and "{" not in sentence), self.words("failure.tool"))
 
     def _values(self, event: RecordedEvent) -> dict[str, object]:
         data = event.data
@@ -144,10 +158,10 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
         known = self.acts.get(str(event.data.get("approval_id")))
         if known:
             return known
-        kind = str(event.data.get("kind", ""))
-        what = self.tool(event.data.get("tool")) or (
-            self.words(f"kind.{kind}") if self.words.has(f"kind.{kind}") else kind
-        )
+        kind, tool = str(event.data.get("kind", "")), self.tool(event.data.get("tool"))
+        if tool:
+            return self.words("ev.tool.done", worker=worker, tool=tool)
+        what = self.words(f"kind.{kind}") if self.words.has(f"kind.{kind}") else kind
         return f"{worker}: {what}" if event.data.get("role_id") else what
 
 
@@ -155,6 +169,10 @@ def _key(event: RecordedEvent) -> str:
     if event.type == "approval.decided":
         return "approval.approved" if event.data.get("decision") == "approve" else "approval.rejected"
     return event.type
+
+
+def _said(event: RecordedEvent) -> str:
+    return str(event.data.get("error") or "")[:280] if event.type in FAILURES else ""
 
 
 def tone_of(event: RecordedEvent) -> str:
@@ -209,6 +227,10 @@ def money_of(event: RecordedEvent) -> Money | None:
     if not isinstance(money, dict) or not isinstance(money.get("currency"), str):
         return None
     return Money(whole(money.get("minor")), money["currency"])
+
+
+def sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def whole(value: object) -> int:

@@ -220,6 +220,12 @@ class ToolFailed(ToolPermitted, frozen=True, kw_only=True):
     error: str
 
 
+class ToolFailedWhy(ToolFailed, frozen=True, kw_only=True):
+    """`code` says why, beside what the tool itself said; empty where that is not known."""
+
+    code: str
+
+
 class ToolUnknown(ToolFailed, frozen=True, kw_only=True):
     """`question` is the approval that asks the founder whether it happened."""
 

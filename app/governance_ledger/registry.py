@@ -251,7 +251,7 @@ SHAPES: Mapping[str, Versions] = {
     "tool.done": shapes.ToolPermitted,
     "tool.edited": deciding.ToolEdited,
     "tool.expired": shapes.ToolUnanswered,
-    "tool.failed": shapes.ToolFailed,
+    "tool.failed": (shapes.ToolFailed, shapes.ToolFailedWhy),
     "tool.held": shapes.ToolHeld,
     "tool.intended": shapes.ToolIntended,
     "tool.refused": shapes.ToolRefused,

@@ -49,6 +49,7 @@ def test_a_module_in_another_form_is_refused(line: str) -> None:
 
 def test_comments_and_indentation_are_not_served() -> None:
     assert slim("/** Says. */\nfunction f() {\n  return 1;\n}\n") == "function f() {\nreturn 1;\n}\n"
+    assert slim("// Says.\nconst a = 'b://c';\n\n  // More.\nf();\n") == "const a = 'b://c';\nf();\n"
 
 
 def test_the_manifest_shows_pictures_of_both_forms_in_their_true_sizes() -> None:

@@ -108,7 +108,7 @@ async def _run(ring: Ring, asked: Approval) -> Any:
 async def test_a_card_says_what_became_of_others_like_it_and_what_befell_it(desk: Desk, precedents: Approval) -> None:
     page = await desk.client.get(f"/approvals/{precedents.id}", headers=PAGE)
     assert "2 serupa disetujui · 1 ditolak" in page.text
-    assert "Riwayatnya" in page.text
+    assert "Riwayat kartu" in page.text
     assert "Ditanyakan" in page.text
 
 

@@ -231,3 +231,31 @@ async def test_an_error_is_told_in_the_founders_own_language(office: Office) -> 
     answer = await office.client.get(f"/runs/{UUID(int=7)}", headers=PAGE | {"accept-language": "en"})
     assert answer.status_code == 404
     assert "Tidak ditemukan" in answer.text
+
+
+async def test_what_befell_a_failed_call_is_said_in_the_founders_language_beside_the_tools_own_words(
+    office: Office,
+) -> None:
+    steps = [ProcedureStep("read_input", {"name": "faktur.pdf"})]
+    view = await office.ring.run(await office.ring.hire("read_input", procedure=steps))
+    assert view.run.cause == "procedure_failed"
+    own = "no file &#39;faktur.pdf&#39; belongs to this ticket"
+    for path in (f"/runs/{view.run.id}", f"/tickets/{view.run.ticket_id}"):
+        page = await office.read(path)
+        assert "Berkas yang diminta pekerja tidak ada di tiket ini." in page
+        assert "Satu langkah prosedur gagal: alatnya tidak berhasil." in page
+        assert page.count(own) == 2, "once as the tool's words, once as the procedure's"
+        assert all(own in quote for quote in page.split("<blockquote")[1:]), "their own words stand quoted"
+        assert own not in page.split("<blockquote")[0]
+
+
+async def test_the_gate_is_told_in_sentences_without_its_codes(office: Office) -> None:
+    asks = ToolRule("write_note", "ask")
+    view = await office.ring.run(
+        await office.ring.hire(asks, procedure=[ProcedureStep("write_note", {"text": "satu"})])
+    )
+    page = await office.read(f"/runs/{view.run.id}")
+    assert "Ditahan gerbang: ditanyakan dulu" in page
+    assert "Meninggalkan catatan" in page
+    assert "step-1-write_note.json" not in page
+    assert "payload.json" not in page

@@ -8,7 +8,7 @@ from jinja2 import StrictUndefined, TemplateError, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from app.adapters.agents.arguments import Malformed, canonical
-from app.canon.agent import Finished, PartFull, StepContext, Task
+from app.canon.agent import Cause, Finished, PartFull, StepContext, Task
 from app.canon.contract import ProcedureStep
 from app.canon.tool import Arguments, ToolAnswer
 
@@ -16,6 +16,13 @@ ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trai
 
 _LONE_EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}).)*)\}\}\s*", re.DOTALL)
 _SHOWN = 300
+_CAUSES: Mapping[str, Cause] = {
+    "failed": "procedure_failed",
+    "refused": "procedure_refused",
+    "rejected": "procedure_rejected",
+    "expired": "procedure_expired",
+    "withdrawn": "procedure_withdrawn",
+}
 
 Scope = dict[str, object]
 
@@ -73,10 +80,10 @@ class _Walk:
             try:
                 await self._take(step)
             except _CannotFollow as error:
-                return Finished(f"{place} cannot be followed: {error}", ok=False, cause="procedure")
+                return Finished(f"{place} cannot be followed: {error}", ok=False, cause="procedure_values")
             except _Ended as end:
                 said = f"{place} was {end.answer.status}: {_short(end.answer.content)}"
-                return Finished(said, ok=False, cause="procedure")
+                return Finished(said, ok=False, cause=_CAUSES[end.answer.status])
         return Finished(_summary(steps, self.before + self.calls, self.place.last), cause="followed")
 
     async def _take(self, step: ProcedureStep) -> None:

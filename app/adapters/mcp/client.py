@@ -89,7 +89,7 @@ def _result(server: ToolServer, tool: ServerTool, answer: mcp_types.CallToolResu
             texts.append(f"({block.type}: {item.media_type}, {len(item.content)} bytes, kept as evidence)")
     text = "\n".join(texts)
     if answer.is_error:
-        raise ToolFailed(f"{server.name} says: {text[:4000] or 'it failed'}")
+        raise ToolFailed(f"{server.name} says: {text[:4000] or 'it failed'}", code="tool.says")
     shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}\n(the answer is longer)"
     evidence.insert(0, EvidenceItem(f"{tool.name}-answer.txt", "text/plain", text.encode("utf-8", "replace")))
     return ToolResult(shown or "done", _data(answer.structured_content, shown), evidence=tuple(evidence))

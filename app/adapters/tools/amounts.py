@@ -17,9 +17,9 @@ def money_argument(arguments: Arguments) -> Money:
     """The amount in `amount_minor` and `currency`. Raises `ToolFailed`."""
     minor, currency = arguments.get("amount_minor"), arguments.get("currency")
     if not isinstance(minor, int) or isinstance(minor, bool) or minor < 1:
-        raise ToolFailed("`amount_minor` must be a whole number of minor units above zero")
+        raise ToolFailed("`amount_minor` must be a whole number of minor units above zero", code="tool.arguments")
     if not isinstance(currency, str) or not re.fullmatch(r"[A-Z]{3}", currency):
-        raise ToolFailed("`currency` must be an ISO code in capitals, for example IDR")
+        raise ToolFailed("`currency` must be an ISO code in capitals, for example IDR", code="tool.arguments")
     return Money(minor, currency)
 
 

@@ -41,11 +41,17 @@ class WriteDocumentTool:
         name, media_type = text_argument(call.arguments, "name"), text_argument(call.arguments, "media_type")
         content = text_argument(call.arguments, "content")
         if not _NAME.fullmatch(name) or name.endswith("."):
-            raise ToolFailed(f"{name!r} is no file name: use letters, digits, spaces and . - _ ( ), at most 120 signs")
+            raise ToolFailed(
+                f"{name!r} is no file name: use letters, digits, spaces and . - _ ( ), at most 120 signs",
+                code="tool.arguments",
+            )
         if not _MEDIA_TYPE.fullmatch(media_type):
-            raise ToolFailed(f"{media_type!r} is no media type: write for example text/markdown")
+            raise ToolFailed(f"{media_type!r} is no media type: write for example text/markdown", code="tool.arguments")
         if len(content) > MAX_DOCUMENT_CHARACTERS:
-            raise ToolFailed(f"the document has {len(content)} characters; {MAX_DOCUMENT_CHARACTERS} are the most")
+            raise ToolFailed(
+                f"the document has {len(content)} characters; {MAX_DOCUMENT_CHARACTERS} are the most",
+                code="tool.arguments",
+            )
         return ToolResult(
             f"Wrote {name} ({len(content)} characters).",
             {"name": name, "media_type": media_type, "size_bytes": len(content.encode())},
@@ -79,6 +85,7 @@ class WriteNoteTool:
         text = text_argument(call.arguments, "text")
         if len(text) > MAX_NOTE_CHARACTERS:
             raise ToolFailed(
-                f"the note has {len(text)} characters; {MAX_NOTE_CHARACTERS} are the most: write a document"
+                f"the note has {len(text)} characters; {MAX_NOTE_CHARACTERS} are the most: write a document",
+                code="tool.arguments",
             )
         return ToolResult("Noted.", {"characters": len(text)}, WriteNote(text))

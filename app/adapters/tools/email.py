@@ -89,7 +89,7 @@ class SendEmailTool:
     async def perform(self, call: ToolCall) -> ToolResult:
         recipients = [_recipient(address) for address in texts_argument(call.arguments, "to")]
         if not recipients:
-            raise ToolFailed("`to` names nobody")
+            raise ToolFailed("`to` names nobody", code="tool.arguments")
         server = self.server
         message = await self._message(call, recipients)
         content = message.as_bytes()
@@ -141,7 +141,9 @@ def message_id(key: str, mail_from: str) -> str:
 
 def _recipient(address: str) -> str:
     if mail_of(address) is None:
-        raise ToolFailed(f"{address!r} is no mail address: give one address for each entry of `to`")
+        raise ToolFailed(
+            f"{address!r} is no mail address: give one address for each entry of `to`", code="tool.arguments"
+        )
     return plain_address(address)
 
 
@@ -160,16 +162,23 @@ async def _attach(message: EmailMessage, call: ToolCall) -> None:
     total = 0
     for name in texts_argument(call.arguments, "attachments"):
         if name not in files:
-            raise ToolFailed(f"there is no document or file {name!r}; there are: {', '.join(files) or 'none'}")
+            raise ToolFailed(
+                f"there is no document or file {name!r}; there are: {', '.join(files) or 'none'}",
+                code="tool.file_unknown",
+            )
         try:
             content = await call.inputs.read(name)
         except NotFound as error:
-            raise ToolFailed(f"{name} is not stored any more: {error}") from error
+            raise ToolFailed(f"{name} is not stored any more: {error}", code="tool.file_away") from error
         except Unavailable as error:
-            raise ToolFailed(f"{name} cannot be read now, so nothing was sent: {error}") from error
+            raise ToolFailed(
+                f"{name} cannot be read now, so nothing was sent: {error}", code="tool.file_away"
+            ) from error
         total += len(content)
         if total > MAX_ATTACHMENT_BYTES:
-            raise ToolFailed(f"the attachments have more than {MAX_ATTACHMENT_BYTES} bytes together")
+            raise ToolFailed(
+                f"the attachments have more than {MAX_ATTACHMENT_BYTES} bytes together", code="tool.file_large"
+            )
         _attach_one(message, name, files[name].media_type, content)
 
 
@@ -199,12 +208,14 @@ async def hand_in(
         await _open(client, server, sender, recipients)
     except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
         client.close()
-        raise ToolFailed(f"the mail was not sent: {_sentence(error, server)}") from error
+        raise ToolFailed(f"the mail was not sent: {_sentence(error, server)}", code="tool.mail_away") from error
     try:
         answer = await client.data(content)
     except aiosmtplib.SMTPResponseException as error:
         client.close()
-        raise ToolFailed(f"the mail server refused the message: {error.code} {error.message}") from error
+        raise ToolFailed(
+            f"the mail server refused the message: {error.code} {error.message}", code="tool.mail_refused"
+        ) from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         client.close()
         raise OutcomeUnknown(f"the mail was handed over and the server's answer was lost ({_reason(error)})") from error

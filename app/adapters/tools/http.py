@@ -119,7 +119,7 @@ class HttpRequestTool:
     async def perform(self, call: ToolCall) -> ToolResult:
         method = text_argument(call.arguments, "method").upper()
         if method not in METHODS:
-            raise ToolFailed(f"`method` must be one of {', '.join(METHODS)}")
+            raise ToolFailed(f"`method` must be one of {', '.join(METHODS)}", code="tool.arguments")
         return await _perform(self.wire, call, method)
 
 
@@ -152,7 +152,7 @@ async def _perform(wire: Wire, call: ToolCall, method: str) -> ToolResult:
     headers = _headers(call.arguments.get("headers"))
     body = call.arguments.get("body")
     if body is not None and not isinstance(body, str):
-        raise ToolFailed("`body` must be a text")
+        raise ToolFailed("`body` must be a text", code="tool.arguments")
     if method not in SAFE_METHODS:
         headers["Idempotency-Key"] = call.key
     answer = await _exchange(wire, call, method, url, headers, body)
@@ -162,22 +162,27 @@ async def _perform(wire: Wire, call: ToolCall, method: str) -> ToolResult:
 def _check_address(url: str, egress_hosts: Sequence[str]) -> None:
     link = link_of(url)
     if link is None or link.scheme not in {"http", "https"}:
-        raise ToolFailed(f"{url!r} is no plain http:// or https:// address (no user names, no .. in it)")
+        raise ToolFailed(
+            f"{url!r} is no plain http:// or https:// address (no user names, no .. in it)", code="tool.arguments"
+        )
     if not host_allowed(link.host, link.port, egress_hosts, any_port=False, scheme=link.scheme):
         place = f"{link.host}:{link.port}" if link.port else link.host
-        raise ToolFailed(f"the role may not reach {place}: the founder can add it to the role's egress hosts")
+        raise ToolFailed(
+            f"the role may not reach {place}: the founder can add it to the role's egress hosts",
+            code="tool.host_barred",
+        )
 
 
 def _headers(given: object) -> dict[str, str]:
     if given is None:
         return {}
     if not isinstance(given, Mapping) or not all(isinstance(value, str) for value in given.values()):
-        raise ToolFailed("`headers` must be an object of texts")
+        raise ToolFailed("`headers` must be an object of texts", code="tool.arguments")
     for name, value in given.items():
         if str(name).lower() in _OURS or str(name).lower().startswith("proxy-"):
-            raise ToolFailed(f"the header {name!r} cannot be set")
+            raise ToolFailed(f"the header {name!r} cannot be set", code="tool.arguments")
         if not str(name).replace("-", "").replace("_", "").isalnum() or not str(value).isprintable():
-            raise ToolFailed(f"the header {name!r} has signs that headers cannot have")
+            raise ToolFailed(f"the header {name!r} has signs that headers cannot have", code="tool.arguments")
     return {str(name): str(value) for name, value in given.items()}
 
 
@@ -197,10 +202,12 @@ async def _exchange(
         httpx.InvalidURL,
         httpx.UnsupportedProtocol,
     ) as error:
-        raise ToolFailed(f"{urlsplit(url).hostname} cannot be reached: {_reason(error)}") from error
+        raise ToolFailed(
+            f"{urlsplit(url).hostname} cannot be reached: {_reason(error)}", code="tool.host_away"
+        ) from error
     except (httpx.HTTPError, TimeoutError) as error:
         if safe:
-            raise ToolFailed(f"{url} gave no complete answer: {_reason(error)}") from error
+            raise ToolFailed(f"{url} gave no complete answer: {_reason(error)}", code="tool.host_cut") from error
         raise OutcomeUnknown(f"the {method} was sent and its answer was lost: {_reason(error)}") from error
 
 
@@ -219,13 +226,13 @@ async def _follow(
         finally:
             await response.aclose()
         if link_of(target) is None:
-            raise ToolFailed(f"{url} redirects to {target!r}, which is no plain address")
+            raise ToolFailed(f"{url} redirects to {target!r}, which is no plain address", code="tool.redirect")
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme == "http":
-            raise ToolFailed(f"{url} redirects to {target!r}, which is not encrypted")
+            raise ToolFailed(f"{url} redirects to {target!r}, which is not encrypted", code="tool.redirect")
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
             headers = {}
         url = target
-    raise ToolFailed(f"more than {MAX_REDIRECTS} redirects")
+    raise ToolFailed(f"more than {MAX_REDIRECTS} redirects", code="tool.redirect")
 
 
 async def _secret_headers(vault: Vault, url: str) -> Mapping[str, str]:

@@ -85,11 +85,14 @@ class ReadInputTool:
         wanted = text_argument(call.arguments, "name")
         file, part = _find(call.inputs.files, wanted)
         if file.size_bytes > MAX_READ_BYTES and file.name not in _table_names(call.inputs.files):
-            raise ToolFailed(f"{file.name} has {file.size_bytes} bytes; files are read up to {MAX_READ_BYTES} bytes")
+            raise ToolFailed(
+                f"{file.name} has {file.size_bytes} bytes; files are read up to {MAX_READ_BYTES} bytes",
+                code="tool.file_large",
+            )
         try:
             content = await call.inputs.read(file.name)
         except NotFound as error:
-            raise ToolFailed(f"{file.name} is not stored any more: {error}") from error
+            raise ToolFailed(f"{file.name} is not stored any more: {error}", code="tool.file_away") from error
         return await asyncio.to_thread(_read, file, part, content)
 
 
@@ -105,7 +108,7 @@ def _find(files: Sequence[InputFile], wanted: str) -> tuple[InputFile, str | Non
         if is_mail(file) and wanted.startswith(f"{file.name}#"):
             return file, wanted.removeprefix(f"{file.name}#")
     names = ", ".join(file.name for file in files) or "none"
-    raise ToolFailed(f"no file {wanted!r} belongs to this ticket; files: {names}")
+    raise ToolFailed(f"no file {wanted!r} belongs to this ticket; files: {names}", code="tool.file_unknown")
 
 
 def _read(file: InputFile, part: str | None, content: bytes) -> ToolResult:
@@ -118,7 +121,7 @@ def _read(file: InputFile, part: str | None, content: bytes) -> ToolResult:
     if file.name.lower().endswith(".parquet") or (
         b"\0" in content[:8192] and not content.startswith((b"\xff\xfe", b"\xfe\xff"))
     ):
-        raise ToolFailed(_no_text(file))
+        raise ToolFailed(_no_text(file), code="tool.file_unreadable")
     text = storable(decoded(content))
     if "html" in file.media_type or file.name.lower().endswith((".html", ".htm")):
         text = page_text(text)

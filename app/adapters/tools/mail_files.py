@@ -93,7 +93,9 @@ def part_of(content: bytes, name: str) -> tuple[str, str, bytes]:
     """Name, media type and bytes of an attachment. Raises `ToolFailed`."""
     parts = dict(_attachments(_message(content)))
     if name not in parts:
-        raise ToolFailed(f"the mail has no attachment {name!r}; attachments: {', '.join(parts) or 'none'}")
+        raise ToolFailed(
+            f"the mail has no attachment {name!r}; attachments: {', '.join(parts) or 'none'}", code="tool.file_unknown"
+        )
     return name, parts[name].get_content_type(), _payload(parts[name])
 
 

@@ -67,16 +67,20 @@ class RunPythonTool:
         code = text_argument(call.arguments, "code")
         wanted = [_file(call.inputs.files, name) for name in texts_argument(call.arguments, "files")]
         if sum(file.size_bytes for file in wanted) > MAX_INPUT_BYTES:
-            raise ToolFailed(f"the files have more than {MAX_INPUT_BYTES >> 20} MB together: name fewer")
+            raise ToolFailed(
+                f"the files have more than {MAX_INPUT_BYTES >> 20} MB together: name fewer", code="tool.file_large"
+            )
         with tempfile.TemporaryDirectory(prefix="flr-python-") as made:
             room = Path(made)
             mounts = await _furnish(room, code, wanted, call.inputs)
             try:
                 ended = await run_locked(python(_CODE), mounts=mounts, limits=self.limits, folder="/out")
             except NoSandbox as missing:
-                raise ToolFailed(f"Refused: code runs in a sandbox only, and {missing}.") from missing
+                raise ToolFailed(
+                    f"Refused: code runs in a sandbox only, and {missing}.", code="tool.sandbox"
+                ) from missing
             if ended.stopped or ended.code != 0:
-                raise ToolFailed(_why(ended, self.limits))
+                raise ToolFailed(_why(ended, self.limits), code="tool.program")
             taken = {file.name for file in call.inputs.files if file.attached}
             files, left = await asyncio.to_thread(_collect, room / "out", taken)
         return _result(code, ended, files, left)
@@ -86,10 +90,12 @@ def _file(files: tuple[InputFile, ...], name: str) -> InputFile:
     for file in files:
         if file.name == name:
             if "/" in name or "\0" in name or name in (".", ".."):
-                raise ToolFailed(f"{name!r} cannot lie in a folder: its name has signs that no file has")
+                raise ToolFailed(
+                    f"{name!r} cannot lie in a folder: its name has signs that no file has", code="tool.arguments"
+                )
             return file
     names = ", ".join(file.name for file in files) or "none"
-    raise ToolFailed(f"no file {name!r} belongs to this ticket; files: {names}")
+    raise ToolFailed(f"no file {name!r} belongs to this ticket; files: {names}", code="tool.file_unknown")
 
 
 async def _furnish(room: Path, code: str, wanted: list[InputFile], inputs: Inputs) -> list[Mount]:
@@ -104,7 +110,7 @@ async def _furnish(room: Path, code: str, wanted: list[InputFile], inputs: Input
         try:
             content = await inputs.read(file.name)
         except NotFound as error:
-            raise ToolFailed(f"{file.name} is not stored any more: {error}") from error
+            raise ToolFailed(f"{file.name} is not stored any more: {error}", code="tool.file_away") from error
         target = given / file.name
         await asyncio.to_thread(target.write_bytes, content)
         target.chmod(0o444)

@@ -77,7 +77,7 @@ class DescribeTable:
         wanted = text_argument(call.arguments, "name")
         chosen = {table: file for table, file in tables.items() if wanted in (file.name, table)}
         if not chosen:
-            raise ToolFailed(_no_such_table(wanted, tables))
+            raise ToolFailed(_no_such_table(wanted, tables), code="tool.file_unknown")
         table = await self.files.run(call.inputs, chosen, None)
         lines = [f"{column['name']}: {column['type']}" for column in table["columns"]]
         sample = as_csv([column["name"] for column in table["columns"]], table["sample"])
@@ -121,7 +121,10 @@ class QueryTable:
         sql = text_argument(call.arguments, "sql")
         tables = tables_of(call.inputs.files)
         if not tables:
-            raise ToolFailed("no table is attached to this ticket: CSV, TSV, Parquet and JSON files can be queried")
+            raise ToolFailed(
+                "no table is attached to this ticket: CSV, TSV, Parquet and JSON files can be queried",
+                code="tool.file_unknown",
+            )
         answer = await self.files.run(call.inputs, _named_in(sql, tables), sql)
         columns, rows, more = answer["columns"], answer["rows"], answer["more"]
         evidence = (
@@ -233,14 +236,18 @@ class TableFiles:
         try:
             output, problems = await asyncio.wait_for(process.communicate(request), seconds + 15)
         except TimeoutError:
-            raise ToolFailed(f"it took longer than {seconds} seconds: select less, or aggregate first") from None
+            raise ToolFailed(
+                f"it took longer than {seconds} seconds: select less, or aggregate first", code="tool.slow"
+            ) from None
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
         answer = _read_answer(output, problems, process.returncode)
         if "error" in answer:
-            raise ToolFailed(f"the query failed: {answer['error']}" if mode == "query" else str(answer["error"]))
+            raise ToolFailed(
+                f"the query failed: {answer['error']}" if mode == "query" else str(answer["error"]), code="tool.query"
+            )
         return answer
 
 
@@ -250,7 +257,10 @@ def _entry(table: str, name: str, path: Path, form: str) -> dict[str, str]:
 
 async def _bytes(inputs: Inputs, file: InputFile) -> bytes:
     if file.size_bytes > MAX_FILE_BYTES:
-        raise ToolFailed(f"{file.name} has {file.size_bytes} bytes; tables are read up to {MAX_FILE_BYTES} bytes")
+        raise ToolFailed(
+            f"{file.name} has {file.size_bytes} bytes; tables are read up to {MAX_FILE_BYTES} bytes",
+            code="tool.file_large",
+        )
     return await inputs.read(file.name)
 
 
@@ -268,7 +278,8 @@ def _read_answer(output: bytes, problems: bytes, code: int | None) -> dict[str, 
     except ValueError:
         last = problems.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise ToolFailed(
-            f"the query process ended with {code} and no answer ({' '.join(last)[:300]}): select or aggregate less"
+            f"the query process ended with {code} and no answer ({' '.join(last)[:300]}): select or aggregate less",
+            code="tool.query",
         ) from None
     return answer if isinstance(answer, dict) else {"error": "the query process gave no answer"}
 

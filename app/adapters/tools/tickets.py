@@ -39,10 +39,11 @@ class OpenTicketTool:
         role = call.arguments.get("role")
         if len(title) > MAX_TITLE_CHARACTERS or len(instructions) > MAX_INSTRUCTIONS_CHARACTERS:
             raise ToolFailed(
-                f"a title has at most {MAX_TITLE_CHARACTERS} characters, instructions {MAX_INSTRUCTIONS_CHARACTERS}"
+                f"a title has at most {MAX_TITLE_CHARACTERS} characters, instructions {MAX_INSTRUCTIONS_CHARACTERS}",
+                code="tool.arguments",
             )
         if role is not None and not isinstance(role, str):
-            raise ToolFailed("`role` must be the name of a role, or left out")
+            raise ToolFailed("`role` must be the name of a role, or left out", code="tool.arguments")
         to = role.strip() if role and role.strip() else None
         return ToolResult(
             f"Opened a ticket for {to or 'whichever role fits'}: {title}.",

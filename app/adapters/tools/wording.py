@@ -13,7 +13,7 @@ def text_argument(arguments: Arguments, name: str) -> str:
     """The text given as `name`. Raises `ToolFailed` when it is missing or something else."""
     value = arguments.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise ToolFailed(f"`{name}` is missing or is no text")
+        raise ToolFailed(f"`{name}` is missing or is no text", code="tool.arguments")
     return value
 
 
@@ -23,7 +23,7 @@ def texts_argument(arguments: Arguments, name: str) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise ToolFailed(f"`{name}` must be a list of texts")
+        raise ToolFailed(f"`{name}` must be a list of texts", code="tool.arguments")
     return [str(item) for item in value]
 
 

@@ -11,8 +11,8 @@ from graphlib import TopologicalSorter
 _IMPORT = re.compile(r"^import (?:\{([^}]*)\} from )?'\./([\w-]+\.js)';\n?", re.MULTILINE)
 _LATER = re.compile(r"import\('\./([\w-]+\.js)'\)")
 _EXPORT = re.compile(r"^export (?=(?:const|class|async function|function) (\w+))", re.MULTILINE)
-_COMMENT = re.compile(r"^\s*/\*\*.*?\*/\n", re.MULTILINE | re.DOTALL)
-_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
+_COMMENT = re.compile(r"^[ \t]*(?:/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
+_INDENT = re.compile(r"^\s+", re.MULTILINE)
 _LEFT_OVER = re.compile(r"^(?:import|export)\b(?!\()", re.MULTILINE)
 
 
@@ -21,7 +21,7 @@ class ScriptRefused(ValueError):
 
 
 def slim(source: str) -> str:
-    """`source` without its documenting comments and indentation; no text of ours runs over lines."""
+    """`source` without its comments, indentation and empty lines; no text of ours runs over lines."""
     return _INDENT.sub("", _COMMENT.sub("", source))
 
 

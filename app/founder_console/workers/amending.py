@@ -9,7 +9,7 @@ from app.canon.contract import BudgetLimit, Mode, Terms, ToolRule
 from app.canon.errors import Invalid
 from app.canon.tool import ToolSpec
 from app.canon.written import minor_digits
-from app.founder_console.naming import Naming
+from app.founder_console.naming import Naming, sentence_case
 from app.founder_console.wording import Words
 
 MODES: tuple[Mode, ...] = ("allow", "ask", "deny")
@@ -44,7 +44,7 @@ def tool_choices(terms: Terms, tools: Mapping[str, ToolSpec], naming: Naming) ->
 
 def _choice(name: str, rule: ToolRule | None, naming: Naming) -> ToolChoice:
     held = rule is not None and bool(rule.arguments or rule.sums)
-    return ToolChoice(name, naming.tool(name), "deny" if rule is None else rule.mode, held)
+    return ToolChoice(name, sentence_case(naming.tool(name)), "deny" if rule is None else rule.mode, held)
 
 
 def limit_fields(terms: Terms) -> tuple[LimitField, ...]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from app.execution_graph import Run, StepView, run_status, runs_of_ticket
-from app.founder_console.naming import Naming
+from app.founder_console.naming import FAILURES, Naming, sentence_case
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.postgres import Transaction
 
@@ -41,7 +41,8 @@ class StepRow(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     tone: str
     verdict: str
-    verdict_code: str
+    why: str
+    said: str
     figures: tuple[str, ...]
     at: datetime
     event_id: UUID | None
@@ -117,25 +118,42 @@ async def trace(tx: Transaction, run_id: UUID, naming: Naming) -> Trace:
 
 def _step(step: StepView, events: Sequence[RecordedEvent], naming: Naming) -> StepRow:
     told = [event for event in events if event.step == step.step]
-    verdict, _, code = step.verdict.partition(":")
+    ended = next((naming.line(event) for event in told if event.type in FAILURES), None)
     return StepRow(
         number=step.step,
-        what=naming.words("step.model") if step.kind == "model" else naming.tool(step.name),
+        what=naming.words("step.model") if step.kind == "model" else sentence_case(naming.tool(step.name)),
         code=step.name,
         state=step.state,
         tone=STEP_TONES.get(step.state, ""),
-        verdict=naming.words(f"step.verdict.{verdict}") if naming.words.has(f"step.verdict.{verdict}") else "",
-        verdict_code=code,
+        verdict=_verdict(step.verdict, naming),
+        why=ended.detail if ended else "",
+        said=ended.said if ended else "",
         figures=_figures(step, naming),
         at=step.planned_at,
         event_id=told[0].event_id if told else None,
         approval_id=step.approval_id,
         exhibits=tuple(
-            Exhibit(event.event_id, index, ref.name or ref.media_type)
+            Exhibit(event.event_id, index, _exhibited(event, ref.name or ref.media_type, naming))
             for event in reversed(told)
             for index, ref in enumerate(event.evidence)
         ),
     )
+
+
+def _verdict(verdict: str, naming: Naming) -> str:
+    """What the gate said, and why; why is left out where it is not known here."""
+    word, _, code = verdict.partition(":")
+    keys = (f"verdict.{word}.{code}", f"step.verdict.{word}")
+    return next((naming.words(key) for key in keys if naming.words.has(key)), "") if code else ""
+
+
+def _exhibited(event: RecordedEvent, name: str, naming: Naming) -> str:
+    """What a piece of evidence is; a file that a call brought keeps its name."""
+    if event.type in ("tool.held", "approval.raised"):
+        return naming.words("exhibit.card")
+    if not name.startswith(f"step-{event.step}-"):
+        return name
+    return naming.words("exhibit.request" if event.type == "tool.intended" else "exhibit.call")
 
 
 def _figures(step: StepView, naming: Naming) -> tuple[str, ...]:
