@@ -8,9 +8,10 @@ Origin: TypeAlias = Literal["ticket", "role", "party", "read", "model"]
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """Text that came into the run by step `step` of `tool`; untrusted, and perhaps secret."""
+    """Text that came into the run by step `step` of `tool`, or by `tool` into work before it (None); untrusted, and
+    perhaps secret."""
 
-    step: int
+    step: int | None
     tool: str
     text: str
     secret: bool = False

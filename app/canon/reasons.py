@@ -24,6 +24,12 @@ def _sentence(fact: Fact, tool: str, language: Language) -> str:
     )
     if not fact.source_tool:
         return sentence
+    if fact.source_step is None:
+        return sentence + (
+            f" It was first read in the work before this ({fact.source_tool})."
+            if language == "en"
+            else f" Nilai ini pertama dibaca dalam pekerjaan sebelum ini ({fact.source_tool})."
+        )
     return sentence + (
         f" It was first read in step {fact.source_step} ({fact.source_tool})."
         if language == "en"

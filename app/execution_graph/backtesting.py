@@ -21,6 +21,8 @@ from app.canon.vocabulary import Tier
 from app.execution_graph.checking import plenty, with_boundary
 from app.execution_graph.gates import Surroundings, judge
 from app.execution_graph.history import PastCall, files_at, look_only, past_calls, pruned_runs, tool_events
+from app.execution_graph.inheriting import inherited_secrets
+from app.execution_graph.model import Step
 from app.execution_graph.verdicts import LANGUAGES, Sentences, Word, outcome_sentence, reasons
 from app.governance_ledger import Keeper, RecordedEvent
 from app.postgres import Transaction
@@ -161,6 +163,7 @@ class _Replay:
         self._changes: list[Change] = []
         self._skipped = 0
         self._tickets: dict[UUID, Ticket] = {}
+        self._secrets: dict[UUID, tuple[Step, ...]] = {}
         self._erased: set[UUID] = set()
 
     async def prepare(self) -> None:
@@ -195,10 +198,16 @@ class _Replay:
             self._tickets[ticket_id] = await get_ticket(self._tx, ticket_id)
         return self._tickets[ticket_id]
 
+    async def _inherited(self, ticket: Ticket) -> tuple[Step, ...]:
+        if ticket.id not in self._secrets:
+            self._secrets[ticket.id] = await inherited_secrets(self._tx, ticket)
+        return self._secrets[ticket.id]
+
     async def _verdict(self, call: PastCall, proposal: Proposal, terms: Terms) -> Verdict:
         at = call.step.planned_at
+        ticket = await self._ticket(call.ticket_id)
         around = Surroundings(
-            ticket=await self._ticket(call.ticket_id),
+            ticket=ticket,
             zone=self._zone,
             files=await files_at(self._tx, call.ticket_id, at),
             texts=self._texts,
@@ -208,6 +217,7 @@ class _Replay:
             at=at,
             assumed_money=plenty(terms),
             keeper=self._keeper,
+            inherited=tuple(step for step in await self._inherited(ticket) if step.planned_at < at),
         )
         contract = Contract(self._role_id, call.version, terms, "", "")
         return (await judge(self._tx, proposal, contract, around)).verdict

@@ -18,7 +18,7 @@ from app.execution_graph.gates import Judged, Surroundings, judge
 from app.execution_graph.journal import Asked, answered, asked_arguments, new_step
 from app.execution_graph.model import RunStatus, Step, StepState
 from app.execution_graph.runs import hold
-from app.execution_graph.sources import reads_secrets
+from app.execution_graph.sources import goes_outward, reads_secrets
 from app.governance_ledger import Event, keep_evidence, recipient_of
 from app.postgres import Transaction
 from app.work_queue import Approval, Ticket, append_of, unnamed
@@ -154,6 +154,7 @@ class Case(msgspec.Struct, frozen=True):
             store=drive.runtime.store,
             keeper=drive.runtime.keeper(),
             narrowed_to=drive.run.tools,
+            inherited=await drive.inherited_in(self.tx) if goes_outward(tool) else (),
         )
         return await judge(self.tx, self.proposal, self.contract, around)
 

@@ -20,6 +20,7 @@ from app.execution_graph import store as journal
 from app.execution_graph.files import files_of
 from app.execution_graph.gates import Surroundings, judge
 from app.execution_graph.history import look_only
+from app.execution_graph.inheriting import inherited_secrets
 from app.execution_graph.journal import answered, asked_tool, new_step
 from app.execution_graph.model import Run, Step
 from app.execution_graph.part_rows import earlier
@@ -106,6 +107,7 @@ async def check(
         looking=True,
         assumed_money=plenty(contract.terms) if role_id is None else None,
         keeper=keeper,
+        inherited=await inherited_secrets(tx, ticket),
     )
     proposal = Proposal(
         tenant=tx.tenant,

@@ -10,8 +10,9 @@ from uuid import UUID
 from app.canon.agent import Halt
 from app.canon.tool import InputFile
 from app.execution_graph.files import files_of
+from app.execution_graph.inheriting import inherited_secrets
 from app.execution_graph.journal import Journal
-from app.execution_graph.model import Brief, Lease, Run
+from app.execution_graph.model import Brief, Lease, Run, Step
 from app.execution_graph.runtime import Runtime
 from app.postgres import Transaction
 from app.work_queue import Ticket
@@ -42,6 +43,7 @@ class Drive:
         self.brief: Brief | None = None
         self.files: dict[InputFile, str] | None = None
         self.texts: dict[str, str] = {}
+        self.inherited: tuple[Step, ...] | None = None
         self.paid_minute = 0
         self.given_back = False
         self._worked_before_ms = worked_ms
@@ -104,6 +106,12 @@ class Drive:
         if self.files is None or anew:
             self.files = await files_of(tx, self.run.ticket_id)
         return self.files
+
+    async def inherited_in(self, tx: Transaction) -> tuple[Step, ...]:
+        """What was read of secrets in the work that the ticket was opened in; read once."""
+        if self.inherited is None:
+            self.inherited = await inherited_secrets(tx, self.ticket)
+        return self.inherited
 
 
 def worker_actor(role_id: UUID | None) -> str:

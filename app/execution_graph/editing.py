@@ -19,6 +19,7 @@ from app.execution_graph.drive import worker_actor
 from app.execution_graph.errors import EditRefused
 from app.execution_graph.files import files_of
 from app.execution_graph.gates import Judged, Surroundings, judge
+from app.execution_graph.inheriting import inherited_secrets
 from app.execution_graph.journal import asked_arguments
 from app.execution_graph.model import Run, Step
 from app.execution_graph.part_rows import earlier
@@ -122,8 +123,9 @@ async def judged_step(
     """The gate's verdict now on a step with these arguments, as whoever only looks sees it."""
     contract = await contract_in_force(tx, run.role_id or UUID(int=0))
     steps = (*(await earlier(tx, run)).steps, *await store.steps_of(tx, run.id))
+    ticket = await get_ticket(tx, run.ticket_id)
     around = Surroundings(
-        ticket=await get_ticket(tx, run.ticket_id),
+        ticket=ticket,
         zone=(await company(tx)).time_zone,
         files=await files_of(tx, run.ticket_id),
         texts={},
@@ -132,6 +134,7 @@ async def judged_step(
         narrowed_to=run.tools,
         looking=True,
         keeper=keeper,
+        inherited=await inherited_secrets(tx, ticket),
     )
     proposal = Proposal(tx.tenant, contract.role_id, run.ticket_id, run.id, step.step, tool, arguments)
     return await judge(tx, proposal, contract, around)

@@ -36,6 +36,7 @@ class Judged(msgspec.Struct, frozen=True):
 class Surroundings(msgspec.Struct, frozen=True):
     """What does not change while a run is driven, or changes only by its own steps.
 
+    `inherited` are the secret readings of the work that the ticket was opened in.
     `narrowed_to` are the tools fixed for the run (None: not narrowed). Whoever only looks (`looking`) waits for nobody.
     `at` judges for an earlier moment, on calls and parties up to then (None: now). `assumed_money` stands in for what
     is left of the role's tool money.
@@ -52,6 +53,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     at: datetime | None = None
     assumed_money: dict[str, int] | None = None
     keeper: Keeper | None = None
+    inherited: tuple[Step, ...] = ()
 
     async def text(self, tx: Transaction, key: str) -> str:
         """A file's text; read once while the run is driven."""
@@ -110,5 +112,5 @@ async def _provenance(tx: Transaction, proposal: Proposal, terms: Terms, around:
     parties = tuple(party.address for party in known if around.at is None or party.added_at <= around.at)
     needed = needed_texts(tool, arguments, around.files)
     texts = {file.name: await around.text(tx, around.files[file]) for file in needed}
-    sources = Sources(around.ticket, terms, parties, tuple(around.files), texts, around.steps)
+    sources = Sources(around.ticket, terms, parties, tuple(around.files), texts, around.steps, around.inherited)
     return provenance_of(tool, arguments, sources)

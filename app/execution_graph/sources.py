@@ -21,7 +21,8 @@ SHORTEST_STEM = 4
 
 class Sources(msgspec.Struct, frozen=True):
     """All that a call's values can have come from. `files` are those in hand; `texts` holds the text of those that
-    `needed_texts` names; `parties` are addresses of signed parties; `steps` are the journal up to the call."""
+    `needed_texts` names; `parties` are addresses of signed parties; `steps` are the journal up to the call; `inherited`
+    is what was read of secrets in the work that the ticket was opened in."""
 
     ticket: Ticket
     terms: Terms
@@ -29,6 +30,7 @@ class Sources(msgspec.Struct, frozen=True):
     files: tuple[InputFile, ...]
     texts: Mapping[str, str]
     steps: Sequence[Step]
+    inherited: Sequence[Step] = ()
 
 
 def goes_outward(tool: ToolSpec) -> bool:
@@ -58,7 +60,7 @@ def provenance_of(tool: ToolSpec, arguments: Arguments, sources: Sources) -> Pro
     attached = [file for file in sources.files if file.name in names]
     return Provenance(
         trusted,
-        readings_of(sources.steps),
+        (*readings_of(sources.steps), *_before(sources.inherited)),
         {file.name: sources.texts.get(file.name, "") for file in attached},
         tuple(file.name for file in attached if _asked_for(file, sources.ticket)),
         tuple(file.name for file in attached if file.secret),
@@ -88,6 +90,10 @@ def readings_of(steps: Sequence[Step]) -> tuple[Reading, ...]:
         for step in steps
         if step.kind == "tool" and step.state == "done" and step.effect != "local" and step.answer is not None
     )
+
+
+def _before(steps: Sequence[Step]) -> tuple[Reading, ...]:
+    return tuple(msgspec.structs.replace(reading, step=None) for reading in readings_of(steps))
 
 
 def _told(step: Step) -> str:

@@ -64,6 +64,7 @@ from app.work_queue.personal import append_of, blank_tickets, erasable, recipien
 from app.work_queue.quorums import QuorumTooLarge, check_enough, propose_quorum, set_quorum, too_few_without
 from app.work_queue.tickets import (
     MAX_INPUT_BYTES,
+    ancestors_of,
     attach_input,
     get_ticket,
     inputs_of,
@@ -103,6 +104,7 @@ __all__ = [
     "TooManyDecisions",
     "Vote",
     "Wanted",
+    "ancestors_of",
     "append_of",
     "attach_input",
     "blank_tickets",

@@ -89,6 +89,22 @@ async def fetch_ticket(tx: Transaction, ticket_id: UUID) -> Ticket | None:
     return None if record is None else _recorded_ticket(dict(record))
 
 
+async def fetch_ancestors(tx: Transaction, ticket_id: UUID) -> tuple[UUID, ...]:
+    rows = await tx.connection.fetch(_ANCESTORS, ticket_id)
+    return tuple(row["parent_id"] for row in rows)
+
+
+_ANCESTORS = """
+WITH RECURSIVE above AS (
+  SELECT parent_id, 1 AS height FROM work_queue.tickets WHERE id = $1 AND parent_id IS NOT NULL
+  UNION ALL
+  SELECT t.parent_id, above.height + 1 FROM above JOIN work_queue.tickets t ON t.id = above.parent_id
+   WHERE t.parent_id IS NOT NULL
+)
+SELECT parent_id FROM above ORDER BY height
+"""
+
+
 async def fetch_ticket_status(tx: Transaction, ticket_id: UUID) -> TicketStatus | None:
     status: TicketStatus | None = await tx.connection.fetchval(_TICKET_STATUS, ticket_id)
     return status

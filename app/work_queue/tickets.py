@@ -108,6 +108,11 @@ async def get_ticket(tx: Transaction, ticket_id: UUID) -> Ticket:
     return ticket
 
 
+async def ancestors_of(tx: Transaction, ticket_id: UUID) -> tuple[UUID, ...]:
+    """The tickets from which this one was opened, the nearest first."""
+    return await store.fetch_ancestors(tx, ticket_id)
+
+
 async def is_closed(tx: Transaction, ticket_id: UUID) -> bool:
     """Nothing more is done for the ticket. Asked before each step of its run. Raises `TicketUnknown`."""
     status = await store.fetch_ticket_status(tx, ticket_id)

@@ -265,9 +265,10 @@ def _chip(fact: Fact, approval: Approval, naming: Naming) -> Chip:
 
 
 def _origin(fact: Fact, naming: Naming) -> str:
-    return naming.words(
-        "because.tainted", value=_short(fact.value), tool=naming.tool(fact.source_tool), step=fact.source_step
-    )
+    value, tool = _short(fact.value), naming.tool(fact.source_tool)
+    if fact.source_step is None:
+        return naming.words("because.tainted_before", value=value, tool=tool)
+    return naming.words("because.tainted", value=value, tool=tool, step=fact.source_step)
 
 
 def _short(text: str) -> str:
