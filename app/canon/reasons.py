@@ -8,7 +8,7 @@ import msgspec
 from app.canon.amounts import Language, grouped, money_phrase
 from app.canon.argument_names import argument_name
 from app.canon.facts import Fact
-from app.canon.sentences import NO_LABELS, Labels, amount_phrase, day_names, sum_phrase
+from app.canon.sentences import NO_LABELS, Labels, amount_phrase, clocks, day_names, sum_phrase
 from app.canon.vocabulary import Money
 
 
@@ -90,9 +90,9 @@ def _in_words(fact: Fact, language: Language) -> str:
                 wanted = wanted.replace(code, words)
             return wanted
         case "hours":
-            clocks, _, days = fact.wanted.partition(" ")
+            hours, _, days = fact.wanted.partition(" ")
             numbers = [int(day) for day in days.split(",") if day in {"1", "2", "3", "4", "5", "6", "7"}]
-            return f"{clocks}, {day_names(numbers, language)}" if numbers else fact.wanted
+            return f"{clocks(hours, language)}, {day_names(numbers, language)}" if numbers else fact.wanted
         case "sum":
             return sum_phrase(fact.wanted, language)
         case _:

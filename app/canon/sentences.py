@@ -7,6 +7,7 @@ from app.canon.amounts import Language, grouped, money_phrase
 from app.canon.argument_names import argument_name
 from app.canon.contract import (
     AnyOf,
+    ArgumentRule,
     Boundary,
     BudgetLimit,
     Constraint,
@@ -30,6 +31,8 @@ from app.canon.vocabulary import Money, Risk, Tier
 Labels: TypeAlias = Mapping[str, str]
 
 NO_LABELS: Labels = {}
+
+_ONE_OF_THESE = "salah satu dari ini:"
 
 _DAYS: Mapping[Language, tuple[str, ...]] = {
     "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
@@ -61,14 +64,18 @@ _RISKS: Mapping[Language, Mapping[Risk, str]] = {
 }
 
 
-def constraint_phrase(one: Constraint, language: Language) -> str:
-    """One constraint without its subject: `is at most 5,000,000`."""
+def constraint_phrase(one: Constraint, language: Language, currency: str = "") -> str:
+    """One constraint without its subject: `is at most 5,000,000`; with a currency its limit is money."""
     english = language == "en"
     match one:
         case Max(limit):
-            return f"is at most {grouped(limit, 'en')}" if english else f"paling banyak {grouped(limit, 'id')}"
+            most = _limit(limit, language, currency)
+            return f"is at most {most}" if english else f"paling banyak {most}"
         case Min(limit):
-            return f"is at least {grouped(limit, 'en')}" if english else f"paling sedikit {grouped(limit, 'id')}"
+            least = _limit(limit, language, currency)
+            return f"is at least {least}" if english else f"paling sedikit {least}"
+        case OneOf((value,)):
+            return f"is {shown(value)}" if english else f"hanya {shown(value)}"
         case OneOf(values):
             names = ", ".join(map(shown, values))
             return f"is one of: {names}" if english else f"salah satu dari: {names}"
@@ -87,8 +94,8 @@ def constraint_phrase(one: Constraint, language: Language) -> str:
         case Count(limit):
             return f"has at most {limit} entries" if english else f"berisi paling banyak {limit} butir"
         case AnyOf(constraints):
-            parts = [constraint_phrase(part, language) for part in constraints]
-            return f"either {' or '.join(parts)}" if english else f"salah satu dari: {', atau '.join(parts)}"
+            parts = [constraint_phrase(part, language, currency) for part in constraints]
+            return f"either {' or '.join(parts)}" if english else f"{_ONE_OF_THESE} {', atau '.join(parts)}"
         case _:
             assert_never(one)
 
@@ -99,10 +106,9 @@ def rule_sentence(rule: ToolRule, language: Language, labels: Labels = NO_LABELS
     opening = _opening(rule, language, labels.get(rule.tool))
     if rule.mode == "deny":
         return f"{opening}."
-    parts = [
-        _argument_part(argument.path, argument.constraints, argument.otherwise, language) for argument in rule.arguments
-    ]
-    parts += [_sum_part(one, language) for one in rule.sums]
+    currency = _currency(rule)
+    parts = [_argument_part(one, language, _of_money(one.path, currency)) for one in rule.arguments]
+    parts += [_sum_part(one, language, _of_money(one.path, currency)) for one in rule.sums]
     parts += _gravity_parts(rule, language)
     joined = "; ".join(parts)
     if not joined:
@@ -122,13 +128,37 @@ def _opening(rule: ToolRule, language: Language, label: str | None) -> str:
     return (f"Boleh {does}", f"Bertanya setiap kali hendak {does}", f"Tidak boleh {does}")[place]
 
 
-def _argument_part(path: str, constraints: tuple[Constraint, ...], otherwise: str, language: Language) -> str:
-    phrases = (" and " if language == "en" else " dan ").join(constraint_phrase(one, language) for one in constraints)
-    return f"{argument_name(path, language)} {phrases} ({_else(otherwise, language)})"
+def _currency(rule: ToolRule) -> str:
+    """The only currency in which the rule lets a call name its amount; empty where there are others."""
+    only = (one.constraints for one in rule.arguments if one.path == "currency")
+    match next(only, ()):
+        case (OneOf((str(code),)),):
+            return code
+        case _:
+            return ""
 
 
-def _sum_part(one: SumRule, language: Language) -> str:
-    limit, period = grouped(one.limit, language), _PERIODS[language][one.period]
+def _of_money(path: str, currency: str) -> str:
+    """The currency of the argument at `path`; empty for what is no amount in minor units."""
+    return currency if path.endswith("_minor") else ""
+
+
+def _limit(limit: int | str, language: Language, currency: str) -> str:
+    return (
+        money_phrase(Money(limit, currency), language) if currency and type(limit) is int else grouped(limit, language)
+    )
+
+
+def _argument_part(argument: ArgumentRule, language: Language, currency: str) -> str:
+    name, otherwise = argument_name(argument.path, language), _else(argument.otherwise, language)
+    said = [constraint_phrase(one, language, currency) for one in argument.constraints]
+    if language == "id" and len(said) == 1:
+        said = [said[0].removeprefix(f"{_ONE_OF_THESE} ")]
+    return f"{name} {(' and ' if language == 'en' else ' dan ').join(said)} ({otherwise})"
+
+
+def _sum_part(one: SumRule, language: Language, currency: str) -> str:
+    limit, period = _limit(one.limit, language, currency), _PERIODS[language][one.period]
     name = argument_name(one.path, language)
     if language == "en":
         return f"{name} stays within {limit} in all {period} ({_else(one.otherwise, language)})"
@@ -153,8 +183,17 @@ def _gravity_parts(rule: ToolRule, language: Language) -> list[str]:
 
 
 def day_names(days: Iterable[int], language: Language) -> str:
-    """`Mon, Tue`; days 1 (Monday) to 7, others are left out."""
-    return ", ".join(_DAYS[language][day - 1] for day in sorted(set(days)) if 1 <= day <= 7)
+    """`Mon, Tue`, `Mon–Fri`; days 1 (Monday) to 7, others are left out."""
+    known = sorted({day for day in days if 1 <= day <= 7})
+    names = [_DAYS[language][day - 1] for day in known]
+    if len(known) > 2 and known[-1] - known[0] == len(known) - 1:
+        return f"{names[0]}–{names[-1]}"
+    return ", ".join(names)
+
+
+def clocks(text: str, language: Language) -> str:
+    """`07:00` as the language writes it."""
+    return text if language == "en" else text.replace(":", ".")
 
 
 def sum_phrase(limit_and_period: str, language: Language) -> str:
@@ -168,7 +207,9 @@ def hours_sentence(hours: WorkingHours, language: Language) -> str:
     days = day_names(hours.days, language)
     if language == "en":
         return f"Acts on {days} from {hours.start} to {hours.end}; outside these hours asks."
-    return f"Bekerja {days} pukul {hours.start} sampai {hours.end}; di luar jam itu bertanya."
+    return (
+        f"Bekerja {days} pukul {clocks(hours.start, 'id')} sampai {clocks(hours.end, 'id')}; di luar jam itu bertanya."
+    )
 
 
 def boundary_sentences(boundary: Boundary, language: Language, labels: Labels = NO_LABELS) -> tuple[str, ...]:

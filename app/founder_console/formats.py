@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from app.canon.amounts import NBSP, grouped, money_phrase, signed
 from app.canon.vocabulary import Money
 from app.canon.written import minor_digits
+from app.founder_console.amounts import amount_text
 
 Language: TypeAlias = Literal["id", "en"]
 
@@ -92,6 +93,10 @@ class Formats:
             if whole >= size and (self.language == "id" or size > 1_000 or whole >= 10_000):
                 return signed(amount, self._decimal(whole / size) + name, self.language)
         return self.money(amount)
+
+    def amount_text(self, amount: Money) -> str:
+        """As it is typed into a field that names the currency: `5.000.000`, `1.500,50`."""
+        return amount_text(amount, self.language)
 
     def money_signed(self, amount: Money) -> str:
         return ("+" if amount.minor > 0 else "") + self.money(amount)

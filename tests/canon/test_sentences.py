@@ -61,8 +61,8 @@ def test_rules_read_as_sentences_in_english() -> None:
 
 def test_rules_read_as_sentences_in_indonesian() -> None:
     assert rule_sentence(MAIL_RULE, "id", {"send_email": "mengirim surel"}) == (
-        "Boleh mengirim surel jika penerima berisi paling banyak 3 butir dan salah satu dari: tertulis di tiket, atau "
-        "adalah pihak yang dikenal, atau berada di mitra.co.id (selain itu bertanya)."
+        "Boleh mengirim surel jika penerima berisi paling banyak 3 butir dan salah satu dari ini: tertulis di tiket, "
+        "atau adalah pihak yang dikenal, atau berada di mitra.co.id (selain itu bertanya)."
     )
     assert rule_sentence(PAY_RULE, "id") == (
         "Bertanya setiap kali hendak memakai order_payment; jumlah paling banyak 5.000.000 dan paling sedikit 1 "
@@ -85,8 +85,42 @@ def test_every_part_of_a_boundary_is_said(language: Language) -> None:
     assert len(lines) == 8
     assert all(line.endswith(".") and line[0].isupper() for line in lines)
     said = " ".join(lines)
-    for word in ("api.kurs.id", "keuangan", "08:00", "12", "x+"):
+    for word in ("api.kurs.id", "keuangan", "08:00" if language == "en" else "08.00", "12", "x+"):
         assert word in said
+
+
+def test_an_amount_is_money_where_the_rule_allows_one_currency_only() -> None:
+    currency = ArgumentRule("currency", (OneOf(("IDR",)),), "deny")
+    rule = ToolRule(
+        "pay",
+        "allow",
+        (
+            currency,
+            ArgumentRule("amount_minor", (Max(5_000_000),)),
+            ArgumentRule("to", (AnyOf((InTicket(), KnownParty())),)),
+        ),
+        (SumRule("amount_minor", "month", 25_000_000),),
+    )
+    assert rule_sentence(rule, "id", {"pay": "membayar"}) == (
+        "Boleh membayar jika mata uang hanya IDR (selain itu ditolak); jumlah paling banyak Rp5.000.000 (selain itu "
+        "bertanya); penerima tertulis di tiket, atau adalah pihak yang dikenal (selain itu bertanya); jumlah "
+        "seluruhnya tidak lewat Rp25.000.000 sebulan (selain itu bertanya)."
+    )
+    assert "the currency is IDR (else refused); the amount is at most IDR 5,000,000" in rule_sentence(
+        rule, "en"
+    ).replace("\u00a0", " ")
+    dollars = ToolRule(
+        "pay", "allow", (ArgumentRule("currency", (OneOf(("USD",)),)), ArgumentRule("amount_minor", (Max(150_000),)))
+    )
+    assert "the amount is at most US$1,500.00" in rule_sentence(dollars, "en")
+
+
+@pytest.mark.parametrize(("days", "said"), [((1, 2, 3, 4, 5), "Sen–Jum"), ((1, 5), "Sen, Jum"), ((6, 7), "Sab, Min")])
+def test_days_in_a_row_are_said_from_to(days: tuple[int, ...], said: str) -> None:
+    hours = WorkingHours(days, "07:00", "19:00")
+    assert boundary_sentences(Boundary(working_hours=hours), "id")[0] == (
+        f"Bekerja {said} pukul 07.00 sampai 19.00; di luar jam itu bertanya."
+    )
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -167,7 +201,7 @@ def test_alternatives_that_have_no_limit_are_said_in_words() -> None:
 def test_hours_and_sums_say_what_would_pass_in_words() -> None:
     late = Fact("hours", "", "2026-11-22 03:10", "08:00-17:00 1,2,5")
     assert fact_sentence(late, "send_email").endswith("the role acts within 08:00-17:00, Mon, Tue, Fri.")
-    assert fact_sentence(late, "send_email", "id").endswith("dalam 08:00-17:00, Sen, Sel, Jum.")
+    assert fact_sentence(late, "send_email", "id").endswith("dalam 08.00-17.00, Sen, Sel, Jum.")
     over = Fact("sum", "amount_minor", "26000000", "25000000 month")
     assert fact_sentence(over, "order_payment").endswith("while the sum stays within 25,000,000 a month.")
     assert fact_sentence(over, "order_payment", "id").endswith("jumlahnya tidak lewat 25.000.000 sebulan.")

@@ -67,14 +67,14 @@ def test_a_tool_that_is_taken_away_is_a_sentence_that_is_gone() -> None:
 
 
 def test_limits_are_typed_as_people_count_them() -> None:
-    assert [(field.name, field.value) for field in limit_fields(TERMS)] == [
+    assert [(field.name, field.value) for field in limit_fields(TERMS, "en")] == [
         ("usd_micros.day", "2.5"),
-        ("money.month.IDR", "25000000"),
+        ("money.month.IDR", "25,000,000"),
     ]
 
 
 def test_a_form_sent_as_it_was_shown_changes_nothing() -> None:
-    form: dict[str, object] = {f"limit:{field.name}": field.value for field in limit_fields(TERMS)}
+    form: dict[str, object] = {f"limit:{field.name}": field.value for field in limit_fields(TERMS, "en")}
     form |= {f"tool:{tool.name}": tool.mode for tool in tool_choices(TERMS, {}, NAMING)}
     form |= {"name": TERMS.name, "title": TERMS.title, "job_description": TERMS.job_description}
     assert amended(TERMS, form, WORDS) == TERMS
@@ -92,6 +92,16 @@ def test_a_mode_is_changed_and_what_bounds_its_arguments_stays() -> None:
 def test_a_limit_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         amended(TERMS, {"limit:money.month.IDR": text}, WORDS)
+
+
+@pytest.mark.parametrize("text", ["30000000", "30.000.000", "30,000,000", "30 000 000", "30.000.000,00"])
+def test_a_limit_is_read_with_the_separators_that_people_write(text: str) -> None:
+    assert amended(TERMS, {"limit:money.month.IDR": text}, WORDS).budget[1].limit == 30_000_000
+
+
+def test_a_limit_that_could_be_two_amounts_is_refused() -> None:
+    with pytest.raises(Invalid):
+        amended(TERMS, {"limit:usd_micros.day": "1.000"}, WORDS)
 
 
 def test_a_limit_in_dollars_may_have_parts() -> None:

@@ -53,13 +53,13 @@ def form(**changes: str) -> dict[str, str]:
 
 async def test_the_form_has_the_calls_fields_and_leads_to_the_card_in_its_place(desk: Desk, asked: Approval) -> None:
     page = await desk.client.get(f"/approvals/{asked.id}/edit", headers=PAGE)
-    assert 'name="a.amount_minor" inputmode="numeric" required' in page.text
-    assert 'value="500000"' in page.text
+    assert 'name="a.amount_minor" inputmode="decimal" required' in page.text
+    assert 'value="500.000"' in page.text
     answer = await desk.client.post(
-        f"/approvals/{asked.id}/edit", data=form(amount_minor="400000") | {"version": "1"}, headers=OWN | PAGE
+        f"/approvals/{asked.id}/edit", data=form(amount_minor="400.000") | {"version": "1"}, headers=OWN | PAGE
     )
     assert answer.status_code == 200
-    assert "500000</del> → <ins>400000" in answer.text
+    assert "Rp500.000</del> → <ins>Rp400.000" in answer.text
     assert "Anda mengubahnya" in answer.text
     before = await desk.approval(asked.id)
     assert str(answer.url.path) == f"/approvals/{before.superseded_by}"
@@ -171,3 +171,21 @@ async def test_a_tool_that_hangs_is_shown_as_what_it_ended(desk: Desk, ring: Rin
     assert "jawaban hilang" in page.text
     card = await desk.client.get(f"/approvals/{view.run.approval_id}", headers=PAGE)
     assert "Apakah ini terjadi?" in card.text
+
+
+def test_an_amount_is_shown_and_typed_in_its_currency_not_in_cents() -> None:
+    tool = builtin_tools()["order_payment"].spec
+    before = ORDER | {"amount_minor": 150_050, "currency": "USD"}
+    shown = {field.name: field.value for field in fields_of(tool, before, "id")}
+    assert shown["a.amount_minor"] == "1.500,50"
+    assert typed(tool, shown, before)["amount_minor"] == 150_050
+    assert typed(tool, shown | {"a.amount_minor": "900"}, before)["amount_minor"] == 90_000
+    assert (
+        typed(tool, shown | {"a.amount_minor": "12.105.000", "a.currency": "IDR"}, before)["amount_minor"] == 12_105_000
+    )
+    assert typed(tool, shown | {"a.amount_minor": "many"}, before)["amount_minor"] == "many"
+
+
+async def test_the_card_says_the_amount_as_money(desk: Desk, asked: Approval) -> None:
+    page = await desk.client.get(f"/approvals/{asked.id}", headers=PAGE)
+    assert "<dt>Jumlah</dt><dd>Rp500.000</dd>" in page.text

@@ -40,6 +40,20 @@ def test_the_caps_are_those_that_the_founder_wrote_in_his_currency() -> None:
     assert money(terms) == {"USD": 900_000}
 
 
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [
+        ("5.000.000,00", "IDR", 5_000_000),
+        ("Rp5.000.000", "IDR", 5_000_000),
+        ("1500.50", "USD", 150_050),
+        ("1.500,50", "USD", 150_050),
+    ],
+)
+def test_decimal_places_never_make_a_cap_a_hundred_times_as_large(text: str, currency: str, minor: int) -> None:
+    terms = terms_of(filled(currency=currency, preset="trusted", each=text, month=text), currency, WORDS["id"])
+    assert money(terms) == {currency: minor}
+
+
 def money(terms: Terms) -> dict[str | None, int]:
     return {limit.currency: limit.limit for limit in terms.budget if limit.unit == "money"}
 
@@ -54,6 +68,7 @@ def test_who_may_not_pay_has_no_money() -> None:
         {"each": "lima juta"},
         {"month": ""},
         {"month": "-5"},
+        {"each": "12,5"},
         {"each": "9" * 17},
         {"model_usd": "2.345"},
         {"model_usd": ""},

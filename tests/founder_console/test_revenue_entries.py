@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.founder_console import load_words
-from app.founder_console.money.revenue_entries import Recorded, Unreadable, amount_of, day_of, read_file, record
+from app.founder_console.amounts import amount_of
+from app.founder_console.money.revenue_entries import Recorded, Unreadable, day_of, read_file, record
 from app.governance_ledger import EventFilter, read_events
 from app.postgres import Database
 

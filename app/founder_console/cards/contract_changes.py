@@ -10,6 +10,7 @@ from app.canon.canonical_json import canonical_bytes
 from app.canon.contract import Boundary, BudgetLimit, EscalationStep, ToolRule
 from app.canon.sentences import boundary_sentences, budget_sentence, rule_sentence
 from app.founder_console.naming import Naming
+from app.founder_console.wording import Words
 
 TEXTS = ("name", "title", "job_description")
 
@@ -21,6 +22,15 @@ def contract_row(change: Any, naming: Naming) -> tuple[str, str, str]:
     if said[0] == said[1]:
         said = tuple("" if value is None else exact(value) for value in (before, after))
     return _name(field, naming), said[0], said[1]
+
+
+def party_row(change: Any, words: Words) -> tuple[str, str, str]:
+    """Name, before and after of a known party."""
+    return words("kind.party"), _party(change.get("before")), _party(change.get("after"))
+
+
+def _party(value: Any) -> str:
+    return f"{value.get('name')} · {value.get('address')}" if isinstance(value, dict) else ""
 
 
 def changes_boundary(changes: Any) -> bool:

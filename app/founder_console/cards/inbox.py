@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -10,15 +10,15 @@ from uuid import UUID
 
 import msgspec
 
-from app.canon.argument_names import argument_label
-from app.canon.canonical_json import Json, canonical_bytes
 from app.canon.contract import Terms
 from app.canon.facts import Fact
 from app.canon.mandate import beyond
 from app.canon.reasons import in_words, reason_sentence
 from app.canon.sentences import boundary_sentences, budget_sentence
+from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Money, Tier
-from app.founder_console.cards.contract_changes import changes_boundary, contract_row
+from app.founder_console.cards.arguments import argument_rows, edited_rows
+from app.founder_console.cards.contract_changes import changes_boundary, contract_row, party_row
 from app.founder_console.cards.server_changes import server_rows
 from app.founder_console.naming import Naming
 from app.postgres import Transaction
@@ -153,7 +153,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
     facts = _facts(payload)
     now = naming.formats.now
     undo_until = approval.effective_at if _undoable(approval, now) else None
-    terms = _terms(payload)
+    terms, tool = _terms(payload), naming.tools.get(approval.tool or "")
     return Card(
         id=approval.id,
         version=approval.version,
@@ -171,8 +171,8 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         ceiling="",
         facts=tuple(_chip(fact, approval, naming) for fact in facts[:MOST_FACTS]),
         tainted=tuple(_origin(fact, naming) for fact in facts[1:] if fact.source_tool),
-        change=() if terms and approval.kind == "hire" else _changes(payload, naming),
-        arguments=_arguments(payload, naming.words.language, _order(approval, naming)),
+        change=() if terms and approval.kind == "hire" else _changes(payload, tool, naming),
+        arguments=argument_rows(payload, tool, naming.words.language),
         sentences=_sentences(terms, naming) if terms else (),
         alike=alike,
         ticket_id=approval.ticket_id,
@@ -287,45 +287,13 @@ def _named(payload: dict[str, object], part: str, name: str) -> str:
     return str(value.get(name, "")) if isinstance(value, dict) else ""
 
 
-def _changes(payload: dict[str, object], naming: Naming) -> tuple[Change, ...]:
+def _changes(payload: dict[str, object], tool: ToolSpec | None, naming: Naming) -> tuple[Change, ...]:
     changes: Any = payload.get("change") or ()
     if payload.get("kind") == "tool_server":
         with suppress(msgspec.ValidationError):
             return tuple(Change(*row) for one in changes for row in server_rows(one, naming.words))
     if payload.get("terms") is not None:
         return tuple(Change(*contract_row(one, naming)) for one in changes if isinstance(one, dict))
-    return tuple(
-        Change(str(one.get("field", "")), _shown(one.get("before")), _shown(one.get("after")))
-        for one in changes
-        if isinstance(one, dict)
-    )
-
-
-def _order(approval: Approval, naming: Naming) -> tuple[str, ...]:
-    """The arguments as the tool's schema names them."""
-    tool = naming.tools.get(approval.tool or "")
-    properties = None if tool is None else tool.parameters.get("properties")
-    return tuple(map(str, properties)) if isinstance(properties, Mapping) else ()
-
-
-def _arguments(payload: dict[str, object], language: str, order: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """What the call is made with, under the names that people have for it, in the order of its tool."""
-    arguments = payload.get("arguments")
-    given: dict[str, object] = arguments if isinstance(arguments, dict) else {}
-    known = [name for name in order if name in given]
-    names = [*known, *(name for name in given if name not in known)]
-    pairs = [(argument_label(name, language), given[name]) for name in names]
-    extra = [("instructions", payload["instructions"])] if payload.get("instructions") else []
-    fields: Any = payload.get("fields") or ()
-    return tuple((str(name), _shown(value)) for name, value in (*pairs, *extra, *fields) if value not in (None, "", []))
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
-        return ", ".join(str(item) for item in value)
-    compact: Json = msgspec.to_builtins(value)
-    return canonical_bytes(compact).decode()
+    if payload.get("kind") == "party":
+        return tuple(Change(*party_row(one, naming.words)) for one in changes if isinstance(one, dict))
+    return tuple(Change(*row) for row in edited_rows(payload, tool, naming.words.language))

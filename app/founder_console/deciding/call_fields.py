@@ -6,17 +6,20 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from app.canon.amounts import Language
 from app.canon.argument_names import argument_label
 from app.canon.digits import whole_number
 from app.canon.errors import Invalid
 from app.canon.tool import Arguments, ToolSpec
+from app.canon.vocabulary import Money
+from app.founder_console.amounts import amount_of, amount_text
+from app.founder_console.cards.arguments import CODE, currency_of
 
-Kind: TypeAlias = Literal["line", "text", "number", "choice", "yes_no", "lines", "json"]
+Kind: TypeAlias = Literal["line", "text", "number", "money", "choice", "yes_no", "lines", "json"]
 
 LONG = 80
 PREFIX = "a."
 HINTS: Mapping[str, str] = {
-    "amount_minor": "Satuan terkecil, tanpa titik: 240000 untuk Rp240.000",
     "currency": "Kode mata uang, misalnya IDR",
     "payee": "Nama yang dibayar",
     "account": "Nomor rekening atau IBAN yang dibayar",
@@ -25,7 +28,8 @@ HINTS: Mapping[str, str] = {
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One argument. `lines` is a list of texts, one a line; `json` whatever has no simpler form."""
+    """One argument. `lines` is a list of texts, one a line; `money` an amount in the call's currency; `json` whatever
+    has no simpler form."""
 
     name: str
     label: str
@@ -36,15 +40,23 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-def fields_of(tool: ToolSpec, arguments: Arguments, language: str) -> tuple[Field, ...]:
+def fields_of(tool: ToolSpec, arguments: Arguments, language: Language) -> tuple[Field, ...]:
     """A field for each argument that the tool knows, filled with the call's values."""
     properties = _properties(tool)
     names = [*properties, *(name for name in arguments if name not in properties)]
-    required = tool.parameters.get("required")
+    required = _names(tool.parameters.get("required"))
+    currency = currency_of(tool, arguments)
     return tuple(
-        _field(name, properties.get(name, {}), arguments.get(name), language, required=name in _names(required))
+        _money_field(name, Money(amount, currency), language)
+        if name == tool.money and currency and type(amount := arguments.get(name)) is int
+        else _field(name, properties.get(name, {}), arguments.get(name), language, required=name in required)
         for name in names
     )
+
+
+def _money_field(name: str, amount: Money, language: Language) -> Field:
+    label, value = argument_label(name, language), amount_text(amount, language)
+    return Field(name=PREFIX + name, label=label, kind="money", value=value, required=True)
 
 
 def _properties(tool: ToolSpec) -> Mapping[str, Any]:
@@ -56,7 +68,7 @@ def _names(value: object) -> Sequence[str]:
     return [str(name) for name in value] if isinstance(value, list | tuple) else ()
 
 
-def _field(name: str, schema: Mapping[str, Any], value: object, language: str, *, required: bool) -> Field:
+def _field(name: str, schema: Mapping[str, Any], value: object, language: Language, *, required: bool) -> Field:
     kind = _kind(schema, value)
     return Field(
         name=PREFIX + name,
@@ -113,7 +125,16 @@ def typed(tool: ToolSpec, form: Mapping[str, Any], before: Arguments) -> Argumen
                 found[name] = bool(text)
         elif text.strip() or field.required:
             found[name] = _value(field.kind, text, name, before.get(name))
+        if field.kind == "money":
+            found[name] = _amount(text, str(form.get(f"{PREFIX}{tool.currency}") or ""))
     return found
+
+
+def _amount(text: str, currency: str) -> object:
+    """In minor units of the currency that was typed beside it; what cannot be read stays as it was typed."""
+    code = currency.strip().upper()
+    minor = amount_of(text, code) if CODE.fullmatch(code) else None
+    return text if minor is None else minor
 
 
 def _value(kind: Kind, text: str, name: str, before: object) -> object:

@@ -17,7 +17,10 @@ from app.canon.digits import whole_number
 from app.canon.errors import Conflict, Invalid
 from app.canon.rule import RuleTerms
 from app.canon.sentences import rule_sentence
+from app.canon.vocabulary import Money
+from app.founder_console.amounts import amount_of, amount_text
 from app.founder_console.cards.inbox import act_of
+from app.founder_console.model import Language
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
 from app.role_registry import (
@@ -34,6 +37,7 @@ from app.role_registry import (
 from app.work_queue import Approval, get_approval
 
 Page = Response[bytes]
+COUNTED = "IDR"
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
 
 
@@ -100,7 +104,8 @@ async def _suggested(visit: Visit, approval: Approval) -> RuleTerms | None:
 
 def _typed(visit: Visit, terms: RuleTerms, form: Any) -> RuleTerms:
     """The rule as the fields say. Raises `Invalid`."""
-    bounds = tuple(_bound(rule, str(form.get(f"b.{rule.path}") or "")) for rule in terms.bounds)
+    currency = _currency(visit, terms)
+    bounds = tuple(_bound(rule, str(form.get(f"b.{rule.path}") or ""), currency) for rule in terms.bounds)
     uses, until = whole_number(str(form.get("uses") or "")), str(form.get("until") or "")
     try:
         ends = datetime.combine(datetime.fromisoformat(until).date(), time(23, 59), visit.formats.zone)
@@ -111,10 +116,22 @@ def _typed(visit: Visit, terms: RuleTerms, form: Any) -> RuleTerms:
     return msgspec.structs.replace(terms, bounds=bounds, uses=uses, until=ends)
 
 
-def _bound(rule: ArgumentRule, text: str) -> ArgumentRule:
+def _currency(visit: Visit, terms: RuleTerms) -> str:
+    """The only currency of the rule, in which its amount is written; that of counted things, without decimal places,
+    where there is none."""
+    tool = visit.naming.tools[terms.tool]
+    bound = next((rule.constraints[0] for rule in terms.bounds if rule.path == tool.currency), None)
+    match bound:
+        case OneOf((str(code),)):
+            return code
+        case _:
+            return COUNTED
+
+
+def _bound(rule: ArgumentRule, text: str, currency: str) -> ArgumentRule:
     one: Constraint
     if isinstance(rule.constraints[0], Max):
-        most = whole_number(text.replace(".", "").replace(",", "").strip())
+        most = amount_of(text, currency if rule.path.endswith("_minor") else COUNTED)
         one = rule.constraints[0] if most is None or most < 0 else Max(most)
     else:
         values = tuple(line.strip() for line in text.splitlines() if line.strip())
@@ -131,7 +148,7 @@ async def _form(visit: Visit, approval: Approval, terms: RuleTerms, *, problem: 
         status=status,
         title=visit.words("rule.title"),
         a={"id": approval.id, "act": act_of(approval, visit.words.language)},
-        bounds=[_field(rule, visit.words.language) for rule in terms.bounds],
+        bounds=[_field(rule, visit.words.language, _currency(visit, terms)) for rule in terms.bounds],
         uses=terms.uses,
         until=terms.until.astimezone(visit.formats.zone).date().isoformat(),
         tested=tested,
@@ -140,9 +157,12 @@ async def _form(visit: Visit, approval: Approval, terms: RuleTerms, *, problem: 
     )
 
 
-def _field(rule: ArgumentRule, language: str) -> Bound:
+def _field(rule: ArgumentRule, language: Language, currency: str) -> Bound:
     label, one = argument_name(rule.path, language).removeprefix("the "), rule.constraints[0]
-    written = str(one.limit) if isinstance(one, Max) else ""
+    written = ""
+    if isinstance(one, Max):
+        code = currency if rule.path.endswith("_minor") else COUNTED
+        written = amount_text(Money(one.limit, code), language) if isinstance(one.limit, int) else one.limit
     if isinstance(one, OneOf):
         written = "\n".join(map(str, one.values))
     return Bound(f"b.{rule.path}", label[:1].upper() + label[1:], isinstance(one, Max), written)

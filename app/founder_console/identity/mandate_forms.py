@@ -9,14 +9,13 @@ from app.canon.digits import whole_number
 from app.canon.errors import Invalid
 from app.canon.mandate import DELEGABLE, Mandate
 from app.canon.vocabulary import Money, Tier
-from app.canon.written import minor_digits
+from app.founder_console.amounts import amount_of
 from app.founder_console.formats import Formats
 from app.founder_console.model import Founder, Language
 from app.founder_console.visits import Visit
 from app.founder_console.wording import LANGUAGES, Words
 
 DAYS = (7, 14, 30, 90)
-LARGEST = 10**15
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,21 +77,17 @@ def mandate_for(visit: Visit, wanted: Wanted, person: Founder) -> Mandate:
         tiers=(Tier.R1, Tier.R2) if wanted.high else (Tier.R1,),
         kinds=tuple(kind for kind in DELEGABLE if kind in wanted.kinds),
         roles=tuple(role for role in wanted.roles if role in known),
-        cap=amount_of(visit, wanted.cap),
+        cap=limit_of(visit, wanted.cap),
         ends_at=_last_evening(visit, wanted),
     )
 
 
-def amount_of(visit: Visit, text: str) -> Money | None:
-    """Whole major units of the company's currency; nothing for no money at all."""
-    digits = text.replace(".", "").replace(",", "").replace(" ", "")
-    if not digits or digits == "0":
-        return None
-    amount = whole_number(digits)
-    if amount is None or not 0 <= amount <= LARGEST:
+def limit_of(visit: Visit, text: str) -> Money | None:
+    """An amount in the company's currency; nothing for no money at all. Raises `Invalid`."""
+    minor = amount_of(text or "0", visit.company.currency)
+    if minor is None or minor < 0:
         raise Invalid(visit.words("hire.problem.amount", value=text))
-    currency = visit.company.currency
-    return Money(amount * int(10 ** minor_digits(currency)), currency)
+    return Money(minor, visit.company.currency) if minor else None
 
 
 def _last_evening(visit: Visit, wanted: Wanted) -> datetime:
@@ -111,7 +106,7 @@ def _evening(visit: Visit, day: date) -> datetime:
 
 def as_wanted(visit: Visit, terms: Mandate) -> Wanted:
     """A mandate in force as the form shows it."""
-    cap = "" if terms.cap is None else str(terms.cap.minor // 10 ** minor_digits(terms.cap.currency))
+    cap = "" if terms.cap is None else visit.formats.amount_text(terms.cap)
     until = "" if terms.ends_at is None else visit.formats.local(terms.ends_at).date().isoformat()
     return Wanted(
         name=terms.name, high=Tier.R2 in terms.tiers, kinds=terms.kinds, roles=terms.roles, cap=cap, until=until

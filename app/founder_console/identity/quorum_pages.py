@@ -14,8 +14,7 @@ from app.canon.errors import Invalid
 from app.canon.quorum import CompanyQuorum, QuorumLine
 from app.canon.quorum_words import quorum_sentences
 from app.canon.vocabulary import Rol, Tier
-from app.canon.written import minor_digits
-from app.founder_console.identity.mandate_forms import amount_of
+from app.founder_console.identity.mandate_forms import limit_of
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
 from app.work_queue import company_quorum, deciders, propose_quorum
@@ -39,13 +38,13 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 async def quorum_form(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     visit = await enter(request, tx)
     standing = {line.tier: line for line in (await company_quorum(tx)).lines}
-    return await _form(visit, [_typed(tier, standing.get(tier)) for tier in (Tier.R2, Tier.R1)])
+    return await _form(visit, [_typed(visit, tier, standing.get(tier)) for tier in (Tier.R2, Tier.R1)])
 
 
-def _typed(tier: Tier, line: QuorumLine | None) -> Typed:
+def _typed(visit: Visit, tier: Tier, line: QuorumLine | None) -> Typed:
     if line is None:
         return Typed(tier=tier)
-    above = "" if line.above is None else str(line.above.minor // 10 ** minor_digits(line.above.currency))
+    above = "" if line.above is None else visit.formats.amount_text(line.above)
     return Typed(tier=tier, count=line.count, above=above, founders=line.founders)
 
 
@@ -93,7 +92,7 @@ def _given(data: dict[str, Any], tier: Tier) -> Typed:
 
 
 def _line(visit: Visit, typed: Typed) -> QuorumLine:
-    above = amount_of(visit, typed.above)
+    above = limit_of(visit, typed.above)
     return QuorumLine(tier=typed.tier, count=typed.count, above=above, founders=typed.founders)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from app.canon.errors import Invalid
 from app.canon.vocabulary import Money
-from app.canon.written import minor_digits
+from app.founder_console.amounts import amount_of
 from app.founder_console.wording import Words
 from app.governance_ledger import Event, append_new
 from app.postgres import Transaction
@@ -22,7 +22,6 @@ from app.postgres import Transaction
 MOST_ROWS = 1_000
 MOST_BYTES = 1_000_000
 MOST_PROBLEMS = 5
-LARGEST = 10**15
 ROWS = UUID("5b1e3a52-5c0e-5a7b-8f0e-8b8a9f6a1d21")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "date": ("date", "tanggal", "tgl"),
@@ -32,7 +31,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "description": ("description", "keterangan", "uraian", "catatan"),
 }
 _DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
-_AMOUNT = re.compile(r"(-?)([1-9][0-9]{0,2}(?:([.,])[0-9]{3})(?:\3[0-9]{3})*|[0-9]+)(?:([.,])([0-9]{1,3}))?")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -57,23 +55,6 @@ class Unreadable(Invalid):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(" ".join(problems[:MOST_PROBLEMS]))
         self.problems = tuple(problems)
-
-
-def amount_of(text: str, currency: str) -> int | None:
-    """Minor units in `Rp1.250.000`, `1,250.50`, `1250,5`; None for what is no amount of the currency, or is two:
-    `1.250` where a currency has three decimal places."""
-    bare = re.sub(r"(?i)^(-?)\s*(?:rp\.?|idr|[a-z]{3}|[$€£])?\s*", r"\1", text.strip()).replace(" ", "")
-    found = _AMOUNT.fullmatch(bare.removesuffix(",-"))
-    digits = minor_digits(currency)
-    if found is None or (found[3] and found[3] == found[4]):
-        return None
-    if digits == 3 and found[3] and not found[4] and found[2].count(found[3]) == 1:
-        return None
-    fraction = (found[5] or "").rstrip("0")
-    if len(fraction) > digits:
-        return None
-    minor = int(re.sub(r"[.,]", "", found[2])) * int(10**digits) + int(fraction.ljust(digits, "0") or 0)
-    return None if minor > LARGEST else -minor if found[1] else minor
 
 
 def day_of(text: str) -> date | None:

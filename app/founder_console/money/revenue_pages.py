@@ -12,7 +12,8 @@ from litestar.params import Body
 from litestar.response import Redirect
 
 from app.canon.vocabulary import Money
-from app.founder_console.money.revenue_entries import Entry, Unreadable, amount_of, day_of, read_file, record
+from app.founder_console.amounts import amount_of
+from app.founder_console.money.revenue_entries import Entry, Unreadable, day_of, read_file, record
 from app.founder_console.visits import Caller, Visit, enter, go
 from app.postgres import Transaction
 

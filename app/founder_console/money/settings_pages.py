@@ -11,7 +11,8 @@ from litestar.response import Redirect
 
 from app.canon.errors import Invalid
 from app.canon.vocabulary import Money
-from app.founder_console.money.revenue_entries import amount_of, day_of
+from app.founder_console.amounts import amount_of
+from app.founder_console.money.revenue_entries import day_of
 from app.founder_console.money.scorecard import month_of
 from app.founder_console.money.settings import (
     CURRENCY,

@@ -118,6 +118,7 @@ def _formatters(formats: Formats) -> dict[str, Any]:
         "money",
         "money_short",
         "money_signed",
+        "amount_text",
         "usd",
         "size",
         "moment",

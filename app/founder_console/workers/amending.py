@@ -1,7 +1,6 @@
 """A contract changed on the phone: which tools, which limits, what the job is. Pure."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -9,6 +8,8 @@ from app.canon.contract import BudgetLimit, Mode, Terms, ToolRule
 from app.canon.errors import Invalid
 from app.canon.tool import ToolSpec
 from app.canon.written import minor_digits
+from app.founder_console.amounts import decimal_of, decimal_text
+from app.founder_console.model import Language
 from app.founder_console.naming import Naming, sentence_case
 from app.founder_console.wording import Words
 
@@ -47,9 +48,16 @@ def _choice(name: str, rule: ToolRule | None, naming: Naming) -> ToolChoice:
     return ToolChoice(name, sentence_case(naming.tool(name)), "deny" if rule is None else rule.mode, held)
 
 
-def limit_fields(terms: Terms) -> tuple[LimitField, ...]:
+def limit_fields(terms: Terms, language: Language) -> tuple[LimitField, ...]:
     return tuple(
-        LimitField(name_of(line), line.unit, line.period, line.currency or "", _written(line)) for line in terms.budget
+        LimitField(
+            name_of(line),
+            line.unit,
+            line.period,
+            line.currency or "",
+            decimal_text(int(line.limit), _places(line), language),
+        )
+        for line in terms.budget
     )
 
 
@@ -61,11 +69,6 @@ def _places(line: BudgetLimit) -> int:
     if line.unit == "usd_micros":
         return 6
     return minor_digits(line.currency) if line.unit == "money" and line.currency else 0
-
-
-def _written(line: BudgetLimit) -> str:
-    value = Decimal(line.limit).scaleb(-_places(line))
-    return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
 
 
 def amended(terms: Terms, data: Mapping[str, object], words: Words) -> Terms:
@@ -107,10 +110,7 @@ def _limited(line: BudgetLimit, data: Mapping[str, object], words: Words) -> Bud
     given = data.get(f"limit:{name_of(line)}")
     if given is None:
         return line
-    written = str(given).strip().replace(" ", "").replace(",", ".")
-    whole, _, part = written.partition(".")
-    places = _places(line)
-    digits = whole + part
-    if not whole or len(part) > places or len(whole) > 15 or not (digits.isascii() and digits.isdigit()):
+    limit = decimal_of(str(given).replace(" ", ""), _places(line))
+    if limit is None or limit < 0:
         raise Invalid(words("hire.problem.amount", value=str(given).strip() or "–"))
-    return msgspec.structs.replace(line, limit=int(Decimal(written).scaleb(places)))
+    return msgspec.structs.replace(line, limit=limit)

@@ -87,7 +87,7 @@ def _form(visit: Visit, role: Role, *, problem: str = "", status: int = 200) -> 
         terms=terms,
         own_tools=tools[:own],
         other_tools=tools[own:],
-        limits=limit_fields(terms),
+        limits=limit_fields(terms, visit.words.language),
         problem=problem,
     )
 

@@ -1,7 +1,6 @@
 """Jobs to hire for from a phone: what each starts from, and the contract that a filled-in form makes. Pure."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -18,17 +17,18 @@ from app.canon.contract import (
     Terms,
     ToolRule,
 )
-from app.canon.digits import whole_number
 from app.canon.errors import Invalid
 from app.canon.presets import PRESETS, PresetName
+from app.canon.vocabulary import Money
 from app.canon.written import minor_digits
+from app.founder_console.amounts import amount_of, amount_text, decimal_of
 from app.founder_console.wording import Words
 
 PAYING = "order_payment"
-LARGEST = 10**15
 # What a beginner may pay at once and in a month, in major units; rupiah as people count them, others as dollars.
 CAPS: Mapping[str, tuple[int, int]] = {"IDR": (5_000_000, 25_000_000)}
 OTHER_CAPS = (300, 1_500)
+MOST_MICROS = 10**12
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -75,9 +75,13 @@ def blank(opening: Opening, words: Words, taken: Sequence[str], currency: str, p
         title=words(f"job.{opening.key}.title"),
         job_description=words(f"job.{opening.key}.does"),
         preset=preset_of(preset, opening.preset),
-        each=str(each),
-        month=str(month),
+        each=_typed(each, currency, words),
+        month=_typed(month, currency, words),
     )
+
+
+def _typed(major: int, currency: str, words: Words) -> str:
+    return amount_text(Money(major * int(10 ** minor_digits(currency)), currency), words.language)
 
 
 def preset_of(text: str, otherwise: PresetName) -> PresetName:
@@ -145,22 +149,15 @@ def _fitted_constraints(argument: ArgumentRule, currency: str, each: int) -> tup
 
 
 def _minor(text: str, currency: str, words: Words) -> int:
-    return _whole(text, words) * int(10 ** minor_digits(currency))
-
-
-def _whole(text: str, words: Words) -> int:
-    """Whole major units, with or without separators of thousands."""
-    digits = text.strip().replace(".", "").replace(",", "").replace(" ", "")
-    amount = whole_number(digits)
-    if amount is None or not 0 <= amount <= LARGEST:
+    minor = amount_of(text, currency)
+    if minor is None or minor < 0:
         raise Invalid(words("hire.problem.amount", value=text.strip() or "–"))
-    return amount
+    return minor
 
 
 def _micros(text: str, words: Words) -> int:
-    """US dollars with at most two decimal places, after a point or a comma."""
-    written = text.strip().replace(",", ".")
-    whole, _, cents = written.partition(".")
-    if not (whole + cents).isascii() or not (whole + cents).isdigit() or not whole or len(cents) > 2 or len(whole) > 6:
+    """US dollars; `1.250`, which is two amounts, is none."""
+    micros = decimal_of(text, 6)
+    if micros is None or not 0 <= micros <= MOST_MICROS:
         raise Invalid(words("hire.problem.amount", value=text.strip() or "–"))
-    return int(Decimal(written) * 1_000_000)
+    return micros
