@@ -1,6 +1,7 @@
 """Evidence bytes under signed addresses, on the application's own origin and never as part of it."""
 
 import re
+import unicodedata
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +17,10 @@ from app.governance_ledger.links import Grant, Links
 from app.governance_ledger.subjects import keeper_of
 from app.postgres import Database
 from app.problems import documented
+
+MAX_NAME_CHARACTERS = 150
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9.+-]{1,60}/[A-Za-z0-9.+_-]{1,100}(; ?charset=[A-Za-z0-9_-]{1,30})?")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
 
 # What a browser may show in place. All of it is sandboxed; what could hold markup is saved to a file.
 SAFE_INLINE = ("text/plain", "application/json", "text/csv", "image/png", "image/jpeg", "image/webp", "image/gif")
@@ -71,7 +76,7 @@ async def measure_evidence(
     kept.require_unerased()
     headers = _headers(kept, name) | {"content-length": str(kept.plain_bytes)}
     # An empty body of bytes: nothing of another type could be rendered as an image.
-    return cast("Response[None]", Response(b"", headers=headers, media_type=kept.media_type))
+    return cast("Response[None]", Response(b"", headers=headers, media_type=_served_type(kept)))
 
 
 async def _answer(request: Request[Any, Any, State], grant: Grant, name: str) -> Response[bytes]:
@@ -87,18 +92,19 @@ async def _answer(request: Request[Any, Any, State], grant: Grant, name: str) ->
     wanted = _range(request, kept, headers["etag"])
     if wanted is None:
         content = await fetch_evidence(database, grant.tenant, state.store, grant.key, keeper=keeper)
-        return Response(content, headers=headers, media_type=kept.media_type)
+        return Response(content, headers=headers, media_type=_served_type(kept))
     start, end = wanted
     if start > end:
         headers["content-range"] = f"bytes */{kept.plain_bytes}"
         return Response(b"", status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, headers=headers)
     headers["content-range"] = f"bytes {start}-{end}/{kept.plain_bytes}"
     content = await fetch_evidence(database, grant.tenant, state.store, grant.key, start, end, keeper=keeper)
-    return Response(content, status_code=HTTPStatus.PARTIAL_CONTENT, headers=headers, media_type=kept.media_type)
+    return Response(content, status_code=HTTPStatus.PARTIAL_CONTENT, headers=headers, media_type=_served_type(kept))
 
 
 def _headers(kept: Kept, name: str) -> dict[str, str]:
-    how = "inline" if kept.media_type.partition(";")[0] in SAFE_INLINE else "attachment"
+    offered = _file_name(name or kept.name) or kept.sha256
+    how = "inline" if _served_type(kept).partition(";")[0] in SAFE_INLINE else "attachment"
     return {
         "etag": f'"{kept.sha256}"',
         "accept-ranges": "bytes",
@@ -106,8 +112,19 @@ def _headers(kept: Kept, name: str) -> dict[str, str]:
         "x-content-type-options": "nosniff",
         "content-security-policy": "sandbox; default-src 'none'",
         "referrer-policy": "no-referrer",
-        "content-disposition": f"{how}; filename*=UTF-8''{quote(name or kept.name or kept.sha256)}",
+        "content-disposition": f"{how}; filename*=UTF-8''{quote(offered, safe='')}",
     }
+
+
+def _served_type(kept: Kept) -> str:
+    """As it was kept, when it is one: a stranger's server may have written anything there."""
+    return kept.media_type if _MEDIA_TYPE.fullmatch(kept.media_type) else "application/octet-stream"
+
+
+def _file_name(name: str) -> str:
+    """Without folders, and without signs that nobody sees or that turn the reading around."""
+    seen = "".join(sign for sign in name if unicodedata.category(sign) not in _UNSEEN)
+    return re.sub(r"[/\\]", "_", seen)[-MAX_NAME_CHARACTERS:].strip(". ")
 
 
 def _range(request: Request[Any, Any, State], kept: Kept, etag: str) -> tuple[int, int] | None:
