@@ -121,6 +121,16 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
+def upright(text: str, *, terminal: bool = False) -> str:
+    """The text with signs that turn the reading around written out (`\\u202e`); for a `terminal` those too that steer
+    it. Line ends and tabs stay."""
+    return (_STEERING if terminal else _TURNING).sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
+
+
+_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
 def _visible(character: str) -> str:
     if character in "\n\r\t":
         return " "

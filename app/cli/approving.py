@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from app.canon.values import upright
 from app.cli.output import Commands, Failed, command, show
 from app.settings import Settings
 
@@ -103,6 +104,6 @@ def confirm(approval: Any, decision: str) -> None:
     import msgspec
 
     shown = msgspec.json.format(msgspec.json.encode(approval["payload"]), indent=2).decode()
-    print(f"{shown}\n\n{sentence_of(approval)}")
+    print(upright(f"{shown}\n\n{sentence_of(approval)}", terminal=True))
     if input(f"{decision}? [y/N] ").strip().lower() not in ("y", "yes", "ya"):
         raise Failed("nothing was decided")

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from app.canon.values import upright
 from app.settings import Settings
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -36,15 +37,15 @@ def command(commands: Commands, name: str, run: Run, *, help: str, about: str = 
 
 
 def show(arguments: argparse.Namespace, value: Any, text: str) -> None:
-    """Print `value` as JSON when `--json` was given, else `text`."""
-    print(msgspec.json.encode(value).decode() if arguments.json else text)
+    """Print `value` as JSON when `--json` was given, else `text`, in which nothing steers the terminal."""
+    print(msgspec.json.encode(value).decode() if arguments.json else upright(text, terminal=True))
 
 
 def show_failure(arguments: argparse.Namespace, failure: Failed) -> int:
     """Print one sentence to stderr, and with `--json` an object to stdout; the exit code comes back."""
     if getattr(arguments, "json", False):
         print(msgspec.json.encode({"error": str(failure)}).decode())
-    print(f"flr: {failure}", file=sys.stderr)
+    print(upright(f"flr: {failure}", terminal=True), file=sys.stderr)
     return failure.code
 
 

@@ -12,6 +12,7 @@ from litestar import Request, Response
 from markupsafe import Markup, escape
 
 import app
+from app.canon.values import upright
 from app.founder_console.formats import Formats
 from app.founder_console.model import Language, Theme
 from app.founder_console.screens.assets import Assets, manifest, service_worker
@@ -83,6 +84,7 @@ class Frontend:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            finalize=_upright,
         )
         self._environment.filters["breaks"] = breaks
         self._environment.globals["asset"] = self.assets.url
@@ -106,6 +108,13 @@ class Frontend:
         now = values.pop("now")
         chrome = Chrome(language=language, company="5-Layer Runtime", now=now)
         return self.render(template, chrome, Formats(language, ZoneInfo("Asia/Jakarta"), now), **values)
+
+
+def _upright(value: Any) -> Any:
+    """What is shown reads in the order in which it stands: a worker's text cannot turn an account around."""
+    if isinstance(value, Markup):
+        return Markup(upright(value))  # noqa: S704 - it was markup before
+    return upright(value) if isinstance(value, str) else value
 
 
 def breaks(text: str) -> Markup:
