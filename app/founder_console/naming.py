@@ -103,7 +103,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
             event_id=event.event_id,
             type=event.type,
             at=event.occurred_at,
-            text=text,
+            text=text.removesuffix(": "),
             who=self.person(event.actor),
             tone=tone_of(event),
             detail=self.cause(event) or self._why(event),
@@ -155,14 +155,21 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
         return next((one.name for one in self.founders if str(one.id) == person), "")
 
     def _act(self, event: RecordedEvent, worker: str) -> str:
-        known = self.acts.get(str(event.data.get("approval_id")))
-        if known:
-            return known
+        asked = questions_of(event)
+        if asked and (known := self.acts.get(asked[0])):
+            return f"{known} {self.words('say.and_more', n=len(asked) - 1)}" if len(asked) > 1 else known
         kind, tool = str(event.data.get("kind", "")), self.tool(event.data.get("tool"))
         if tool:
             return self.words("ev.tool.done", worker=worker, tool=tool)
         what = self.words(f"kind.{kind}") if self.words.has(f"kind.{kind}") else kind
         return f"{worker}: {what}" if event.data.get("role_id") else what
+
+
+def questions_of(event: RecordedEvent) -> tuple[str, ...]:
+    """The ids of the questions that an event tells of."""
+    several = event.data.get("approval_ids")
+    named = several if isinstance(several, list) else [event.data.get("approval_id")]
+    return tuple(str(one) for one in named if one)
 
 
 def _key(event: RecordedEvent) -> str:

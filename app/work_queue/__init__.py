@@ -26,6 +26,7 @@ from app.work_queue.approvals import (
     pending_of_ticket,
     raise_approval,
     rejected_before,
+    these_approvals,
     votes_of,
     withdraw,
 )
@@ -153,6 +154,7 @@ __all__ = [
     "set_quorum",
     "tenants_with_due_approvals",
     "thaw",
+    "these_approvals",
     "too_few_without",
     "undo",
     "unnamed",

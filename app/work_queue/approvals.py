@@ -163,6 +163,11 @@ async def get_approval(tx: Transaction, approval_id: UUID) -> Approval:
     return approval
 
 
+async def these_approvals(tx: Transaction, ids: Sequence[UUID]) -> tuple[Approval, ...]:
+    """Those of them that there are, in any order."""
+    return tuple(await store.fetch_these(tx, ids)) if ids else ()
+
+
 async def list_approvals(
     tx: Transaction,
     *,

@@ -232,6 +232,11 @@ async def fetch_approvals(
     return [_approval(dict(record)) for record in await tx.connection.fetch(sql.format(len(values)), *values)]
 
 
+async def fetch_these(tx: Transaction, ids: Sequence[UUID]) -> list[Approval]:
+    sql = "SELECT * FROM work_queue.approvals WHERE id = ANY($1)"
+    return [_approval(dict(record)) for record in await tx.connection.fetch(sql, list(ids))]
+
+
 async def fetch_overdue(tx: Transaction, at: datetime) -> list[UUID]:
     """Ids of pending, unfrozen approvals whose expiry is `at` or earlier."""
     rows = await ApprovalRow.select(ApprovalRow.id).where(

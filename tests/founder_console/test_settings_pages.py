@@ -213,7 +213,7 @@ async def test_a_quorum_is_asked_for_signed_and_guarded(desk: Desk) -> None:
     async with desk.database.transaction(desk.tenant) as tx:
         assert await company_quorum(tx) == CompanyQuorum((QuorumLine(tier=Tier.R1, count=2, above=Money(50_000)),))
         budi = next(one for one in await fetch_founders(tx) if one.name == "Budi")
-    assert 'value="50000"' in (await desk.client.get("/settings/quorum", headers=PAGE)).text
+    assert 'value="50.000"' in (await desk.client.get("/settings/quorum", headers=PAGE)).text
     path = f"/settings/people/{budi.id}/end"
     warned = await desk.client.post(path, headers=OWN | PAGE)
     assert warned.status_code == 409
@@ -233,7 +233,7 @@ async def test_a_mandate_is_replaced_by_another_that_is_signed(desk: Desk) -> No
         last = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
     here = f"/settings/people/{budi.id}/mandate"
     page = (await desk.client.get(here, headers=PAGE)).text
-    assert 'name="cap" inputmode="numeric" maxlength="20" autocomplete="off" value="500000"' in page
+    assert 'name="cap" inputmode="decimal" maxlength="20" autocomplete="off" value="500.000"' in page
     assert before is not None
     assert before.terms.ends_at is not None
     assert before.terms.ends_at.astimezone(ZoneInfo("Asia/Jakarta")).date().isoformat() in page

@@ -259,3 +259,17 @@ async def test_the_gate_is_told_in_sentences_without_its_codes(office: Office) -
     assert "Meninggalkan catatan" in page
     assert "step-1-write_note.json" not in page
     assert "payload.json" not in page
+
+
+async def test_the_ledger_says_what_each_question_asked_for(office: Office) -> None:
+    asks = ToolRule("write_note", "ask")
+    view = await office.ring.run(
+        await office.ring.hire(asks, procedure=[ProcedureStep("write_note", {"text": "satu"})])
+    )
+    act = "Tinggalkan catatan: “satu”."
+    await office.read(f"/approvals/{view.run.approval_id}")
+    page = await office.read("/ledger")
+    assert f"Keputusan diminta: {act}" in page
+    assert f"Kartu dibuka: {act}" in page
+    assert act in await office.read("/ledger?q=satu")
+    assert f"Keputusan diminta: {act}" in await office.read(f"/workers/{view.run.role_id}")

@@ -20,7 +20,7 @@ from app.canon.vocabulary import Money, Tier
 from app.founder_console.cards.arguments import argument_rows, edited_rows
 from app.founder_console.cards.contract_changes import changes_boundary, contract_row, party_row
 from app.founder_console.cards.server_changes import server_rows
-from app.founder_console.naming import Naming
+from app.founder_console.naming import Naming, sentence_case
 from app.postgres import Transaction
 from app.work_queue import Approval, list_approvals
 
@@ -71,6 +71,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     ticket_id: UUID | None
     ticket_title: str
     tool: str | None
+    does: str
     payload_digest: str
     raised_at: datetime
     expires_at: datetime
@@ -178,6 +179,7 @@ def card_of(approval: Approval, naming: Naming, *, alike: int = 1) -> Card:
         ticket_id=approval.ticket_id,
         ticket_title=_named(payload, "ticket", "title"),
         tool=approval.tool,
+        does=sentence_case(naming.tool(approval.tool)),
         payload_digest=approval.payload_digest,
         raised_at=approval.raised_at,
         expires_at=approval.expires_at,

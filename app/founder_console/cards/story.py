@@ -1,15 +1,15 @@
 """A ticket told end to end, and the ledger told line by line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
 
 from app.founder_console.cards.inbox import act_of
-from app.founder_console.naming import Line, Naming, whole
+from app.founder_console.naming import Line, Naming, as_uuid, questions_of, whole
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.postgres import Transaction
-from app.work_queue import Approval, Ticket, TicketStatus, list_approvals
+from app.work_queue import Approval, Ticket, TicketStatus, list_approvals, these_approvals
 
 MOST_STEPS = 200
 NOISE = ("approval.shown", "approval.opened", "model.", "run.", "tool.held")
@@ -39,12 +39,19 @@ class TicketRow(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: object
 
 
+async def with_acts(tx: Transaction, naming: Naming, events: Iterable[RecordedEvent]) -> Naming:
+    """`naming` that knows what each question among the events asked for."""
+    named = {as_uuid(one) for event in events for one in questions_of(event)[:1]}
+    approvals = await these_approvals(tx, [one for one in named if one is not None])
+    acts = {str(approval.id): act_of(approval, naming.words.language) for approval in approvals}
+    return msgspec.structs.replace(naming, acts={**naming.acts, **acts})
+
+
 async def tell(tx: Transaction, ticket_id: UUID, naming: Naming) -> Story:
     """The ticket's story. Reading the model is not told, but what it cost is."""
     page = await read_events(tx, EventFilter(ticket_id=ticket_id), limit=500)
     approvals = (await list_approvals(tx, ticket_id=ticket_id, limit=200)).items
-    acts = {str(approval.id): act_of(approval, naming.words.language) for approval in approvals}
-    named = msgspec.structs.replace(naming, acts=acts)
+    named = await with_acts(tx, naming, page.items)
     told = [event for event in reversed(page.items) if not event.type.startswith(NOISE)]
     cost = sum(whole(event.data.get("cost_usd_micros")) for event in page.items)
     cut = page.next_cursor is not None or len(told) > MOST_STEPS
@@ -91,4 +98,5 @@ async def recent(
 ) -> tuple[tuple[Line, ...], str | None]:
     """The newest events as lines, and the cursor of the next page."""
     page = await read_events(tx, EventFilter(type=kind or None), after=after, limit=limit)
-    return tuple(naming.line(event) for event in page.items), page.next_cursor
+    named = await with_acts(tx, naming, page.items)
+    return tuple(named.line(event) for event in page.items), page.next_cursor

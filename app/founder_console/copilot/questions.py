@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.vocabulary import Money
-from app.founder_console.cards.inbox import pending
+from app.founder_console.cards.inbox import act_of, pending
 from app.founder_console.copilot.brief import Sentence
 from app.founder_console.counts import Count, Figures, Source, events_in, newest_of, source_of
 from app.founder_console.naming import Naming
@@ -122,7 +122,7 @@ async def _raised(desk: Desk) -> list[Sentence]:
         one = waiting.get(str(event.data.get("approval_id")))
         if one is not None:
             left = desk.naming.formats.left(one.expires_at)
-            act = desk.naming.line(event).text
+            act = act_of(one, desk.naming.words.language).rstrip(".")
             found.append(desk.fact("waiting", [event], f"/approvals/{one.id}", act=act, left=left))
     return found
 

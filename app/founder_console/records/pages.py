@@ -49,6 +49,7 @@ async def tickets(
         summary=visit.words("tickets.sum"),
         tickets=[row_of(ticket, visit.naming) for ticket in found],
         show=show if show in SHOWS else "all",
+        any=bool(found) or bool((await list_tickets(tx, limit=1)).items),
         next_cursor=cursor,
     )
 
@@ -166,7 +167,7 @@ async def event(request: Caller, tx: NamedDependency[Transaction], event_id: Fro
     """One event with its proof."""
     visit = await enter(request, tx)
     found = await read_event(tx, event_id)
-    line = visit.naming.line(found)
+    line = (await story.with_acts(tx, visit.naming, [found])).line(found)
     return visit.page("event.html", title=line.text, e=found, line=line, data=_data(found.data))
 
 

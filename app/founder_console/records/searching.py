@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from app.canon.vocabulary import on_calendar
+from app.founder_console.cards.story import with_acts
 from app.founder_console.formats import Formats
 from app.founder_console.naming import Line, Naming
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
@@ -81,12 +82,14 @@ async def look(tx: Transaction, what: Look, naming: Naming, *, after: str | None
     wanted = what.words.casefold().split()
     if not wanted:
         page = await read_events(tx, where, after=after, limit=LIST)
-        return Found(tuple(map(naming.line, page.items)), page.next_cursor, len(page.items))
+        named = await with_acts(tx, naming, page.items)
+        return Found(tuple(map(named.line, page.items)), page.next_cursor, len(page.items))
     lines: list[Line] = []
     read = 0
     while len(lines) < LIST and read < MOST_READ:
         page = await read_events(tx, where, after=after, limit=PAGE)
-        lines += [line for event in page.items if _says(event, line := naming.line(event), wanted)]
+        named = await with_acts(tx, naming, page.items)
+        lines += [line for event in page.items if _says(event, line := named.line(event), wanted)]
         read, after = read + len(page.items), page.next_cursor
         if after is None:
             break

@@ -10,6 +10,7 @@ import msgspec
 from app.canon.contract import Terms, ToolRule
 from app.canon.sentences import boundary_sentences, rule_sentence
 from app.canon.vocabulary import Money
+from app.founder_console.cards.story import with_acts
 from app.founder_console.naming import Line, Naming
 from app.founder_console.workers.contracts import engine_of
 from app.founder_console.workers.ladders import ladder_sentences
@@ -195,7 +196,7 @@ def _figure(metric: Metric, naming: Naming) -> str:
     return formats.number(value)
 
 
-async def trail(tx: Transaction, tickets: Sequence[Ticket], naming: Naming, *, most: int = 20) -> tuple[Line, ...]:
+async def trail(tx: Transaction, tickets: Sequence[Ticket], naming: Naming, *, most: int = 8) -> tuple[Line, ...]:
     """What was last done on these tickets, newest first."""
     found = [
         event
@@ -204,4 +205,5 @@ async def trail(tx: Transaction, tickets: Sequence[Ticket], naming: Naming, *, m
         if not event.type.startswith(NOISE)
     ]
     newest = sorted(found, key=lambda event: event.n, reverse=True)[:most]
-    return tuple(naming.line(event) for event in newest)
+    named = await with_acts(tx, naming, newest)
+    return tuple(named.line(event) for event in newest)

@@ -1,5 +1,6 @@
 """The AI employees on the phone: each one's work and contract, a run step by step, versions, the end."""
 
+from collections import Counter
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -23,6 +24,7 @@ Page = Response[bytes]
 TICKETS = 8
 TRAIL_OF = 5
 LAST_STEPS = 5
+TOLD = ("waiting", "working", "paused")
 
 
 @get("/workers", include_in_schema=False)
@@ -30,14 +32,16 @@ async def team(request: Caller, tx: NamedDependency[Transaction]) -> Page:
     """Every worker in one line, and who is not employed any more."""
     visit = await enter(request, tx)
     rows = await _rows(visit)
-    busy = sum(row.state == "working" for row in rows)
+    counts = Counter[str](row.state for row in rows)
+    parts = [visit.words("workers.sum", n=len(rows))]
+    parts += [visit.words(f"workers.{state}", n=counts[state]) for state in TOLD if counts[state]]
     return visit.page(
         "workers.html",
         tab="workers",
         title=visit.words("tab.workers"),
         workers=rows,
         retired=[role for role in visit.roles if role.status == "retired"],
-        summary=visit.words("workers.sum", n=len(rows), working=busy) if rows else "",
+        summary=" · ".join(parts) if rows else "",
     )
 
 
