@@ -65,7 +65,7 @@ def _quoted(tool: str, labels: Labels) -> str:
     return f"“{labels[tool]}”" if tool in labels else tool
 
 
-_NUMBERED = frozenset(("max", "min", "money_over_cap", "length"))
+_NUMBERED = frozenset(("max", "min", "money_over_cap", "length", "sum"))
 _DIGITS = re.compile("-?[0-9]{1,18}")
 _COUNTED = re.compile("(-?[0-9]{1,18}) ([a-z_]+)")
 _MONEY = re.compile("(-?[0-9]{1,18}) ([A-Z]{3})")

@@ -1,6 +1,6 @@
 """Money, sizes and instants as people write them, in the founder's language and the company's zone."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from app.canon.written import minor_digits
 from app.founder_console.amounts import amount_text
 
 Language: TypeAlias = Literal["id", "en"]
+Day: TypeAlias = date
 
 MONTHS: dict[Language, tuple[str, ...]] = {
     "id": ("Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"),
@@ -126,6 +127,10 @@ class Formats:
         there = self.local(instant)
         text = f"{there.day}{NBSP}{MONTHS[self.language][there.month - 1]}"
         return text if there.year == self.now.year else f"{text} {there.year}"
+
+    def day_of(self, on: Day) -> str:
+        """A day that has no clock: `1 Nov`, `1 Nov 2025`."""
+        return self.date(datetime(on.year, on.month, on.day, tzinfo=self.zone))
 
     def moment(self, instant: datetime) -> str:
         """An instant that was: the clock today, `yesterday 14:02`, then the date."""

@@ -82,6 +82,10 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
             return self.words(key)
         return self.words("use_other", name=name) if name else ""
 
+    def budget(self, unit: str, period: str) -> str:
+        """A budget inside a sentence: `tool calls today`."""
+        return f"{self.words(f'budget.{unit}')} {self.words(f'period.{period}')}".lower()
+
     @property
     def labels(self) -> Labels:
         """What each tool does, for the sentences of rules and reasons."""

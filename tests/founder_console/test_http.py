@@ -404,11 +404,11 @@ async def test_revenue_is_recorded_by_hand_and_from_a_file(desk: Desk) -> None:
     parts = {name: (None, value) for name, value in typed.items()}
     answer = await desk.client.post("/money", files=parts, headers=OWN | PAGE)
     assert answer.status_code == 200
-    assert "1 catatan baru, 0 sudah ada." in answer.text
+    assert "Satu catatan baru." in answer.text
     file = {"file": ("kas.csv", b"tanggal,jumlah\n2026-11-21,5.000\n2026-11-21,besar\n", "text/csv")}
     answer = await desk.client.post("/money", files=file, headers=OWN | PAGE)
     assert answer.status_code == 422
     assert "Baris 3: besar bukan jumlah" in answer.text
     file = {"file": ("kas.csv", b"tanggal,jumlah\n2026-11-21,5.000\n", "text/csv")}
-    for said in ("1 catatan baru, 0 sudah ada.", "0 catatan baru, 1 sudah ada."):
+    for said in ("Satu catatan baru.", "0 catatan baru. Satu sudah ada."):
         assert said in (await desk.client.post("/money", files=file, headers=OWN | PAGE)).text

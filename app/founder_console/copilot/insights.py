@@ -163,7 +163,7 @@ def _runs_out(evidence: Evidence, naming: Naming) -> Iterable[Sentence]:
             behind = _of_role(evidence.models.get(since, ()), role.id) or _of_role(evidence.decided, role.id)
             ends = since + (evidence.now - since) * (state.limit / state.spent)
             percent = 100 * state.spent // state.limit
-            label = f"{naming.words(f'budget.{state.unit}')} {naming.words(f'period.{state.period}')}"
+            label = naming.budget(state.unit, state.period)
             when = naming.formats.ahead(max(ends, evidence.now))
             values = {"worker": role.name, "budget": label, "percent": percent, "when": when}
             sources, of = newest_of(behind), events_in(behind)
@@ -241,7 +241,7 @@ def _unused(evidence: Evidence, naming: Naming) -> Iterable[Sentence]:
             behind = _of_role(evidence.models.get(bounds[0], ()), role.id)
             part = (evidence.now - bounds[0]) / (bounds[1] - bounds[0])
             if part > 0.5 and state.spent and state.spent / part < LITTLE * state.limit:
-                label = f"{naming.words(f'budget.{state.unit}')} {naming.words(f'period.{state.period}')}"
+                label = naming.budget(state.unit, state.period)
                 percent = 100 * state.spent // state.limit
                 values = {"worker": role.name, "budget": label, "percent": percent}
                 sources, of = newest_of(behind), events_in(behind)

@@ -122,7 +122,7 @@ async def _raised(desk: Desk) -> list[Sentence]:
         one = waiting.get(str(event.data.get("approval_id")))
         if one is not None:
             left = desk.naming.formats.left(one.expires_at)
-            act = act_of(one, desk.naming.words.language).rstrip(".")
+            act = act_of(one, desk.naming.words.language).rstrip(".?")
             found.append(desk.fact("waiting", [event], f"/approvals/{one.id}", act=act, left=left))
     return found
 
@@ -244,8 +244,7 @@ async def _budget(desk: Desk) -> list[Sentence]:
         for state in await budgets_of(desk.tx, role.id):
             if state.period == "ticket" or not state.limit:
                 continue
-            words = desk.naming.words
-            label = f"{words(f'budget.{state.unit}')} {words(f'period.{state.period}')}"
+            label = desk.naming.budget(state.unit, state.period)
             values = {"worker": role.name, "budget": label, "percent": 100 * state.spent // state.limit}
             found.append(desk.fact("budget", events, f"/workers/{role.id}", **values))
     return found

@@ -17,6 +17,7 @@ from app.founder_console.money.scorecard import Month, by_day, months_back
 from app.founder_console.screens.charts import Chart, Point, bars
 from app.founder_console.tallies import NEWEST
 from app.founder_console.visits import Caller, Visit, enter
+from app.founder_console.wording import Words
 from app.governance_ledger import read_these
 from app.postgres import Transaction
 
@@ -54,7 +55,7 @@ async def money(
         title=visit.words("tab.money"),
         m=reading.month,
         months=around(visit, reading.month),
-        recorded=None if new is None else visit.words("revenue.recorded", new=new, known=known),
+        recorded=None if new is None else _recorded(visit.words, new, known),
         books=[_book(currency, reading, visit) for currency in reading.facts.currencies],
         r=reading.result,
         currency=visit.company.currency,
@@ -66,6 +67,12 @@ async def money(
         truncated=sum(one.n for one in moved) > len(entries),
         unmeasured=reading.facts.unmeasured,
     )
+
+
+def _recorded(words: Words, new: int, known: int) -> str:
+    """What became of a file's lines: those that stood in the ledger before are said where there are some."""
+    said = words("revenue.recorded", n=new)
+    return f"{said} {words('revenue.known', n=known)}" if known else said
 
 
 def _progress(reading: Reading) -> int | None:

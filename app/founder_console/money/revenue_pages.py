@@ -63,7 +63,7 @@ async def save(request: Caller, tx: NamedDependency[Transaction], data: Files) -
     except Unreadable as refusal:
         return _form(visit, draft, refusal.problems[:5])
     recorded = await record(tx, entries, actor=visit.by.actor, zone=visit.formats.zone)
-    return go(f"/money?month={entries[-1].on:%Y-%m}&new={recorded.new}&known={recorded.known}")
+    return go(f"/money?month={max(entry.on for entry in entries):%Y-%m}&new={recorded.new}&known={recorded.known}")
 
 
 def _typed(visit: Visit, draft: Draft) -> Entry:

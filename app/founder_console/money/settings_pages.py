@@ -56,7 +56,10 @@ async def _settings(visit: Visit, month: str, problem: str = "") -> Page:
         m=chosen,
         months=shown,
         target=known.targets.get(chosen.key),
-        targets=[(key, known.targets[key]) for key in sorted(known.targets, reverse=True)[:MOST_TARGETS]],
+        targets=[
+            (key, month_of(visit.formats, key).label, known.targets[key])
+            for key in sorted(known.targets, reverse=True)[:MOST_TARGETS]
+        ],
         hour=known.hour,
         rates=shown_rates(known.rates[:MOST_RATES]),
         currency=visit.company.currency,

@@ -135,6 +135,7 @@ def _formatters(formats: Formats) -> dict[str, Any]:
         "left",
         "clock",
         "date",
+        "day_of",
         "number",
         "in_own",
         "seconds",
