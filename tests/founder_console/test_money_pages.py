@@ -119,5 +119,5 @@ async def test_nobody_elses_money_is_shown(desk: Desk) -> None:
     stranger = Desk(desk.app, desk.client, desk.database, desk.settings)
     desk.client.cookies.clear()
     await stranger.found()
-    assert "777" not in await page(desk, "/money")
-    assert "777" not in (await desk.client.get("/money/entries.csv")).text
+    assert "777.000" not in await page(desk, "/money")
+    assert "777000" not in (await desk.client.get("/money/entries.csv")).text

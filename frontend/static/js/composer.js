@@ -1,6 +1,7 @@
 const words = document.getElementById('words').dataset;
 const say = (name, values) => words[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
-const size = count => new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 }).format(count / 1e6) + ' MB';
+const figure = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
+const size = count => count < 1e6 ? figure.format(Math.ceil(count / 1e3)) + ' KB' : figure.format(count / 1e6) + ' MB';
 
 /** Files of several picks in one list, each with its own marks, and the progress of their upload. */
 customElements.define('ticket-files', class extends HTMLElement {
