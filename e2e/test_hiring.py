@@ -31,7 +31,7 @@ def test_the_boundary_follows_the_freedom_that_is_chosen(phone: Phone, company: 
     page = phone.open("/workers/new/assistant")
     expect(page.get_by_label("Maksimal sebulan (IDR)")).to_have_count(0)
     page.get_by_role("link", name="Dipercaya").click()
-    expect(page.get_by_label("Maksimal sebulan (IDR)")).to_have_value("25000000")
+    expect(page.get_by_label("Maksimal sebulan (IDR)")).to_have_value("25.000.000")
     page.get_by_label("Maksimal sebulan (IDR)").fill("sedikit")
     page.get_by_label("Nama", exact=True).fill("Bagas")
     page.get_by_role("button", name="Lanjut ke tanda tangan").click()
