@@ -30,6 +30,7 @@ from app.work_queue import (
 
 Page = Response[bytes]
 LIST = 25
+FEW = 5
 
 
 @get("/", include_in_schema=False)
@@ -77,10 +78,14 @@ async def _latest(visit: Visit) -> Card | None:
 
 
 @get("/approvals", include_in_schema=False)
-async def decisions(request: Caller, tx: NamedDependency[Transaction], decided: FromQuery[str] = "") -> Page:
-    """All that waits, as cards."""
+async def decisions(
+    request: Caller, tx: NamedDependency[Transaction], decided: FromQuery[str] = "", only: FromQuery[str] = ""
+) -> Page:
+    """All that waits, as cards; where there are many, those of one kind on demand."""
     visit = await enter(request, tx)
-    await mark_shown(tx, [card.id for card in visit.cards], visit.by)
+    kinds = _kinds(visit)
+    shown = kinds.get(only) or visit.cards
+    await mark_shown(tx, [card.id for card in shown], visit.by)
     cards = [card_of(one, visit.naming) for one in (await list_approvals(tx, limit=20)).items]
     just = as_uuid(decided)
     return visit.page(
@@ -88,13 +93,26 @@ async def decisions(request: Caller, tx: NamedDependency[Transaction], decided: 
         tab="decisions",
         title=visit.words("tab.decisions"),
         summary=_stakes(visit),
-        cards=await with_precedents(visit, visit.cards),
+        cards=await with_precedents(visit, shown),
+        kinds=[(kind, len(cards)) for kind, cards in kinds.items()] if len(visit.cards) > FEW else [],
+        only=only if kinds.get(only) else "",
         undoable=[card for card in cards if card.undo_until],
         past=[card for card in cards if not card.open and not card.undo_until],
         history=False,
         next_cursor=None,
         decided=next((card for card in cards if card.id == just and not card.open), None),
     )
+
+
+def _kinds(visit: Visit) -> dict[str, tuple[Card, ...]]:
+    """What waits by what is pressing about it; kinds of which there is nothing are left out."""
+    tonight = midnight(visit.formats) + timedelta(days=1)
+    found = {
+        "due": tuple(card for card in visit.cards if card.expires_at < tonight),
+        "money": tuple(card for card in visit.cards if card.money),
+        "key": tuple(card for card in visit.cards if card.tier == "R2"),
+    }
+    return {kind: cards for kind, cards in found.items() if cards}
 
 
 def _stakes(visit: Visit) -> str:
@@ -128,6 +146,8 @@ async def history(request: Caller, tx: NamedDependency[Transaction], after: From
         title=visit.words("decisions.history"),
         summary=visit.words("decisions.history_sum"),
         cards=(),
+        kinds=[],
+        only="",
         undoable=(),
         past=[card for one in page.items if not (card := card_of(one, visit.naming)).open],
         history=True,

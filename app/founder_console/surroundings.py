@@ -34,6 +34,16 @@ KINDS = {
 }
 
 
+HOMES = {
+    "/": "tab.today",
+    "/approvals": "tab.decisions",
+    "/workers": "tab.workers",
+    "/tickets": "tickets",
+    "/ledger": "ledger",
+    "/settings": "settings",
+}
+
+
 def configure(config: AppConfig) -> AppConfig:
     """Loads templates and files, makes missing keys, and puts pages before problem+json for browsers."""
     config.state.frontend = Frontend()
@@ -125,7 +135,7 @@ def _page(
     request: Request[Any, Any, Any], status: HTTPStatus, kind: str, said: str, detail: str = "", number: str = ""
 ) -> Response[bytes]:
     """`said` is the refusal in the visitor's language; without it the heading's own text, with the server's English
-    as a `detail` below. A page that failed may be asked for again; anything else leads to Today.
+    as a `detail` below. A page that failed may be asked for again; anything else leads to its list or to Today.
     """
     frontend: Frontend = request.app.state.frontend
     language = _spoken(request) or preferred("")
@@ -133,14 +143,15 @@ def _page(
     broken = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     again = broken and request.method == "GET"
     text = said or words(f"problem.{kind}_text")
+    home = next((path for path in HOMES if path != "/" and request.url.path.startswith(f"{path}/")), "/")
     values = {
         "title": words(f"problem.{kind}"),
         "heading": words(f"problem.{kind}"),
         "text": f"{text} {words('problem.number', number=number)}" if number else text,
         "detail": "" if said else detail,
         "plainly": kind in ("409", "422"),
-        "href": request.url.path if again else "/",
-        "label": words("js.retry" if again else "to_today"),
+        "href": request.url.path if again else home,
+        "label": words("js.retry") if again else words("to_tab", tab=words(HOMES[home])),
     }
     template = "fragments/notice.html" if request.headers.get("x-fragment") == "1" else "problem.html"
     return html(request, frontend.door(template, language, now=clock.now(), **values), status=status)
