@@ -29,6 +29,11 @@ _ENDINGS: dict[str, tuple[Ending, str, Cause]] = {
         "no_news",
     ),
     "wall_clock": ("failed", "Stopped: it has worked longer than a run may (FLR_RUN_MINUTES).", "wall_clock"),
+    "forged": (
+        "failed",
+        "Stopped: the role's contract is not one that a founder signed. Verify the ledger: flr ledger verify.",
+        "forged",
+    ),
     "unassigned": ("returned", "The ticket has no role.", "unassigned"),
 }
 

@@ -40,6 +40,7 @@ Cause: TypeAlias = Literal[
     "no_progress",
     "no_news",
     "wall_clock",
+    "forged",
     "budget",
     "model",
     "diverged",

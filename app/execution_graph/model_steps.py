@@ -17,7 +17,7 @@ from app.execution_graph.runs import hold, still_waits
 from app.execution_graph.shortfall import ask_raise, sentence
 from app.governance_ledger import Event
 from app.postgres import Transaction
-from app.role_registry import NotInForce, Short, Want, company, contract_in_force, reserve, settle
+from app.role_registry import NotInForce, Short, Want, company, contract_in_force, contract_is_signed, reserve, settle
 from app.work_queue import append_of, get_approval, is_closed
 
 BILLED_ATTEMPTS = 2
@@ -94,6 +94,8 @@ async def _contract(tx: Transaction, drive: Drive) -> Contract | Stops | None:
         contract = await contract_in_force(tx, drive.run.role_id)
     except NotInForce:
         return Stops("retired")
+    if not contract_is_signed(tx, contract, drive.runtime.reader):
+        return Stops("forged")
     return Stops("paused") if contract.paused else contract
 
 

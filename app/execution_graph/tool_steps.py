@@ -24,7 +24,14 @@ from app.execution_graph.runs import still_waits
 from app.execution_graph.shortfall import money_short
 from app.governance_ledger import EvidenceAway
 from app.postgres import Transaction
-from app.role_registry import NotInForce, contract_in_force, rule_for, why_barred
+from app.role_registry import (
+    NotInForce,
+    contract_in_force,
+    contract_is_signed,
+    rule_for,
+    rule_is_signed,
+    why_barred,
+)
 from app.work_queue import Approval, get_approval, is_closed, raise_approval, rejected_before, withdraw
 
 STORE_AWAY = "store_away"
@@ -99,6 +106,8 @@ async def open_case(
         contract = await contract_in_force(tx, drive.run.role_id)
     except NotInForce:
         return Stops("retired")
+    if not contract_is_signed(tx, contract, drive.runtime.reader):
+        return Stops("forged")
     if contract.paused:
         return Stops("paused")
     tool = drive.runtime.tools.get(asked.name)
@@ -154,7 +163,9 @@ def _done_before(case: Case, step: Step) -> bool:
 async def _under_rule(case: Case, judged: Judged, held: Hold) -> Outcome | None:
     """A standing rule answers the question in the founder's place, unless he has said no to exactly this."""
     standing = await rule_for(case.tx, judged.proposal, held, case.drive.zone)
-    if standing is None or await rejected_before(case.tx, case.ticket.id, judged.proposal.act_digest) is not None:
+    if standing is None or not rule_is_signed(case.tx, standing, case.drive.runtime.reader):
+        return None
+    if await rejected_before(case.tx, case.ticket.id, judged.proposal.act_digest) is not None:
         return None
     return await carry_out(case, judged, None, standing)
 

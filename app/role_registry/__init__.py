@@ -65,6 +65,7 @@ from app.role_registry.servers import (
     why_barred,
     with_server_tools,
 )
+from app.role_registry.signed import contract_is_signed, rule_is_signed
 from app.role_registry.vault import (
     VaultKeys,
     ensure_vault_key,
@@ -112,6 +113,7 @@ __all__ = [
     "check_place",
     "company",
     "contract_in_force",
+    "contract_is_signed",
     "create_company",
     "earlier",
     "ensure_vault_key",
@@ -141,6 +143,7 @@ __all__ = [
     "retire",
     "revoke_rule",
     "rule_for",
+    "rule_is_signed",
     "rules_of",
     "secret_headers",
     "secrets_of",

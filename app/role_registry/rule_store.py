@@ -8,16 +8,17 @@ import msgspec
 
 from app.canon.rule import RuleTerms
 from app.postgres import Transaction
-from app.role_registry.store import now
+from app.role_registry.store import digest_of, now
 
 __all__ = ["StandingRule", "fetch_rules", "insert_rule", "lock_rules", "now", "revoke_rule", "use_rule"]
 
 
 class StandingRule(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed rule. `signature` is the founder's approval JWT over its terms."""
+    """A signed rule. `signature` is the founder's approval JWT over its terms, `digest` that of their text."""
 
     id: UUID
     terms: RuleTerms
+    digest: str
     used: int
     approval_id: UUID
     signature: str
@@ -101,4 +102,5 @@ UPDATE role_registry.standing_rules SET revoked_at = $2, revoked_by = $3
 
 
 def _rule(row: Any) -> StandingRule:
-    return StandingRule(**{**row, "terms": msgspec.json.decode(row["terms"], type=RuleTerms)})
+    terms = row["terms"]
+    return StandingRule(**{**row, "terms": msgspec.json.decode(terms, type=RuleTerms), "digest": digest_of(terms)})

@@ -167,9 +167,11 @@ async def make_rule(tx: Transaction, approval: Approval, reader: ApprovalReader)
     if approval.consumed_at is not None or approval.status != "approved" or not approval.in_effect(at):
         return
     used = await consume(tx, approval.id, payload_digest=digest(approval.payload), reader=reader)
+    terms = msgspec.convert(used.payload["rule"], RuleTerms)
     rule = StandingRule(
         id=new_id(),
-        terms=msgspec.convert(used.payload["rule"], RuleTerms),
+        terms=terms,
+        digest=terms.digest(),
         used=0,
         approval_id=used.id,
         signature=used.signature or "",

@@ -1,5 +1,6 @@
 """All SQL of company, roles, versions and parties. Row-level security keeps every statement inside the tenant."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -25,7 +26,7 @@ SELECT r.id, r.name, r.status, r.version, r.pending_approval_id, r.hired_by, r.c
 """
 
 _CONTRACT = """
-SELECT r.status, r.version, v.terms, v.digest, v.signature,
+SELECT r.status, r.version, v.terms, v.signature,
        coalesce((SELECT c.all_paused FROM role_registry.companies c LIMIT 1), false) AS all_paused
   FROM role_registry.ai_roles r
   LEFT JOIN role_registry.ai_role_versions v ON v.role_id = r.id AND v.version = r.version
@@ -66,6 +67,12 @@ class RoleRecord(msgspec.Struct, frozen=True, kw_only=True):
 def read_terms(text: str) -> Terms:
     """Terms from their canonical JSON."""
     return msgspec.json.decode(text, type=Terms)
+
+
+@lru_cache(maxsize=512)
+def digest_of(text: str) -> str:
+    """What a signature over these terms covers; a digest that stands beside them could be another's."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def now(tx: Transaction) -> datetime:
@@ -154,7 +161,7 @@ async def fetch_contract(tx: Transaction, role_id: UUID) -> tuple[RoleStatus, Co
         role_id=role_id,
         version=record["version"],
         terms=read_terms(record["terms"]),
-        digest=record["digest"],
+        digest=digest_of(record["terms"]),
         signature=record["signature"],
         paused=record["status"] == "paused" or record["all_paused"],
     )
