@@ -30,7 +30,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from app import auth, problems
+from app import auth, event_loop, problems
 from app.adapters.evidence import load_store
 from app.adapters.mcp import list_tools
 from app.adapters.models import load_model, thinks
@@ -302,7 +302,7 @@ def serve(settings: Settings) -> int:
         sys.stderr.write(f"FLR_PORT={settings.port} cannot be opened on {settings.host}: {error.strerror}\n")
         return 1
     try:
-        asyncio.run(_serve(settings, listener))
+        event_loop.run(_serve(settings, listener))
     except (InvalidSetting, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from app import event_loop
 from app.adapters import attestors
 from app.adapters.evidence import load_store
 from app.adapters.webhooks import Webhooks
@@ -227,7 +228,7 @@ def serve(settings: Settings) -> int:
     webhooks = Webhooks(settings.http_allow_private)
     sealer = Sealer(url, lambda: load_keys(settings.keys, "seal"), store, webhooks.post, outside)
     try:
-        asyncio.run(_serve(sealer, store))
+        event_loop.run(_serve(sealer, store))
     except (InvalidSetting, Misconfigured) as error:
         sys.stderr.write(f"{error}\n")
         return CONFIGURATION_ERROR

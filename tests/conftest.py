@@ -12,12 +12,17 @@ import pytest
 from app.postgres import Database
 from tests.databases import Cluster, open_cluster
 from tests.event_shapes import check_events
-from tests.loopback import allow_loopback_only
+from tests.loopback import LoopbackLoop, allow_loopback_only
 
 allow_loopback_only()
 
 WRITERS = {"execution_graph", "founder_console", "journeys", "role_registry", "work_queue"}
 """Tests of these rooms write events through the rooms alone, so each of them has the shape that is registered."""
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, type[LoopbackLoop]]:
+    """Tests run on the loop that the product's processes run on."""
+    return {"uvloop": LoopbackLoop}
 
 
 @pytest.fixture(scope="session")
