@@ -136,3 +136,15 @@ def test_a_tap_while_one_page_fades_into_the_next_is_not_lost(phone: Phone) -> N
     page.wait_for_function("document.getAnimations().length > 0")
     page.touchscreen.tap(*middles[1])
     page.wait_for_url("**/money", timeout=3_000)
+
+
+def test_what_was_opened_and_chosen_outlives_a_change(phone: Phone, company: Company) -> None:
+    raka = company.worker("Raka Pilih", "Keuangan")
+    asked = company.ask(raka)
+    page = phone.open(f"/approvals/{asked.id}")
+    page.get_by_text("Tolak dengan alasan").click()
+    page.get_by_label("Jeda pekerja ini juga").check()
+    before = page.locator("#pending").text_content()
+    company.ask(raka, to="lain@contoh.id")
+    expect(page.locator("#pending")).not_to_have_text(str(before), timeout=20_000)
+    expect(page.get_by_label("Jeda pekerja ini juga")).to_be_checked()

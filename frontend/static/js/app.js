@@ -29,7 +29,7 @@ const unshown = transition => ['ready', 'finished', 'updateCallbackDone'].forEac
 // A tap would meet the picture of the page instead of the page: a finger ends the transition.
 addEventListener('pagereveal', ({ viewTransition }) => {
   unshown(viewTransition);
-  addEventListener('pointerdown', () => viewTransition?.skipTransition(), { capture: true, once: true });
+  addEventListener('pointerdown', () => viewTransition?.skipTransition());
 });
 addEventListener('pageswap', ({ viewTransition }) => {
   unshown(viewTransition);

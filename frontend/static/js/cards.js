@@ -155,8 +155,9 @@ async function decideList(form, button) {
 
 async function drain() {
   const { sent, stale } = await flush();
-  if (sent || stale) say(word(stale ? 'outbox_stale' : 'outbox_sent', { n: sent + stale }));
-  if (sent || stale) refresh();
+  if (!sent && !stale) return;
+  say(word(stale ? 'outbox_stale' : 'outbox_sent', { n: sent + stale }));
+  refresh();
 }
 
 /** Takes over the plain forms of cards and toasts; without script they post by themselves. */

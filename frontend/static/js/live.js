@@ -12,15 +12,17 @@ export const away = new Set();
 /** Ids of cards that were decided here, whatever the server made of it. */
 export const mine = new Set();
 
-let pressed = 0;
-/** A finger is on the page; one whose end nobody told is forgotten. */
-const touched = () => Date.now() - pressed < 10_000;
+/** When a finger came down that is on the page still; one whose end nobody told is forgotten. */
+let down = 0;
 const typing = () => document.activeElement?.matches('input:not([type=checkbox],[type=radio]),textarea,select');
-const held = () => typing() || touched() || document.querySelector('[aria-busy=true],[data-arm]:not([data-arm=""])');
-const openOnes = root => [...root.querySelectorAll('details')];
-const keyOf = (root, element) => element.closest('[id]')?.id + [...root.querySelectorAll(element.tagName)].indexOf(element);
+const held = () => typing() || Date.now() - down < 10_000 || document.querySelector('[aria-busy=true]');
+/** What a person may have opened, chosen or typed, by where it stands. */
+const states = root => new Map([...root.querySelectorAll('details,input,textarea')].map(e => {
+  const home = e.closest('[id]');
+  return [home.id + (e.name ? e.name + e.defaultValue : [...home.querySelectorAll(e.tagName)].indexOf(e)), e];
+}));
 
-/** Puts the page's newest state in place, keeping what is open and where the focus is. It waits for a finger on the page,
+/** Puts the page's newest state in place, keeping what is open, chosen or typed and where the focus is. It waits for a finger on the page,
  * whose tap or swipe would else be lost with what it began on. */
 export async function refresh() {
   if (!main().hasAttribute('data-live')) return;
@@ -30,7 +32,7 @@ export async function refresh() {
   document.documentElement.dataset.loading = '';
   try {
     const page = await getPage(location.pathname + location.search);
-    if (held()) setTimeout(refresh, REST); else swap(page);
+    if (held()) again = true; else swap(page);
     state('');
   } catch {
     state(navigator.onLine ? 'reconnecting' : 'offline');
@@ -51,10 +53,14 @@ function swap(page) {
   if (fresh.innerHTML === last) return;
   last = fresh.innerHTML;
   if (location.pathname.startsWith('/approvals')) keepGone(old, fresh);
-  const open = new Map(openOnes(old).map(d => [keyOf(old, d), d.open]));
+  const before = states(old);
   const focused = document.activeElement, focus = old.contains(focused) && focused.closest('[id]')?.id;
   const same = focused.value ? `[value="${CSS.escape(focused.value)}"]` : focused.href ? `a[href="${focused.getAttribute('href')}"]` : 'a,button';
-  for (const d of openOnes(fresh)) if (open.has(keyOf(fresh, d))) d.open = open.get(keyOf(fresh, d));
+  for (const [key, e] of states(fresh)) {
+    const was = before.get(key) ?? e;
+    [e.open, e.value] = [was.open, was.value];
+    if (was.checked !== was.defaultChecked) e.checked = was.checked;
+  }
   old.replaceWith(document.adoptNode(fresh));
   if (focus) document.getElementById(focus)?.querySelector(same)?.focus({ preventScroll: true });
   badge(page);
@@ -144,8 +150,8 @@ async function comeBack() {
 
 export function live() {
   listen();
-  addEventListener('pointerdown', () => { pressed = Date.now(); }, true);
-  for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => setTimeout(() => { pressed = 0; }, 100), true);
+  addEventListener('pointerdown', () => { down = Date.now(); });
+  for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => setTimeout(() => { down = 0; }, 100));
   addEventListener('offline', () => state('offline'));
   addEventListener('online', refresh);
   addEventListener('settled', refresh);

@@ -1,8 +1,7 @@
 import { postJson } from './html.js';
 import { word } from './words.js';
 
-const label = () => /iPhone|iPad/.exec(navigator.userAgent)?.[0] ??
-  (/Android/.test(navigator.userAgent) ? 'Android' : navigator.userAgentData?.platform ?? navigator.platform) ?? 'browser';
+const label = () => /iPhone|iPad|Android/.exec(navigator.userAgent)?.[0] ?? navigator.userAgentData?.platform ?? navigator.platform ?? 'browser';
 
 /** A button that runs one passkey ceremony and follows where the server points. */
 class Ceremony extends HTMLElement {

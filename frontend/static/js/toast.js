@@ -12,7 +12,7 @@ export const say = text => {
 /** Shrinks its bar while the server still lets the decision be undone, then leaves. */
 class UndoToast extends HTMLElement {
   connectedCallback() {
-    const seconds = Number(this.dataset.seconds ?? 6), ends = performance.now() + seconds * 1000;
+    const ends = performance.now() + (this.dataset.seconds ?? 6) * 1000;
     const bar = this.querySelector('progress');
     this.timer = setInterval(() => {
       const left = (ends - performance.now()) / 1000;
