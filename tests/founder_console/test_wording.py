@@ -1,6 +1,7 @@
 """Both catalogues say the same things, and nothing that a page asks for is missing."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,30 @@ def test_no_sentence_is_left_that_nobody_asks_for() -> None:
         if (bare := re.sub(r"\.(one|more)$", "", key)) not in whole and not bare.startswith(tuple(begun))
     ]
     assert unasked == []
+
+
+@pytest.mark.parametrize("path", [*TEMPLATES, *APP], ids=lambda path: path.name)
+def test_whoever_asks_for_a_sentence_brings_all_that_it_tells(path: Path) -> None:
+    """`t('people.link_text', name=whose)`: a hole that nobody fills would be shown as `{name}`."""
+    lacking = [
+        f"{key}: {hole}"
+        for key, arguments in _asked(path.read_text(encoding="utf-8"))
+        for words in WORDS.values()
+        for form in (key, f"{key}.one")
+        for hole in re.findall(r"\{(\w+)\}", words.table.get(form, ""))
+        if not re.search(rf"\b{hole}=|\*\*", arguments)
+    ]
+    assert lacking == []
+
+
+def _asked(source: str) -> Iterator[tuple[str, str]]:
+    """Each key that is asked for whole, and the rest of the call."""
+    for call in re.finditer(r"""\b(?:t|words)\((["'])([\w.]+)\1""", source):
+        end, depth = call.end(), 1
+        while depth and end < len(source):
+            depth += (source[end] == "(") - (source[end] == ")")
+            end += 1
+        yield call[2], source[call.end() : end]
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
