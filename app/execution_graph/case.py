@@ -154,6 +154,7 @@ class Case(msgspec.Struct, frozen=True):
             store=drive.runtime.store,
             keeper=drive.runtime.keeper(),
             narrowed_to=drive.run.tools,
+            reader=drive.runtime.reader,
             inherited=await drive.inherited_in(self.tx) if goes_outward(tool) else (),
         )
         return await judge(self.tx, self.proposal, self.contract, around)

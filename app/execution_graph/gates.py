@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from app import clock
+from app.canon.approval import ApprovalReader
 from app.canon.constraints import sum_key
 from app.canon.contract import Contract, Terms
 from app.canon.evidence import EvidenceStore
@@ -20,7 +21,7 @@ from app.execution_graph.model import Step
 from app.execution_graph.sources import Sources, asks_parties, needed_texts, provenance_of
 from app.governance_ledger import Keeper
 from app.postgres import Transaction
-from app.role_registry import known_parties, money_left
+from app.role_registry import Party, known_parties, money_left, signed_parties
 from app.work_queue import Ticket
 
 
@@ -54,6 +55,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     assumed_money: dict[str, int] | None = None
     keeper: Keeper | None = None
     inherited: tuple[Step, ...] = ()
+    reader: ApprovalReader | None = None
 
     async def text(self, tx: Transaction, key: str) -> str:
         """A file's text; read once while the run is driven."""
@@ -106,9 +108,14 @@ async def _sums(tx: Transaction, proposal: Proposal, terms: Terms, around: Surro
     }
 
 
+async def _parties(tx: Transaction, around: Surroundings) -> tuple[Party, ...]:
+    """Whoever acts asks for signatures; whoever only looks believes the rows."""
+    return await known_parties(tx) if around.reader is None else await signed_parties(tx, around.reader)
+
+
 async def _provenance(tx: Transaction, proposal: Proposal, terms: Terms, around: Surroundings) -> Provenance:
     tool, arguments = proposal.tool, proposal.arguments
-    known = await known_parties(tx) if asks_parties(tool, terms) else ()
+    known = await _parties(tx, around) if asks_parties(tool, terms) else ()
     parties = tuple(party.address for party in known if around.at is None or party.added_at <= around.at)
     needed = needed_texts(tool, arguments, around.files)
     texts = {file.name: await around.text(tx, around.files[file]) for file in needed}

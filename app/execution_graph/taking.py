@@ -18,7 +18,7 @@ from app.execution_graph.runtime import Runtime
 from app.execution_graph.working_time import pay, stop_short
 from app.governance_ledger import append_many
 from app.postgres import Transaction
-from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force, tool_servers
+from app.role_registry import NotInForce, RoleUnknown, company, contract_in_force, signed_servers
 from app.work_queue import CLOSED, Approval, consume, get_approval, get_ticket, move_ticket, withdraw
 
 LEASE_SECONDS = 15
@@ -56,7 +56,7 @@ async def _open(tx: Transaction, runtime: Runtime, lease: Lease, worked_ms: int)
     journal = Journal(lease, await store.steps_of(tx, run.id), first=run.first_step, earlier=before)
     ticket = await get_ticket(tx, run.ticket_id)
     zone = (await company(tx)).time_zone
-    runtime = runtime.with_servers(await tool_servers(tx))
+    runtime = runtime.with_servers(await signed_servers(tx, runtime.reader))
     return Drive(runtime, lease, run=run, ticket=ticket, journal=journal, zone=zone, worked_ms=worked_ms)
 
 

@@ -65,7 +65,7 @@ from app.role_registry.servers import (
     why_barred,
     with_server_tools,
 )
-from app.role_registry.signed import contract_is_signed, rule_is_signed
+from app.role_registry.signed import contract_is_signed, rule_is_signed, signed_parties, signed_servers
 from app.role_registry.vault import (
     VaultKeys,
     ensure_vault_key,
@@ -149,6 +149,8 @@ __all__ = [
     "secrets_of",
     "set_secret",
     "settle",
+    "signed_parties",
+    "signed_servers",
     "spend",
     "suggested",
     "sweep_approvals",

@@ -10,6 +10,7 @@ from app.canon.canonical_json import canonical_bytes, digest
 from app.canon.tool_server import ToolServer
 from app.postgres import Transaction
 from app.role_registry.model import SignedServer
+from app.role_registry.store import digest_of
 
 _COLUMNS = "id, terms, quarantined, approval_id, signed_by, signed_at"
 _PUT = """
@@ -62,6 +63,13 @@ async def fetch(tx: Transaction, name: str, *, lock: bool = False) -> SignedServ
 async def fetch_all(tx: Transaction) -> tuple[SignedServer, ...]:
     sql = f"SELECT {_COLUMNS} FROM role_registry.tool_servers WHERE removed_at IS NULL ORDER BY name"  # noqa: S608
     return tuple(_signed(row) for row in await tx.connection.fetch(sql))
+
+
+async def fetch_with_signatures(tx: Transaction) -> list[tuple[SignedServer, str, str]]:
+    """All, each with the digest of its terms as they stand there, and the signature that stands beside them."""
+    sql = f"SELECT {_COLUMNS}, signature FROM role_registry.tool_servers WHERE removed_at IS NULL ORDER BY name"  # noqa: S608
+    rows = await tx.connection.fetch(sql)
+    return [(_signed(row), digest_of(row["terms"]), row["signature"]) for row in rows]
 
 
 def _signed(row: Any) -> SignedServer:

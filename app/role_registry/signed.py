@@ -3,8 +3,11 @@
 from functools import lru_cache
 
 from app.canon.approval import ApprovalClaims, ApprovalReader, ProofRefused
+from app.canon.canonical_json import digest
 from app.canon.contract import Contract
 from app.postgres import Transaction
+from app.role_registry import server_rows, store
+from app.role_registry.model import Party, SignedServer
 from app.role_registry.rule_store import StandingRule
 from app.work_queue import CONTRACTS
 
@@ -24,6 +27,29 @@ def rule_is_signed(tx: Transaction, rule: StandingRule, reader: ApprovalReader) 
     if claims is None or claims.kind != "rule":
         return False
     return (claims.role_id, claims.policy) == (str(rule.terms.role_id), rule.digest)
+
+
+async def signed_servers(tx: Transaction, reader: ApprovalReader) -> tuple[SignedServer, ...]:
+    """The tool servers whose terms, word for word, were approved; by name."""
+    return tuple(
+        found
+        for found, terms, signature in await server_rows.fetch_with_signatures(tx)
+        if _act_is_signed(tx, signature, "tool_server", ["tool_server", str(tx.tenant), terms], reader)
+    )
+
+
+async def signed_parties(tx: Transaction, reader: ApprovalReader) -> tuple[Party, ...]:
+    """The known parties whose names and addresses were approved."""
+    return tuple(
+        party
+        for party, signature in await store.fetch_parties_with_signatures(tx)
+        if _act_is_signed(tx, signature, "party", ["party", str(tx.tenant), party.name, party.address.lower()], reader)
+    )
+
+
+def _act_is_signed(tx: Transaction, token: str, kind: str, act: list[object], reader: ApprovalReader) -> bool:
+    claims = _approved(tx, token, reader)
+    return claims is not None and (claims.kind, claims.act_digest) == (kind, digest(act))
 
 
 def _approved(tx: Transaction, token: str, reader: ApprovalReader) -> ApprovalClaims | None:

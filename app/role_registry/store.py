@@ -207,6 +207,11 @@ async def fetch_parties(tx: Transaction) -> tuple[Party, ...]:
     return tuple(msgspec.convert(row, Party) for row in rows)
 
 
+async def fetch_parties_with_signatures(tx: Transaction) -> tuple[tuple[Party, str], ...]:
+    rows = await PartyRow.select().where(PartyRow.removed_at.is_null()).order_by(PartyRow.id)
+    return tuple((msgspec.convert(row, Party), row["signature"]) for row in rows)
+
+
 async def remove_party(tx: Transaction, party_id: UUID, at: datetime) -> Party | None:
     """The party that was removed now, if it was there."""
     parties = [party for party in await fetch_parties(tx) if party.id == party_id]

@@ -1,20 +1,29 @@
 """Whoever holds the application's database password can write a row. No worker takes that for a founder's signature."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
+from app import clock
 from app.canon.canonical_json import canonical_bytes
 from app.canon.contract import ArgumentRule, Boundary, OneOf, ProcedureStep, Terms, ToolRule
 from app.canon.rule import RuleTerms
+from app.canon.tool_server import HeaderSecret, HttpServer
 from app.canon.vocabulary import new_id
 from app.governance_ledger import Event, append
-from app.role_registry import Role
-from app.role_registry.model import RoleVersion
+from app.messages import ApprovalDecided
+from app.role_registry import Party, Role, add_party, on_approval_decided, tool_servers
+from app.role_registry.model import NewParty, RoleVersion
 from app.role_registry.rule_store import StandingRule, insert_rule
-from app.role_registry.store import fetch_role, fetch_versions, insert_version, update_role
+from app.role_registry.server_rows import terms_digest
+from app.role_registry.store import fetch_role, fetch_versions, insert_party, insert_version, update_role
+from tests.builders import APPROVALS, approve
 from tests.execution_graph.ring import Outside, Ring
+from tests.execution_graph.test_attacks import Letters
+from tests.execution_graph.test_inherited_secrets import a_writer
+from tests.execution_graph.test_tool_servers import FORECAST, SERVER, Far, propose, sign
 
 SHIP = [ProcedureStep("ship", {"what": "gold"})]
 WIDE = Boundary(tools=(ToolRule("ship", "allow"),))
@@ -101,3 +110,45 @@ async def forged_rule(ring: Ring, terms: RuleTerms, signature: str, approval_id:
         await insert_rule(tx, rule, canonical_bytes(terms.written()).decode())
         subjects = (f"role_registry.standing_rules/{rule.id}",)
         await append(tx, Event(type="x.forged", actor="founder:1", subjects=subjects, data={}))
+
+
+async def test_a_party_that_nobody_signed_is_a_stranger(ring: Ring) -> None:
+    role = await hired_for_letters(ring)
+    async with ring.transaction() as tx:
+        asked = await add_party(tx, NewParty("Ana", "ana@kopi.example"), by=ring.founder, undo_seconds=0)
+        signed = await approve(tx, asked.id, ring.founder)
+        await on_approval_decided(tx, ApprovalDecided(ring.tenant, asked.id, None, None), reader=APPROVALS)
+        eve = Party(id=new_id(), name="Eve", address="eve@evil.example", added_by="founder:1", added_at=clock.now())
+        await insert_party(tx, eve, signed.signature or "")
+        subjects = (f"role_registry.known_parties/{eve.id}",)
+        await append(tx, Event(type="x.forged", actor="founder:1", subjects=subjects, data={}))
+    assert (await ring.run(await role("ana@kopi.example"))).run.status == "done"
+    assert (await ring.run(await role("eve@evil.example"))).run.status == "held"
+    assert len(ring.outside("send_letter").keys) == 1
+
+
+async def hired_for_letters(ring: Ring) -> Callable[[str], Awaitable[Role]]:
+    async def role(to: str) -> Role:
+        return await a_writer(ring, "Good morning.", to.partition("@")[0], to=to)
+
+    ring.tools["send_letter"] = Letters()
+    return role
+
+
+async def test_a_tool_server_that_nobody_signed_is_not_asked(ring: Ring) -> None:
+    far = Far()
+    ring.runtime = ring.executor.runtime = msgspec.structs.replace(ring.runtime, remote=far)
+    await sign(ring, await propose(ring))
+    role = await ring.hire("weather.forecast", procedure=FORECAST)
+    moved = msgspec.structs.replace(SERVER, at=HttpServer("https://evil.example/mcp", {"x": HeaderSecret("shop_key")}))
+    async with ring.transaction() as tx:
+        (standing,) = await tool_servers(tx)
+        await tx.connection.execute(
+            "UPDATE role_registry.tool_servers SET terms = $1, digest = $2",
+            canonical_bytes(msgspec.to_builtins(moved)).decode(),
+            terms_digest(SERVER),
+        )
+        subjects = (f"role_registry.tool_servers/{standing.id}",)
+        await append(tx, Event(type="x.forged", actor="founder:1", subjects=subjects, data={}))
+    view = await ring.run(role)
+    assert (view.run.status, far.calls) == ("refused", [])

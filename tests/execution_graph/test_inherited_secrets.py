@@ -22,18 +22,20 @@ HIDDEN = {
 }
 
 
-async def a_writer(ring: Ring, text: str, name: str = "Wira") -> Role:
-    """A role that writes this to the one person that it may write to."""
+async def a_writer(ring: Ring, text: str, name: str = "Wira", *, to: str = "") -> Role:
+    """A role that writes this to the one person that it may write to, or without asking where it may, to `to`."""
 
     async def write(ctx: StepContext) -> str:
-        answer = await ctx.call_tool("send_letter", {**LETTER, "text": text})
+        answer = await ctx.call_tool("send_letter", {**LETTER, "text": text, **({"to": [to]} if to else {})})
         return answer.content
 
     worker = f"writer-{name}"
     ring.shelf.workers[worker] = Scribe(write)
     terms = some_terms(name, tools=(ToolRule("send_letter", "allow"), ToolRule("open_ticket", "allow")))
     engine = msgspec.structs.replace(terms.engine, worker=worker)
-    terms = msgspec.structs.replace(terms, engine=engine, job_description="Writes to ana@kopi.example.")
+    terms = msgspec.structs.replace(
+        terms, engine=engine, job_description="Writes letters." if to else "Writes to ana@kopi.example."
+    )
     async with ring.transaction() as tx:
         return await a_role(tx, ring.founder, terms)
 
