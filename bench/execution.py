@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import psutil
 
+from app import event_loop
 from app.adapters.agents import load_backbone
 from app.adapters.evidence import FolderStore
 from app.adapters.models import OpenAICompatible
@@ -177,8 +178,8 @@ async def _until(what: Callable[[], bool], said: str) -> None:
 def main() -> None:
     chosen = arguments(str(__doc__))
     with bench_home() as settings:
-        figures = asyncio.run(measure(settings, quick=chosen.quick))
-        figures |= asyncio.run(with_workers(settings, tickets=24 if chosen.quick else 96))
+        figures = event_loop.run(measure(settings, quick=chosen.quick))
+        figures |= event_loop.run(with_workers(settings, tickets=24 if chosen.quick else 96))
     figures |= in_two_namespaces(tickets=12 if chosen.quick else 48)
     show(figures, as_json=chosen.json)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from app import event_loop
 from app.adapters.evidence import FolderStore
 from app.canon.tool import EvidenceItem, ToolAnswer, WriteNote
 from app.database_urls import app_url
@@ -129,7 +130,7 @@ async def measure(url: str, *, quick: bool) -> dict[str, Figure]:
 def main() -> None:
     chosen = arguments(str(__doc__))
     with bench_home() as settings:
-        figures = asyncio.run(measure(app_url(settings), quick=chosen.quick))
+        figures = event_loop.run(measure(app_url(settings), quick=chosen.quick))
     show(figures, as_json=chosen.json)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import asyncpg
 
+from app import event_loop
 from app.auth import load_keys
 from app.governance_ledger import Event, EventFilter, append_many, read_events, verify_chain
 from app.governance_ledger.sealing import publish_key, seal, sign_checkpoints
@@ -85,12 +86,12 @@ def main() -> None:
 
 
 def _stage(bench: Bench, size: int) -> Stage:
-    loaded = asyncio.run(_grow(bench.settings, size))
+    loaded = event_loop.run(_grow(bench.settings, size))
     appends, plains = [], []
     for _ in range(bench.pairs):
         plains.append(bench.rate(plain_script(1), CLIENTS))
         appends.append(bench.rate(append_script(1), CLIENTS))
-    return asyncio.run(_measure(bench.settings, size, loaded, middle(appends), middle(plains)))
+    return event_loop.run(_measure(bench.settings, size, loaded, middle(appends), middle(plains)))
 
 
 async def _grow(settings: Settings, size: int) -> float:

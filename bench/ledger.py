@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app import event_loop
 from app.auth import load_keys
 from app.canon.evidence import EvidenceRef
 from app.governance_ledger import ChainReport, Event, append, append_many, verify_chain
@@ -62,10 +63,10 @@ def main() -> None:
         asyncio.run(_prepare(settings))
         with _sealer(settings):
             figures = _costs(bench, (64,) if chosen.quick else (64, 8, 1))
-            figures |= asyncio.run(_pooled(settings, bench.pairs, bench.seconds))
-            figures |= asyncio.run(_sealed(settings))
-        figures |= asyncio.run(_drained(settings, 20_000 if chosen.quick else 100_000))
-        figures |= asyncio.run(_verified(settings, 20_000 if chosen.quick else 100_000))
+            figures |= event_loop.run(_pooled(settings, bench.pairs, bench.seconds))
+            figures |= event_loop.run(_sealed(settings))
+        figures |= event_loop.run(_drained(settings, 20_000 if chosen.quick else 100_000))
+        figures |= event_loop.run(_verified(settings, 20_000 if chosen.quick else 100_000))
     show(figures, as_json=chosen.json)
 
 

@@ -5,6 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from app import event_loop
 from app.adapters.evidence import FolderStore
 from app.canon.contract import ProcedureStep, ToolRule
 from app.canon.tool import Tool, ToolCall, ToolResult, ToolSpec, WriteNote
@@ -87,7 +88,7 @@ async def _until_held(ring: Ring, run: Run) -> None:
 def main() -> None:
     chosen = arguments(str(__doc__))
     with bench_home() as settings:
-        figures = asyncio.run(measure(app_url(settings), quick=chosen.quick))
+        figures = event_loop.run(measure(app_url(settings), quick=chosen.quick))
     show(figures, as_json=chosen.json)
 
 

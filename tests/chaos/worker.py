@@ -8,6 +8,7 @@ import os
 import signal
 from contextlib import AsyncExitStack
 
+from app import event_loop
 from app.adapters.evidence import load_store
 from app.adapters.models import load_model
 from app.adapters.tools import load_tools
@@ -59,4 +60,4 @@ async def main(settings: Settings, receiver: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(read(), os.environ[RECEIVER]))
+    event_loop.run(main(read(), os.environ[RECEIVER]))

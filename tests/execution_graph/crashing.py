@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from app import event_loop
 from app.adapters.evidence import FolderStore
 from app.adapters.tools import load_tools
 from app.auth import ApprovalTokenReader, PublicKeys, key_id
@@ -111,4 +112,4 @@ async def main(url: str, folder: Path, key: str, receiver: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]))
+    event_loop.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]))
