@@ -1,5 +1,7 @@
 """Posting to whom the operator named in the settings: a time stamping authority, a witness."""
 
+from app.adapters.tools.unpacking import ASKED, body_of
+
 TOTAL_SECONDS = 10.0
 MOST_BYTES = 64 * 1024
 
@@ -11,18 +13,16 @@ async def post(url: str, media_type: str, body: bytes) -> tuple[int, str, bytes]
 
     import httpx
 
-    headers = {"content-type": media_type}
+    headers = {"content-type": media_type, "accept-encoding": ASKED}
     try:
         async with (
             asyncio.timeout(TOTAL_SECONDS),
             httpx.AsyncClient(timeout=TOTAL_SECONDS, trust_env=False) as client,
             client.stream("POST", url, content=body, headers=headers) as answer,
         ):
-            content = b""
-            async for part in answer.aiter_bytes():
-                content += part
-                if len(content) > MOST_BYTES:
-                    return f"its answer is longer than {MOST_BYTES} bytes"
+            content, cut = await body_of(answer, MOST_BYTES)
+            if cut:
+                return f"its answer is longer than {MOST_BYTES} bytes, or badly packed"
             kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
             return answer.status_code, kind, content
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:

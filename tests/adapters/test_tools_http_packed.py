@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import zstandard
 
+from app.adapters.attestors import post
 from app.adapters.tools.http import MAX_ANSWER_BYTES, HttpGetTool, HttpRequestTool
 from app.canon.tool import ToolResult
 from tests.adapters.http_servers import Site, web_site
@@ -68,6 +69,19 @@ async def test_a_gzip_answer_is_cut_like_any_other(site: Site) -> None:
     assert held < MOST_HELD_BYTES
     assert "the answer is longer" in result.content
     assert len(result.evidence[0].content) == MAX_ANSWER_BYTES
+
+
+async def test_a_witness_whose_answer_swells_is_told_off(site: Site) -> None:
+    site.pages["/zstd"] = (200, "text/plain", zstandard.compress(bytes(SWOLLEN_BYTES)), "zstd")
+    site.pages["/gzip"] = (200, "text/plain", gzip.compress(bytes(SWOLLEN_BYTES)), "gzip")
+    tracemalloc.start()
+    try:
+        answers = [await post(site.url(path), "text/plain", b"note") for path in ("/zstd", "/gzip", "/missing")]
+        assert tracemalloc.get_traced_memory()[1] < MOST_HELD_BYTES
+    finally:
+        tracemalloc.stop()
+    assert "longer than 65536 bytes" in str(answers[1])
+    assert answers[2] == (404, "text/plain", b"nothing here")
 
 
 async def test_a_post_whose_answer_is_badly_packed_happened(site: Site) -> None:
