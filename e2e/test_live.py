@@ -148,3 +148,18 @@ def test_what_was_opened_and_chosen_outlives_a_change(phone: Phone, company: Com
     company.ask(raka, to="lain@contoh.id")
     expect(page.locator("#pending")).not_to_have_text(str(before), timeout=20_000)
     expect(page.get_by_label("Jeda pekerja ini juga")).to_be_checked()
+
+
+def test_changes_that_wait_for_who_is_typing_wait_together(phone: Phone, company: Company) -> None:
+    """However many there were: a page left behind with the cursor in a field would else ask more and more often."""
+    page = phone.open("/ledger")
+    page.evaluate(
+        """() => { document.querySelectorAll('details').forEach(e => { e.open = true; });
+          document.querySelector('[name=q]').focus();
+          const set = globalThis.setTimeout; globalThis.asked = 0;
+          globalThis.setTimeout = (...all) => { globalThis.asked += 1; return set(...all); }; }"""
+    )
+    for _ in range(20):
+        page.evaluate("dispatchEvent(new Event('settled'))")
+    page.wait_for_timeout(1_700)
+    assert page.evaluate("globalThis.asked") < 30

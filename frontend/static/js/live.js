@@ -4,7 +4,7 @@ import { word } from './words.js';
 const main = () => document.getElementById('main');
 const QUIET = 45_000, REST = 400;
 const began = Date.now();
-let heard = 0, done = 0, busy = false, again = false, last = '', shown = '';
+let heard = 0, done = 0, later = 0, busy = false, again = false, last = '', shown = '';
 
 /** Ids of cards that were decided here and are on their way to the server. */
 export const away = new Set();
@@ -27,7 +27,8 @@ const states = root => new Map([...root.querySelectorAll('details,input,textarea
 export async function refresh() {
   if (!main().hasAttribute('data-live')) return;
   if (busy) return void (again = true);
-  if (held()) return void setTimeout(refresh, REST);
+  clearTimeout(later);
+  if (held()) return void (later = setTimeout(refresh, REST));
   busy = true;
   document.documentElement.dataset.loading = '';
   try {
@@ -122,7 +123,6 @@ let stream, ends = 0;
 /** A browser comes back to a stream that broke, not to one that was refused: then the page itself says why, or leads to
  * the door, and is tried less and less often. */
 function listen() {
-  let timer;
   stream?.close();
   stream = new EventSource(`/events?seen=${main().dataset.seen}`);
   stream.addEventListener('beat', () => {
@@ -132,9 +132,9 @@ function listen() {
   });
   stream.addEventListener('change', ({ data }) => {
     heard = Date.now();
-    clearTimeout(timer);
+    clearTimeout(later);
     if (data === 'approvals') refresh();
-    else timer = setTimeout(refresh, Math.max(0, REST + done - Date.now()));
+    else later = setTimeout(refresh, Math.max(0, REST + done - Date.now()));
   });
   stream.addEventListener('error', () => {
     state(navigator.onLine ? 'reconnecting' : 'offline');
