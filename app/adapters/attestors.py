@@ -1,6 +1,6 @@
 """Posting to whom the operator named in the settings: a time stamping authority, a witness."""
 
-from app.adapters.tools.unpacking import ASKED, body_of
+from app.adapters.unpacking import ASKED, body_of
 
 TOTAL_SECONDS = 10.0
 MOST_BYTES = 64 * 1024

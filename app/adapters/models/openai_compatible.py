@@ -22,6 +22,7 @@ from app.adapters.models.pieces import LARGEST_ANSWER_BYTES, EndpointError, TooL
 from app.adapters.models.prices import ANY_MODEL, Price, PriceList
 from app.adapters.models.reading import Broken, read_events
 from app.adapters.models.responses import ResponsesWire
+from app.adapters.unpacking import ASKED, body_of
 from app.canon.model import ModelAnswer, ModelFailed, ModelRequest
 
 WireName: TypeAlias = Literal["chat", "responses"]
@@ -29,6 +30,7 @@ WireName: TypeAlias = Literal["chat", "responses"]
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _NO_SUCH_MODEL = frozenset({400, 404})
 _LONGEST_WAIT_SECONDS = 30.0
+_MOST_REFUSAL_BYTES = 256 * 1024
 _SHOWN = 300
 
 Pause = Callable[[float], Awaitable[None]]
@@ -164,14 +166,16 @@ class OpenAICompatible:
     async def _once(self, request: ModelRequest, model: str) -> dict[str, Any]:
         """The body of the answer, as chat completions. Raises `_Again`, `ModelFailed`."""
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=self._timeout, headers=self._headers)
+            self._client = httpx.AsyncClient(
+                timeout=self._timeout, headers=self._headers, event_hooks={"response": [_check_packing]}
+            )
         content = json.dumps(self._wire.body(request, model, stream=self._stream), ensure_ascii=False).encode()
-        headers = {"content-type": "application/json"}
+        headers = {"content-type": "application/json", "accept-encoding": ASKED}
         try:
             async with asyncio.timeout(self._first_word_seconds) as silent:
                 async with self._client.stream("POST", self._url, content=content, headers=headers) as response:
                     if response.status_code != 200:
-                        await response.aread()
+                        refusal = await _begun(response)
                     elif response.headers.get("content-type", "").startswith("text/event-stream"):
                         return await self._read_pieces(response, silent)
                     else:
@@ -182,7 +186,7 @@ class OpenAICompatible:
             ) from error
         except httpx.TransportError as error:
             raise _Again(f"{type(error).__name__} {error}".strip()) from error
-        self._refused(response)
+        self._refused(refusal)
         return await self._once(request, model)
 
     async def _read_pieces(self, response: httpx.Response, silent: asyncio.Timeout) -> dict[str, Any]:
@@ -199,14 +203,11 @@ class OpenAICompatible:
             raise self._endpoint_error(error, billed=pieces.ended) from error
 
     async def _read_whole(self, response: httpx.Response, silent: asyncio.Timeout) -> dict[str, Any]:
-        raw = bytearray()
-        async for chunk in response.aiter_bytes():
-            silent.reschedule(None)
-            raw += chunk
-            if len(raw) > LARGEST_ANSWER_BYTES:
-                raise self._billed("the answer has no end", passing=False)
+        raw, cut = await body_of(response, LARGEST_ANSWER_BYTES, begun=lambda: silent.reschedule(None))
+        if cut:
+            raise self._billed("the answer has no end", passing=False)
         try:
-            return self._wire.whole(bytes(raw))
+            return self._wire.whole(raw)
         except Unreadable as error:
             if error.billed:
                 raise self._billed(str(error), passing=True) from error
@@ -282,6 +283,21 @@ def _asked_wait_seconds(headers: httpx.Headers) -> float | None:
         return max(0.0, (parsedate_to_datetime(raw) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+async def _check_packing(response: httpx.Response) -> None:
+    """Packed twice, or otherwise than asked for, a few bytes become gigabytes before anybody can count them."""
+    packing = response.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in ("", "identity", ASKED):
+        raise httpx.RemoteProtocolError(f"its answer is packed as {packing}", request=response.request)
+
+
+async def _begun(response: httpx.Response) -> httpx.Response:
+    """The answer as far as anybody reads it."""
+    body, _ = await body_of(response, _MOST_REFUSAL_BYTES)
+    headers = {name: value for name, value in response.headers.items() if not name.startswith(("content-", "transfer"))}
+    headers["content-type"] = response.headers.get("content-type", "")
+    return httpx.Response(response.status_code, headers=headers, content=body, request=response.request)
 
 
 def _error(response: httpx.Response) -> Mapping[str, Any]:

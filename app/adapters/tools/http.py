@@ -10,8 +10,8 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from app.adapters.tools.page_text import page_text
-from app.adapters.tools.unpacking import ASKED, body_of
 from app.adapters.tools.wording import declared_text, storable, text_argument
+from app.adapters.unpacking import ASKED, body_of
 from app.canon.addresses import link_of
 from app.canon.canonical_json import NotCanonical, exact
 from app.canon.destinations import host_allowed
