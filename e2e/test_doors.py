@@ -19,6 +19,9 @@ def test_a_link_makes_a_phone_the_founders_once(phones: Phones, company: Company
     expect(page.get_by_role("heading", level=1)).to_contain_text("Dewi")
     codes = phone.enrol(link)
     assert len(codes) == 8
+    with page.expect_download() as kept:
+        page.get_by_role("link", name="Simpan sebagai berkas").click()
+    assert kept.value.path().read_text().split() == codes
     page.get_by_role("link", name="Buka konsol").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Hari ini")
     other = phones()
