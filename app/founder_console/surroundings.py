@@ -54,6 +54,7 @@ def configure(config: AppConfig) -> AppConfig:
         Fault: _on_fault,
         HTTPException: _on_http,
         **dict.fromkeys(AWAY, _on_away),
+        ExceptionGroup: _on_several,
         **dict.fromkeys(problems.UNFIT, _on_unfit),
         HTTPStatus.INTERNAL_SERVER_ERROR: _on_crash,
     }
@@ -102,6 +103,12 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
 def _on_away(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     answer = problems.on_away(request, error)
     return _told(request, HTTPStatus.SERVICE_UNAVAILABLE) if _for_a_person(request) else answer
+
+
+def _on_several(request: Request[Any, Any, Any], error: ExceptionGroup[Exception]) -> Response[Any]:
+    """What befell a request, and then its transaction as it was left: a connection that died does both."""
+    _, others = error.split(AWAY)
+    return _on_away(request, error) if others is None else _on_crash(request, error)
 
 
 def _on_unfit(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

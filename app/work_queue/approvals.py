@@ -163,9 +163,9 @@ async def get_approval(tx: Transaction, approval_id: UUID) -> Approval:
     return approval
 
 
-async def these_approvals(tx: Transaction, ids: Sequence[UUID]) -> tuple[Approval, ...]:
+async def get_approvals(tx: Transaction, ids: Sequence[UUID]) -> tuple[Approval, ...]:
     """Those of them that there are, in any order."""
-    return tuple(await store.fetch_these(tx, ids)) if ids else ()
+    return tuple(await store.fetch_by_ids(tx, ids)) if ids else ()
 
 
 async def list_approvals(

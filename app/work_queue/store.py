@@ -232,7 +232,7 @@ async def fetch_approvals(
     return [_approval(dict(record)) for record in await tx.connection.fetch(sql.format(len(values)), *values)]
 
 
-async def fetch_these(tx: Transaction, ids: Sequence[UUID]) -> list[Approval]:
+async def fetch_by_ids(tx: Transaction, ids: Sequence[UUID]) -> list[Approval]:
     sql = "SELECT * FROM work_queue.approvals WHERE id = ANY($1)"
     return [_approval(dict(record)) for record in await tx.connection.fetch(sql, list(ids))]
 

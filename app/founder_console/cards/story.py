@@ -9,7 +9,7 @@ from app.founder_console.cards.inbox import act_of
 from app.founder_console.naming import Line, Naming, as_uuid, questions_of, whole
 from app.governance_ledger import EventFilter, RecordedEvent, read_events
 from app.postgres import Transaction
-from app.work_queue import Approval, Ticket, TicketStatus, list_approvals, these_approvals
+from app.work_queue import Approval, Ticket, TicketStatus, get_approvals, list_approvals
 
 MOST_STEPS = 200
 NOISE = ("approval.shown", "approval.opened", "model.", "run.", "tool.held")
@@ -42,7 +42,7 @@ class TicketRow(msgspec.Struct, frozen=True, kw_only=True):
 async def with_acts(tx: Transaction, naming: Naming, events: Iterable[RecordedEvent]) -> Naming:
     """`naming` that knows what each question among the events asked for."""
     named = {as_uuid(one) for event in events for one in questions_of(event)[:1]}
-    approvals = await these_approvals(tx, [one for one in named if one is not None])
+    approvals = await get_approvals(tx, [one for one in named if one is not None])
     acts = {str(approval.id): act_of(approval, naming.words.language) for approval in approvals}
     return msgspec.structs.replace(naming, acts={**naming.acts, **acts})
 
