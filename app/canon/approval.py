@@ -191,15 +191,15 @@ class ApprovalClaims(msgspec.Struct, frozen=True, kw_only=True):
     proof: dict[str, object] = {}
 
 
-class ApprovalSigner(Protocol):
+class ApprovalReader(Protocol):
+    """Verifies approval JWTs by public key (every process). Raises `ProofRefused`."""
+
+    def read(self, token: str) -> ApprovalClaims: ...
+
+
+class ApprovalSigner(ApprovalReader, Protocol):
     """Holds the approval key (API only)."""
 
     def sign(self, claims: ApprovalClaims) -> str:
         """An EdDSA JWT, typ `approval+jwt`, header `kid`."""
         ...
-
-
-class ApprovalReader(Protocol):
-    """Verifies approval JWTs by public key (every process). Raises `ProofRefused`."""
-
-    def read(self, token: str) -> ApprovalClaims: ...

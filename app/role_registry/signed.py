@@ -1,20 +1,18 @@
 """Whether what is in force was signed. The row says nothing: whoever may write it could have written it himself."""
 
-from functools import lru_cache
-
-from app.canon.approval import ApprovalClaims, ApprovalReader, ProofRefused
+from app.canon.approval import ApprovalReader
 from app.canon.canonical_json import digest
 from app.canon.contract import Contract
 from app.postgres import Transaction
 from app.role_registry import server_rows, store
 from app.role_registry.model import Party, SignedServer
 from app.role_registry.rule_store import StandingRule
-from app.work_queue import CONTRACTS
+from app.work_queue import CONTRACTS, approved
 
 
 def contract_is_signed(tx: Transaction, contract: Contract, reader: ApprovalReader) -> bool:
     """An approval of exactly these terms, as this version of this role."""
-    claims = _approved(tx, contract.signature, reader)
+    claims = approved(tx, contract.signature, reader)
     if claims is None or claims.kind not in CONTRACTS:
         return False
     signed = (claims.role_id, claims.role_version, claims.policy)
@@ -23,7 +21,7 @@ def contract_is_signed(tx: Transaction, contract: Contract, reader: ApprovalRead
 
 def rule_is_signed(tx: Transaction, rule: StandingRule, reader: ApprovalReader) -> bool:
     """An approval of exactly these terms. How often it was used is not signed: the ledger counts that."""
-    claims = _approved(tx, rule.signature, reader)
+    claims = approved(tx, rule.signature, reader)
     if claims is None or claims.kind != "rule":
         return False
     return (claims.role_id, claims.policy) == (str(rule.terms.role_id), rule.digest)
@@ -48,19 +46,5 @@ async def signed_parties(tx: Transaction, reader: ApprovalReader) -> tuple[Party
 
 
 def _act_is_signed(tx: Transaction, token: str, kind: str, act: list[object], reader: ApprovalReader) -> bool:
-    claims = _approved(tx, token, reader)
+    claims = approved(tx, token, reader)
     return claims is not None and (claims.kind, claims.act_digest) == (kind, digest(act))
-
-
-def _approved(tx: Transaction, token: str, reader: ApprovalReader) -> ApprovalClaims | None:
-    try:
-        claims = _claims(reader, token)  # type: ignore[arg-type]  # a reader is itself and no other
-    except ProofRefused:
-        return None
-    return claims if (claims.tid, claims.decision) == (str(tx.tenant), "approve") else None
-
-
-@lru_cache(maxsize=1024)
-def _claims(reader: ApprovalReader, token: str) -> ApprovalClaims:
-    """The same for every step of every run under a contract."""
-    return reader.read(token)

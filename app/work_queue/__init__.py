@@ -63,6 +63,7 @@ from app.work_queue.model import (
 )
 from app.work_queue.personal import append_of, blank_tickets, erasable, recipient_of_ticket, unnamed
 from app.work_queue.quorums import QuorumTooLarge, check_enough, propose_quorum, set_quorum, too_few_without
+from app.work_queue.signed import approved
 from app.work_queue.tickets import (
     MAX_INPUT_BYTES,
     ancestors_of,
@@ -107,6 +108,7 @@ __all__ = [
     "Wanted",
     "ancestors_of",
     "append_of",
+    "approved",
     "attach_input",
     "blank_tickets",
     "check_enough",

@@ -29,6 +29,7 @@ from app.work_queue.errors import (
     ApprovalClosed,
     ApprovalStale,
     ApprovalUnknown,
+    BeyondMandate,
     ProofMismatch,
     ProofRequired,
     VoteRefused,
@@ -44,6 +45,7 @@ from app.work_queue.model import (
     person,
 )
 from app.work_queue.personal import recipient_of_ticket
+from app.work_queue.signed import mandate_is_signed
 
 _BECOMES: dict[Decision, ApprovalStatus] = {"approve": "approved", "reject": "rejected"}
 
@@ -140,6 +142,8 @@ async def decide(
     _check_rights(asked, decision, by)
     at = await store.now(tx)
     mandate = await mandate_for(tx, asked, decision, by, at)
+    if mandate is not None and not mandate_is_signed(tx, mandate, signer):
+        raise BeyondMandate(None)
     ballot = _Ballot(decision, by, signer, proof, reason, at, mandate)
     _check_open(asked, ballot.at, version)
     _check_proof(asked, decision, proof)

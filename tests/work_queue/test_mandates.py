@@ -4,17 +4,30 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from app.canon.approval import Decision
+from app.canon.canonical_json import canonical_bytes
 from app.canon.errors import Forbidden, Invalid
 from app.canon.mandate import DELEGABLE, Mandate, beyond
 from app.canon.vocabulary import Money, Principal, Rol, Tier, new_id
-from app.governance_ledger import EventFilter, read_events
+from app.governance_ledger import Event, EventFilter, append, read_events
 from app.postgres import Database, Transaction
-from app.work_queue import Approval, decide, end_mandate, keep_pace, mandate_of, propose_mandate, raise_approval, undo
+from app.role_registry import contract_in_force
+from app.work_queue import (
+    Approval,
+    decide,
+    end_mandate,
+    keep_pace,
+    mandate_of,
+    mandate_store,
+    propose_mandate,
+    raise_approval,
+    undo,
+)
 from app.work_queue.errors import BeyondMandate, MandateUnknown, TooManyDecisions
-from tests.builders import APPROVALS, a_deputy, a_question, a_second_founder, principal, sign, signed
+from tests.builders import APPROVALS, a_deputy, a_question, a_role, a_second_founder, principal, sign, signed
 
 NOW = datetime(2026, 4, 1, 9, tzinfo=UTC)
 TEXT = {"id": "Beri wewenang?", "en": "Give a mandate?"}
@@ -98,6 +111,30 @@ async def test_beyond_the_mandate_a_deputy_approves_nothing_and_may_still_say_no
         assert refused.value.data == {"beyond": limit}
         done = await decide(tx, question.id, "reject", by=deputy, signer=APPROVALS, proof=None)
         assert done.status == "rejected"
+
+
+@pytest.mark.parametrize("how", ["no signature", "a narrower one's signature", "a contract's signature"])
+async def test_a_mandate_that_nobody_signed_allows_nothing(database: Database, how: str) -> None:
+    """Whoever holds the application's password for the database can write the row, and some event for Law 17."""
+    async with database.transaction(new_id()) as tx:
+        founder = principal(tx.tenant)
+        deputy = await a_deputy(tx, founder, cap=Money(1))
+        narrow = await mandate_of(tx, UUID(deputy.sub))
+        assert narrow is not None
+        signatures = {"no signature": "", "a narrower one's signature": narrow.signature}
+        if how not in signatures:
+            signatures[how] = (await contract_in_force(tx, (await a_role(tx, founder)).id)).signature
+        await end_mandate(tx, UUID(deputy.sub), by=founder)
+        terms = msgspec.structs.replace(narrow.terms, cap=Money(10_000_000))
+        question = await raise_approval(tx, a_question())
+        forged = msgspec.structs.replace(
+            narrow, id=new_id(), terms=terms, approval_id=question.id, signature=signatures[how]
+        )
+        await mandate_store.insert(tx, forged, canonical_bytes(terms.written()).decode(), terms.digest())
+        await append(tx, Event(type="x.forged", actor="founder:1", subjects=(f"work_queue.mandates/{forged.id}",)))
+        for decision in DECISIONS:
+            with pytest.raises(BeyondMandate):
+                await decide(tx, question.id, decision, by=deputy, signer=APPROVALS, proof=None)
 
 
 async def test_when_it_is_over_or_was_ended_a_deputy_decides_nothing_at_all(database: Database) -> None:
