@@ -1,16 +1,19 @@
 """A phone: real Chromium with a virtual authenticator, that keeps what went wrong on its pages."""
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, Literal, Self
 
 from playwright.sync_api import (
     Browser,
     BrowserContext,
     CDPSession,
+    Error,
     FloatRect,
     Locator,
     Page,
@@ -45,6 +48,8 @@ addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violat
 """
 WORKER_READY = """() => Promise.race([
   navigator.serviceWorker.ready.then(() => true), new Promise(ok => setTimeout(ok, 8000, false))])"""
+COUNTS = count(int(time.time()), 1000)
+LED_ELSEWHERE = re.compile("ERR_ABORTED|interrupted by another navigation")
 Scheme = Literal["light", "dark"]
 
 
@@ -150,12 +155,19 @@ class Phone:
     def give(self, credentials: list[Any]) -> None:
         """The same passkeys, as a synced keychain would bring them; their counters only grow."""
         for credential in credentials:
-            counted = {**credential, "signCount": int(time.time())}
+            counted = {**credential, "signCount": next(COUNTS)}
             wanted = {"authenticatorId": self.authenticator, "credential": counted}
             self.cdp.send("WebAuthn.addCredential", wanted)
 
     def open(self, path: str) -> Page:
-        self.page.goto(self.origin + path)
+        """The page at `path`, also where the one before was being led elsewhere just then."""
+        try:
+            self.page.goto(self.origin + path)
+        except Error as error:
+            if not LED_ELSEWHERE.search(error.message):
+                raise
+            self.page.wait_for_load_state()
+            self.page.goto(self.origin + path)
         return self.page
 
     def await_worker(self) -> None:

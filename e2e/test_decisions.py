@@ -199,13 +199,20 @@ def test_everything_is_decided_without_script_too(phones: Phones, phone: Phone, 
 
 
 def swipe(phone: Phone, approval: Approval, by: int) -> None:
-    """A finger on the card's sentence, moved sideways by `by` pixels."""
+    """A finger on the card's sentence, moved sideways by `by` pixels. While it is down the page stands still; if the
+    card was put elsewhere just before, the finger comes down again."""
     pills = phone.page.locator(f"{card(phone, approval)} .pills")
-    pills.evaluate("element => element.scrollIntoView({ block: 'center' })")
-    place = box(pills)
-    x, y = 195, place["y"] + place["height"] / 2
-    touch = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
-    phone.cdp.send("Input.dispatchTouchEvent", touch)
+    on_the_card = "(pills, [x, y]) => pills.closest('approval-card').contains(document.elementFromPoint(x, y))"
+    for _ in range(5):
+        pills.evaluate("element => element.scrollIntoView({ block: 'center' })")
+        place = box(pills)
+        x, y = 195, place["y"] + place["height"] / 2
+        phone.cdp.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        if pills.evaluate(on_the_card, [x, y]):
+            break
+        phone.cdp.send("Input.dispatchTouchEvent", {"type": "touchCancel", "touchPoints": []})
+    else:
+        raise AssertionError("the card does not stand still")
     for part in range(1, 9):
         points = [{"x": x + by * part / 8, "y": y}]
         phone.cdp.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": points})

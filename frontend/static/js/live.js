@@ -151,7 +151,7 @@ async function comeBack() {
 export function live() {
   listen();
   addEventListener('pointerdown', () => { down = Date.now(); });
-  for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => setTimeout(() => { down = 0; }, 100));
+  for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => setTimeout(was => { if (down === was) down = 0; }, 100, down));
   addEventListener('offline', () => state('offline'));
   addEventListener('online', refresh);
   addEventListener('settled', refresh);
