@@ -1,5 +1,7 @@
 """More than one device and more than one person: linked by a QR code, invited under a mandate, ended early."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -76,6 +78,7 @@ def test_a_deputy_is_invited_decides_within_the_mandate_and_no_longer_than_it_la
     page = phone.open("/settings/people")
     page.get_by_role("button", name="Akhiri mandat ini sekarang").click()
     expect(page.locator(".card", has_text="Budi")).not_to_contain_text("aktif")
+    expect(theirs).to_have_url(re.compile(r"/login\b"), timeout=30_000)
     budi.open("/")
     expect(budi.page).to_have_url(f"{budi.origin}/login")
     budi.page.get_by_role("button", name="Masuk").click()
