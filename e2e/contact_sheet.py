@@ -104,6 +104,7 @@ def test_make_the_sheet(
         for path in EMPTY:
             phone.open(path)
             sheet.take(phone, variant, f"empty {path}")
+        phone.context.close()  # an open page would hear of the states of others
     asked: Approval = request.getfixturevalue("busy")
     for variant in VARIANTS:
         phone = signed_in(phones, keychain, company, variant)
@@ -121,6 +122,8 @@ def test_make_the_sheet(
                 other.open(path)
                 sheet.take(other, variant, f"{who} {path}")
             other.problems.clear()
+            other.context.close()
+        phone.context.close()
     sheet.laid_out().save(SHEET, optimize=True)
 
 
