@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 
 from app.canon.canonical_json import digest
 from app.canon.contract import EngineBinding, ProcedureStep, ToolRule
@@ -322,10 +323,17 @@ async def measure(settings: Settings, *, quick: bool) -> dict[str, Figure]:
     return figures
 
 
+def _know_the_signer(settings: Settings) -> None:
+    """The machine's workers take what the bench signs for a founder's."""
+    for jwk in APPROVALS.keys.jwks():
+        (settings.keys / "public" / f"approval-{jwk['kid']}.json").write_bytes(msgspec.json.encode(jwk))
+
+
 def main() -> None:
     chosen = arguments(str(__doc__))
     os.umask(0o022)
     with bench_home() as settings:
+        _know_the_signer(settings)
         figures = asyncio.run(measure(settings, quick=chosen.quick))
     show(figures, as_json=chosen.json)
 
