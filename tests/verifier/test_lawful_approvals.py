@@ -59,6 +59,18 @@ async def holds(database: Database, sealer: asyncpg.Connection, folder: Path, *,
     assert (live.signatures, report.signatures, report.unchecked) == (signatures, signatures, [])
 
 
+async def breaks(database: Database, sealer: asyncpg.Connection, folder: Path, *, reason: str) -> None:
+    """Live and from an export, for both verifiers."""
+    await sign(sealer)
+    live = await verify(database, full=True, keys=TRUSTED.seal, approval_keys=APPROVAL_KEYS)
+    export = await exported(database, folder, evidence=True)
+    report = checked(export, trusted=TRUSTED)
+    assert await asyncio.to_thread(javascript.agrees, export, holds=False)
+    for found in (live.first_break, report.first_break):
+        assert found is not None
+        assert reason in found.reason
+
+
 async def test_amended_and_raised_contracts_verify_each_under_its_own_signature(
     database: Database, sealer: asyncpg.Connection, tmp_path: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """What an auditor finds when somebody decided outside of what a founder had signed."""
 
-import asyncio
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,9 @@ from app.verifier.errors import Broken
 from app.verifier.mandates import Mandates
 from app.work_queue import mandate_of, raise_approval
 from tests.builders import a_question
-from tests.governance_ledger.ledgers import TENANT, sign, verify
-from tests.verifier import javascript
-from tests.verifier.decisions import APPROVAL_KEYS, a_company, a_second_founder, decided
-from tests.verifier.files import checked, exported
-from tests.verifier.test_lawful_approvals import TRUSTED
+from tests.governance_ledger.ledgers import TENANT
+from tests.verifier.decisions import a_company, a_second_founder, decided
+from tests.verifier.test_lawful_approvals import breaks
 
 TERMS: dict[str, Any] = {
     "person": "budi",
@@ -123,11 +120,4 @@ async def test_a_decision_of_a_founder_who_left_is_found(
         data: dict[str, object] = {"mandate_id": str(mandate.id), "person": other.by.sub}
         await append(tx, Event(type="mandate.ended", actor=company.by.actor, data=data))
         await decided(tx, other, await raise_approval(tx, a_question()), decision)
-    await sign(sealer)
-    live = await verify(database, full=True, keys=TRUSTED.seal, approval_keys=APPROVAL_KEYS)
-    export = await exported(database, tmp_path, evidence=True)
-    report = checked(export, trusted=TRUSTED)
-    assert await asyncio.to_thread(javascript.agrees, export, holds=False)
-    for found in (live.first_break, report.first_break):
-        assert found is not None
-        assert "founder no more" in found.reason
+    await breaks(database, sealer, tmp_path, reason="founder no more")
