@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from app.canon.agent import Cause as WorkerCause
 from app.canon.agent import Task
 from app.canon.tool import ToolSpec
 from app.canon.vocabulary import Money
@@ -19,7 +20,7 @@ Ending: TypeAlias = Literal["done", "returned", "refused", "failed", "cancelled"
 StepState: TypeAlias = Literal["planned", "held", "started", "done", "failed", "unknown"]
 StepKind: TypeAlias = Literal["model", "tool"]
 Cause: TypeAlias = Literal[
-    "",
+    WorkerCause,
     "cancelled",
     "ticket_closed",
     "retired",
@@ -27,22 +28,12 @@ Cause: TypeAlias = Literal[
     "not_routed",
     "not_started",
     "start_unanswered",
-    "max_steps",
-    "no_procedure",
     "procedure",
-    "procedure_values",
-    "procedure_failed",
-    "procedure_refused",
-    "procedure_rejected",
-    "procedure_expired",
-    "procedure_withdrawn",
-    "followed",
     "no_progress",
     "no_news",
     "wall_clock",
     "forged",
     "budget",
-    "model",
     "diverged",
     "engine",
     "stuck",
